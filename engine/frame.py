@@ -1,0 +1,157 @@
+"""A structure frame as columns: one array a feature, one row a node or an edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from marketcam.engine.tick import SIDES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["EDGE_TYPES", "Edges", "Events", "Frame", "Nodes"]
+
+EDGE_TYPES: Final = ("match", "quote_proximity")
+"""Names of the edge type codes 0 and 1, in the order in which equal weights are listed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """One row for every agent seen in the window, by ascending `agent_id`.
+
+    Counts are int32[n], the other features float64[n], already rounded to 6 decimals.
+    `experience_start` and `experience_end` are NaN where unknown. `dominant_side` is int8[n]:
+    0 none, 1 buy, 2 sell.
+    """
+
+    agent_id: NDArray[np.int64]
+    buy_count: NDArray[np.int32]
+    sell_count: NDArray[np.int32]
+    none_count: NDArray[np.int32]
+    match_count: NDArray[np.int32]
+    match_rate: NDArray[np.float64]
+    quote_price_mean: NDArray[np.float64]
+    quote_price_std: NDArray[np.float64]
+    quote_dist_to_mid_mean: NDArray[np.float64]
+    experience_start: NDArray[np.float64]
+    experience_end: NDArray[np.float64]
+    experience_delta: NDArray[np.float64]
+    dominant_side: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return self.agent_id.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """The kept edges in the order in which they are listed.
+
+    `src` < `dst` are agent ids, int64[e]; `kind` is int8[e], an index into `EDGE_TYPES`;
+    `w` is float64[e], 0..1, rounded to 6 decimals.
+    """
+
+    src: NDArray[np.int64]
+    dst: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    w: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return self.src.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """Outstanding ticks of the window, oldest first; values and scores rounded to 6 decimals."""
+
+    t: NDArray[np.int64]
+    value: NDArray[np.float64] | NDArray[np.int64]
+    score: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return self.t.size
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return the events as the dicts of a frame message."""
+        columns = zip(self.t.tolist(), self.value.tolist(), self.score.tolist(), strict=True)
+        return [{"t": t, "value": value, "score": score} for t, value, score in columns]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One structure frame. It covers the ticks `t0` to `t1` = `t`, both included."""
+
+    t: int
+    W: int
+    stride: int
+    nodes: Nodes
+    edges: Edges
+    bursts: Events
+    shocks: Events
+
+    @property
+    def t0(self) -> int:
+        """First tick of the window."""
+        return self.t - self.W + 1
+
+    @property
+    def t1(self) -> int:
+        """Last tick of the window."""
+        return self.t
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `frame` message as a dict, fields in their published order.
+
+        Cost: about 3 µs a node and 1 µs an edge; `marketcam.io.encode_frame` is the fast way
+        to the same text.
+        """
+        return {
+            "type": "frame",
+            "t": self.t,
+            "window": {"W": self.W, "t0": self.t0, "t1": self.t1, "stride": self.stride},
+            "nodes": self._node_dicts(),
+            "edges": self._edge_dicts(),
+            "events": {"bursts": self.bursts.to_list(), "shocks": self.shocks.to_list()},
+        }
+
+    def _node_name(self, agent: int) -> str:
+        return f"agent:{agent}@t:{self.t0}-{self.t1}"
+
+    def _node_dicts(self) -> list[dict[str, Any]]:
+        columns = [getattr(self.nodes, name).tolist() for name in self.nodes.__slots__]
+        return [self._node_dict(row) for row in zip(*columns, strict=True)]
+
+    def _node_dict(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        agent = row[0]
+        features = dict(zip(self.nodes.__slots__[1:], row[1:], strict=True))
+        for name in ("experience_start", "experience_end"):
+            features[name] = None if np.isnan(features[name]) else features[name]
+        features["dominant_side"] = SIDES[features["dominant_side"]]
+        return {
+            "node_id": self._node_name(agent),
+            "agent_id": agent,
+            "t0": self.t0,
+            "t1": self.t1,
+            "features": features,
+        }
+
+    def _edge_dicts(self) -> list[dict[str, Any]]:
+        edges = self.edges
+        columns = zip(
+            edges.src.tolist(),
+            edges.dst.tolist(),
+            edges.kind.tolist(),
+            edges.w.tolist(),
+            strict=True,
+        )
+        return [
+            {
+                "src": self._node_name(src),
+                "dst": self._node_name(dst),
+                "type": EDGE_TYPES[kind],
+                "w": w,
+            }
+            for src, dst, kind, w in columns
+        ]

@@ -1,0 +1,1 @@
+"""Where raw ticks come from: anything that yields `Tick`s in order."""
