@@ -5,6 +5,8 @@ from marketcam.engine.errors import LimitError, MarketCameraError, TickError
 from marketcam.engine.frame import EDGE_TYPES, Edges, Events, Frame, Nodes
 from marketcam.engine.metric import Metric
 from marketcam.engine.tick import MAX_ID, POOL, SIDES, MarketState, Tick
+from marketcam.engine.tiles import pair_table_bytes
+from marketcam.engine.warm_up import warm_up
 
 __all__ = [
     "EDGE_TYPES",
@@ -22,4 +24,6 @@ __all__ = [
     "SlidingWindowCamera",
     "Tick",
     "TickError",
+    "pair_table_bytes",
+    "warm_up",
 ]

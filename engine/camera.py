@@ -1,10 +1,15 @@
-"""`SlidingWindowCamera`: the public face of the engine."""
+"""`SlidingWindowCamera`: ticks in, a structure frame every stride."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import math
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from marketcam.engine.checks import ArrayChecker
+from marketcam.engine.errors import LimitError, TickError
 from marketcam.engine.tick import Tick
+from marketcam.engine.window import Window, WindowSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,11 +18,40 @@ if TYPE_CHECKING:
 
     from marketcam.engine.frame import Frame
 
+__all__ = ["PAIR_BUDGET", "SlidingWindowCamera"]
+
+PAIR_BUDGET: Final = 2**31
+"""Default for the memory that the rule `pairs` may take for its counts, in bytes."""
+
+_INFINITE: Final = 2**53
+
 
 class SlidingWindowCamera:
-    """Interface draft; the engine's author is filling this in."""
+    """Keeps the last W ticks and develops a structure frame every `stride` ticks.
 
-    def __init__(
+    A frame is a function of its W ticks and of the mid carried into them: what came before
+    leaves no trace, to the last bit. Not thread-safe; kernels release the GIL.
+
+    Args:
+        W: window in ticks, 1 to 65535.
+        stride: ticks between frames, from 1; may exceed W.
+        eps_pct: two quotes are close when their prices differ by at most this share of the mid.
+        edge_cap: edges a frame at most.
+        proximity: ``"pairs"`` counts every two agents within eps, ``"neighbors"`` per side only
+            those adjacent in price order.
+        match_share: share of the cap that is set aside for the best match edges, 0 to 1.
+        burst_z: standard deviations above the mean at which a tick's matches are a burst.
+        shock_z: standard deviations off the mean at which a log return is a shock.
+        pair_budget_bytes: memory the rule `pairs` may take for its counts, about agents² bytes.
+
+    Raises:
+        LimitError: a setting is out of its range.
+
+    Cost: a tick O(N log N); a frame O(N W / stride), and under `pairs` O(N² stride) in 16-bit
+    steps, sixteen or more to an instruction. Memory: under `pairs` N² bytes.
+    """
+
+    def __init__(  # noqa: PLR0913 - the published settings
         self,
         W: int = 300,
         stride: int = 10,
@@ -28,15 +62,34 @@ class SlidingWindowCamera:
         match_share: float = 0.5,
         burst_z: float = 4.0,
         shock_z: float = 4.0,
-        pair_budget_bytes: int = 2**31,
+        pair_budget_bytes: int = PAIR_BUDGET,
     ) -> None:
-        self.W, self.stride = W, stride
+        if proximity not in ("pairs", "neighbors"):
+            raise LimitError(f"proximity must be 'pairs' or 'neighbors', got {proximity!r}")
+        self._settings = WindowSettings(
+            W=_whole("W", W, 1, 65535),
+            stride=_whole("stride", stride, 1),
+            eps_pct=_real("eps_pct", eps_pct, 0.0),
+            edge_cap=_whole("edge_cap", edge_cap, 0),
+            proximity=proximity,
+            match_share=_real("match_share", match_share, 0.0, 1.0),
+            burst_z=_real("burst_z", burst_z, 0.0),
+            shock_z=_real("shock_z", shock_z, 0.0),
+            pair_budget_bytes=_whole("pair_budget_bytes", pair_budget_bytes, 0),
+        )
+        self._window = Window(self._settings)
+        self._checker = ArrayChecker()
+        self._frame: Frame | None = None
 
     def ingest(self, raw_tick: Mapping[str, Any]) -> None:
-        self.ingest_tick(Tick.from_dict(raw_tick))
+        """Take in a raw tick in the dict form.
 
-    def ingest_tick(self, tick: Tick) -> None:
-        raise RuntimeError("draft")
+        Raises:
+            TickError: the tick is not well formed or its `t` does not increase; the window is as
+                it was before.
+            LimitError: more agents than the pair budget allows; the tick is not taken in.
+        """
+        self.ingest_tick(Tick.from_dict(raw_tick))
 
     def ingest_arrays(
         self,
@@ -48,11 +101,62 @@ class SlidingWindowCamera:
         price: ArrayLike,
         matches: ArrayLike,
     ) -> None:
-        raise RuntimeError("draft")
+        """Take in a raw tick in the array form.
+
+        Args:
+            t: tick number.
+            mid: the mid price, or None.
+            agent_id: int64[N], each agent once.
+            experience: float64[N], NaN where unknown.
+            side: int8[N], 0 none, 1 buy, 2 sell.
+            price: float64[N], finite for buys and sells, ignored elsewhere.
+            matches: int64[M, 2], pairs of agent ids, the second -1 for the pool.
+
+        Raises:
+            TickError, LimitError: as `ingest`.
+        """
+        self.ingest_tick(self._checker.tick(t, mid, agent_id, experience, side, price, matches))
+
+    def ingest_tick(self, tick: Tick) -> None:
+        """Take in a tick that is well formed already; errors as in `ingest`."""
+        last = self._window.last_t
+        if last is not None and tick.t <= last:
+            raise TickError(f"must increase from {last}", t=tick.t, field="t", value=tick.t)
+        self._window.take(tick)
 
     def maybe_frame(self, t: int) -> Frame | None:
-        raise RuntimeError("draft")
+        """Return the frame of tick `t` as columns, or None where none is due.
+
+        None unless `t` is the last tick taken in, ``t >= W``, ``t % stride == 0`` and the
+        window holds W consecutive ticks. Asking twice gives the same frame.
+        """
+        window = self._window
+        W, stride = self._settings.W, self._settings.stride
+        if t != window.last_t or t < W or t % stride or not window.full:
+            return None
+        if self._frame is None or self._frame.t != t:
+            self._frame = window.develop()
+        return self._frame
 
     def maybe_build_frame(self, t: int) -> dict[str, Any] | None:
+        """Return the frame of tick `t` as the dict of a `frame` message, or None."""
         frame = self.maybe_frame(t)
         return None if frame is None else frame.to_dict()
+
+
+def _whole(name: str, value: object, least: int, most: int = _INFINITE) -> int:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:  # type: ignore[operator]
+        raise LimitError(f"{name} must be a whole number {_range(least, most)}, got {value!r}")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _real(name: str, value: object, least: float, most: float = math.inf) -> float:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not least <= value <= most or not math.isfinite(value):  # type: ignore[arg-type, operator]
+        raise LimitError(f"{name} must be a finite number {_range(least, most)}, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _range(least: float, most: float) -> str:
+    return f"from {least}" if most in (_INFINITE, math.inf) else f"of {least} to {most}"

@@ -18,6 +18,7 @@ from marketcam.engine.errors import TickError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeGuard
 
     from numpy.typing import NDArray
 
@@ -116,7 +117,7 @@ class _DictReader:
 
     def tick(self) -> Tick:
         raw = self.raw
-        self.t = self._tick_number(raw.get("t"))
+        self.t = tick_number(raw.get("t"))
         mid = raw.get("mid")
         mid = None if mid is None else self._number(mid, "mid")
         state = self._state(raw.get("s"))
@@ -138,23 +139,8 @@ class _DictReader:
             state,
         )
 
-    def _tick_number(self, t: object) -> int:
-        if not _is_integer(t):
-            raise self.refusal("must be an integer", field="t", value=t)
-        if abs(t) > MAX_ID:
-            raise self.refusal(f"must lie within ±{MAX_ID}", field="t", value=t)
-        return int(t)
-
     def _number(self, value: object, field: str, agent: int | None = None) -> float:
-        if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
-            raise self.refusal("must be a number", field=field, value=value, agent=agent)
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            raise self.refusal("must be finite", field=field, value=value, agent=agent)
-        return number
+        return finite_number(value, field, t=self.t, agent=agent)
 
     def _section(self, name: str) -> dict[int, Any]:
         section = self.raw.get(name, {})
@@ -231,5 +217,27 @@ class _DictReader:
         return a, b
 
 
-def _is_integer(value: object) -> bool:
+def tick_number(t: object) -> int:
+    """Return a tick number as an int, or raise `TickError`."""
+    if not _is_integer(t):
+        raise TickError("must be an integer", field="t", value=t)
+    if not -MAX_ID <= t <= MAX_ID:
+        raise TickError(f"must lie within ±{MAX_ID}", field="t", value=t)
+    return int(t)
+
+
+def finite_number(value: object, field: str, *, t: int | None, agent: int | None = None) -> float:
+    """Return a finite number as a float, or raise a `TickError` that names its place."""
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
+        raise TickError("must be a number", t=t, agent=agent, field=field, value=value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise TickError("must be finite", t=t, agent=agent, field=field, value=value)
+    return number
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
     return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))

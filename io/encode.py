@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from marketcam.io.frame_json import frame_json
+
 if TYPE_CHECKING:
     from marketcam.engine import Frame, Metric, Tick
 
@@ -14,7 +16,7 @@ __all__ = ["encode_frame", "encode_metric", "encode_tick"]
 
 def encode_frame(frame: Frame) -> bytes:
     """Return the JSON text of a frame, byte-identical to `orjson.dumps(frame.to_dict())`."""
-    return orjson.dumps(frame.to_dict())
+    return frame_json(frame)
 
 
 def encode_metric(metric: Metric) -> bytes:

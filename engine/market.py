@@ -1,0 +1,180 @@
+"""The embedded market: the "Infinite Game" by its V5 rules, for when no other source is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from marketcam.engine.errors import LimitError
+from marketcam.engine.market_kernels import (
+    DIFFERENCES,
+    LIQUIDITY,
+    MAX_BUCKETS,
+    PRESSURE,
+    PRICE,
+    PRICE_NORM,
+    VOLATILITY,
+    advance,
+    list_fills,
+    median,
+    pair,
+    quote,
+    settle,
+)
+from marketcam.engine.tick import MAX_ID, MarketState, Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MAX_AGENTS", "MAX_SEED", "InfiniteGameMarket"]
+
+MAX_AGENTS: Final = 100_000
+"""Most agents the market starts with."""
+
+MAX_SEED: Final = 2**32 - 1
+"""Largest seed: what every random generator a source may use accepts."""
+
+
+class InfiniteGameMarket:
+    """A market that quotes, fills and learns for ever; an endless source of ticks.
+
+    Its ticks depend on the arguments alone: the generator is its own. Tick t with n agents
+    takes 2n + n // 2 numbers from it, uniform in 0..1, in one piece:
+
+    - n prices, `40000 + 20000 u`;
+    - n coins: u < 1/2 buys and the fill draw is 2u, else it sells and the draw is 2u − 1; the
+      action fills where the draw is below its probability;
+    - n // 2 for pairing filled buys with filled sells, used as far as there are pairs.
+
+    So `pool_only` changes the matches and nothing else. Matches are listed as pairs
+    (buyer, seller), then the buyers and the sellers whom the pool filled.
+
+    Agents are numbered 0, 1, 2, … in the order in which they came; a leaver's number is not
+    used again. Who joins or leaves does so at the end of a tick.
+
+    Args:
+        agents: agents at the start, 1..100,000.
+        seed: 0..2³²−1.
+        adjust_interval: ticks between population adjustments, from 1.
+        max_agents: nobody joins beyond it; None for no maximum.
+        pool_only: every fill is with the pool, as in the original; no two agents ever trade.
+
+    Raises:
+        LimitError: an argument is out of its range.
+
+    Cost of a tick: 5 µs and 13 ns an agent, in the calling thread.
+    """
+
+    name = "infinite game"
+
+    def __init__(
+        self,
+        agents: int = 3,
+        seed: int = 0,
+        adjust_interval: int = 2000,
+        max_agents: int | None = None,
+        *,
+        pool_only: bool = False,
+    ) -> None:
+        _check("IG_AGENTS", agents, 1, MAX_AGENTS)
+        _check("IG_SEED", seed, 0, MAX_SEED)
+        _check("IG_ADJUST_INTERVAL", adjust_interval, 1, MAX_ID)
+        if max_agents is not None:
+            _check("IG_MAX_AGENTS", max_agents, agents, MAX_ID)
+        self._adjust_interval = adjust_interval
+        self._max_agents = max_agents
+        self._pool_only = pool_only
+        self._random = np.random.Generator(np.random.PCG64(seed))
+        self._t = 0
+        self._closed = False
+        self._state = np.empty(5)
+        self._state[[PRICE_NORM, VOLATILITY, LIQUIDITY, PRESSURE, PRICE]] = (
+            0.5, 0.3, 0.5, 0.0, 50_000.0,
+        )  # fmt: skip
+        self._differences = np.zeros(DIFFERENCES)
+        self._agent_id = np.arange(agents, dtype=np.int64)
+        self._experience = np.zeros(agents)
+        self._newcomer = agents
+        self._make_room()
+
+    def __iter__(self) -> Iterator[Tick]:
+        """Yield ticks until the market is closed."""
+        while not self._closed:
+            yield self.step()
+
+    def close(self) -> None:
+        """End the iteration before its next tick; safe to call from another thread."""
+        self._closed = True
+
+    def step(self) -> Tick:
+        """Play one tick and return it."""
+        t, n, state = self._t, self._agent_id.size, self._state
+        self._random.random(out=self._draws)
+        price, side, experience = np.empty(n), np.empty(n, dtype=np.int8), np.empty(n)
+        mean_experience = np.add.reduce(self._experience) / n
+        buys, chaos = quote(self._draws, state, t, mean_experience, price, side, self._decay)
+        np.exp(self._decay, out=self._decay)
+        settle(self._draws, self._decay, chaos, state, self._experience, experience, self._fill)
+        bought, sold = list_fills(self._fill, self._rows)
+        matches = self._matches(bought, sold)
+        pressure = (buys - (n - buys)) / (n + 1e-6)
+        advance(state, self._differences, t, n, pressure, bought + sold)
+        tick = Tick(
+            t,
+            float(median(price, self._counts, self._decay)),
+            self._agent_id,
+            experience,
+            side,
+            price,
+            matches,
+            MarketState(*state[: PRESSURE + 1].tolist()),
+        )
+        self._experience = experience
+        if t > 0 and t % self._adjust_interval == 0:
+            self._adjust_population()
+        self._t = t + 1
+        return tick
+
+    def _matches(self, bought: int, sold: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        pairs = 0 if self._pool_only else min(bought, sold)
+        matches = np.empty((bought + sold - pairs, 2), dtype=np.int64)
+        buyers, sellers = self._rows[0, :bought], self._rows[1, :sold]
+        pair(self._pairing, buyers, sellers, pairs, self._agent_id, matches)
+        return matches
+
+    def _adjust_population(self) -> None:
+        n = self._agent_id.size
+        mean_experience = np.add.reduce(self._experience) / n
+        room = self._max_agents is None or n < self._max_agents
+        if mean_experience > (0.25 if n <= 2 else 0.35):
+            if room:
+                self._join()
+        elif mean_experience < 0.15 and n > 2:
+            self._leave(int(np.argmin(self._experience)))
+
+    def _join(self) -> None:
+        # New arrays: the ticks already handed out keep theirs.
+        self._agent_id = np.append(self._agent_id, np.int64(self._newcomer))
+        self._experience = np.append(self._experience, 0.0)
+        self._newcomer += 1
+        self._make_room()
+
+    def _leave(self, row: int) -> None:
+        self._agent_id = np.delete(self._agent_id, row)
+        self._experience = np.delete(self._experience, row)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        n = self._agent_id.size
+        self._draws = np.empty(2 * n + n // 2)
+        self._pairing = self._draws[2 * n :]
+        self._decay = np.empty(n)
+        self._fill = np.empty(n, dtype=np.int8)
+        self._rows = np.empty((2, n), dtype=np.int64)
+        self._counts = np.empty(min(n, MAX_BUCKETS), dtype=np.int64)
+
+
+def _check(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise LimitError(f"{name} must be an integer of {low}..{high}, got {value!r}")

@@ -1,0 +1,160 @@
+"""The sliding window: passes each tick through the buffers and develops frames from them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from marketcam.engine.edges import MATCH, MOST_NODES, EdgeCap, keys_from_counts
+from marketcam.engine.errors import LimitError
+from marketcam.engine.events import EventWindow
+from marketcam.engine.frame import Frame
+from marketcam.engine.neighbors import NeighborCounts
+from marketcam.engine.pair_counts import PairCounts
+from marketcam.engine.panes import Panes
+from marketcam.engine.proximity import PairTable
+from marketcam.engine.quotes import Quotes
+from marketcam.engine.slots import AgentSlots
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marketcam.engine.tick import Tick
+
+__all__ = ["Window", "WindowSettings"]
+
+_NO_PAIRS: Final = np.empty((0, 2), dtype=np.int32)
+
+
+class WindowSettings(NamedTuple):
+    """What a window is made for; the fields are `SlidingWindowCamera`'s, already checked."""
+
+    W: int
+    stride: int
+    eps_pct: float
+    edge_cap: int
+    proximity: str
+    match_share: float
+    burst_z: float
+    shock_z: float
+    pair_budget_bytes: int
+
+
+class ProximityRule(Protocol):
+    """How close quotes become edges; see `PairTable` and `NeighborCounts`."""
+
+    def clear(self) -> None: ...
+    def make_room(self, used: int, capacity: int) -> None: ...
+    def add(self, t: int, quotes: Quotes) -> None: ...
+    def fill(self, first: int, t: int, used: int) -> None: ...
+    def best(
+        self, t0: int, t: int, used: int, node_of: NDArray[np.int32], most: int
+    ) -> NDArray[np.int64]: ...
+
+
+class Window:
+    """The last W ticks of one market.
+
+    Attributes:
+        last_t: the last tick taken in, or None.
+    """
+
+    def __init__(self, settings: WindowSettings) -> None:
+        self._settings = settings
+        W, stride = settings.W, settings.stride
+        self._slots = AgentSlots()
+        self._panes = Panes(W, stride)
+        self._matches = PairCounts(W)
+        self._proximity = _proximity_rule(settings)
+        self._events = EventWindow(W, settings.burst_z, settings.shock_z)
+        self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
+        self._mid: float | None = None
+        self._first = 0
+        self.last_t: int | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the window holds W consecutive ticks."""
+        return self.last_t is not None and self.last_t - self._first + 1 >= self._settings.W
+
+    def take(self, tick: Tick) -> None:
+        """Take in a tick with a `t` above `last_t`; one that skips numbers restarts the window.
+
+        Raises:
+            LimitError: too many agents; the tick is not taken in, and the window starts anew.
+        """
+        if self.last_t is None or tick.t != self.last_t + 1:
+            self._restart(tick.t)
+        try:
+            slots, pairs = self._place(tick)
+        except LimitError:
+            self._restart(tick.t + 1)
+            raise
+        if tick.mid is not None:
+            self._mid = tick.mid
+        price = np.where(tick.side != 0, tick.price, math.nan)
+        quotes = Quotes(slots, tick.agent_id, tick.side, price, self._mid)
+        self._panes.add(tick.t, quotes, tick.experience, pairs)
+        self._matches.advance(tick.t, pairs)
+        self._proximity.add(tick.t, quotes)
+        self._events.add(tick.t, len(pairs), self._mid)
+        self.last_t = tick.t
+        if not self.full and tick.t % self._settings.stride == 0:
+            self._proximity.fill(self._first, tick.t, self._slots.used)
+
+    def develop(self) -> Frame:
+        """Return the frame of the last tick; the window must be full."""
+        assert self.last_t is not None  # noqa: S101 - the caller asked `full`
+        t, t0 = self.last_t, self.last_t - self._settings.W + 1
+        slots, agent_id = self._slots.seen_since(t0)
+        node_of = np.full(self._slots.capacity, -1, dtype=np.int32)
+        node_of[slots] = np.arange(slots.size, dtype=np.int32)
+        return Frame(
+            t=t,
+            W=self._settings.W,
+            stride=self._settings.stride,
+            nodes=self._panes.nodes(slots, agent_id),
+            edges=self._cap.edges(self._best_edges(t0, t, node_of), agent_id),
+            bursts=self._events.bursts(t0),
+            shocks=self._events.shocks(t0),
+        )
+
+    def _best_edges(self, t0: int, t: int, node_of: NDArray[np.int32]) -> NDArray[np.int64]:
+        most = self._cap.cap
+        proximity = self._proximity.best(t0, t, self._slots.used, node_of, most)
+        return self._cap.keep(keys_from_counts(self._matches, MATCH, node_of, most), proximity)
+
+    def _restart(self, t: int) -> None:
+        """Begin again at tick `t`; only the last known mid is carried over."""
+        self._slots.clear()
+        self._panes.clear()
+        self._matches.clear()
+        self._proximity.clear()
+        self._first = t
+
+    def _place(self, tick: Tick) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the slots of the tick's agents and of its matches, with room for them."""
+        t0 = tick.t - self._settings.W + 1
+        capacity, used = self._slots.capacity, self._slots.used
+        slots = self._slots.assign(tick.agent_id, tick.t, t0)
+        pairs = _NO_PAIRS
+        if len(tick.matches):
+            pairs = self._slots.assign_pairs(tick.matches, tick.t, t0)
+        if (capacity, used) != (self._slots.capacity, self._slots.used):
+            self._make_room()
+        return slots, pairs
+
+    def _make_room(self) -> None:
+        used, capacity = self._slots.used, self._slots.capacity
+        if used > MOST_NODES:
+            raise LimitError(f"a window holds at most {MOST_NODES} agents, got {used}")
+        self._proximity.make_room(used, capacity)
+        self._panes.make_room(capacity)
+
+
+def _proximity_rule(settings: WindowSettings) -> ProximityRule:
+    if settings.proximity == "neighbors":
+        return NeighborCounts(settings.W, settings.eps_pct)
+    return PairTable(settings.W, settings.stride, settings.eps_pct, settings.pair_budget_bytes)
