@@ -34,7 +34,7 @@ format: $(VENV)/.dev       ## mend style
 	$(BIN)/ruff format .
 
 types: $(VENV)/.dev build/types ## check types, strictly
-	MYPYPATH=build/types $(BIN)/mypy -p marketcam
+	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p marketcam
 
 bench: $(VENV)/.dev        ## run the benchmarks (flags: make bench ARGS="-k frame")
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(ARGS)
@@ -46,7 +46,8 @@ lock:            ## pin the newest versions again (needs uv)
 clean:           ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info
 
-# The editable mapping of pyproject.toml is invisible to type checkers: give them a folder of links.
+# The editable mapping of pyproject.toml is invisible to type checkers: give them a folder of links,
+# and run them there, since in the checkout they would take io/ for the standard library's.
 build/types:
 	mkdir -p $@/marketcam
 	for room in engine io server; do ln -sfn $(CURDIR)/$$room $@/marketcam/$$room; done

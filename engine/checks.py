@@ -144,7 +144,12 @@ def _converted(array: NDArray[Any], dtype: type[np.generic], name: str, t: int) 
 
 
 @kernel
-def first_bad_value(agent_id, experience, side, price):  # type: ignore[no-untyped-def]
+def first_bad_value(
+    agent_id: NDArray[np.int64],
+    experience: NDArray[np.float64],
+    side: NDArray[np.int8],
+    price: NDArray[np.float64],
+) -> tuple[int, int]:
     """Return the rule that the first bad agent breaks and its row, or (-1, -1)."""
     for k in range(agent_id.size):
         if agent_id[k] < 0 or agent_id[k] > _MAX_ID:
@@ -159,7 +164,7 @@ def first_bad_value(agent_id, experience, side, price):  # type: ignore[no-untyp
 
 
 @kernel
-def first_bad_match(matches):  # type: ignore[no-untyped-def]
+def first_bad_match(matches: NDArray[np.int64]) -> tuple[int, int]:
     """Return the rule that the first bad match breaks and its row, or (-1, -1)."""
     for k in range(matches.shape[0]):
         if matches[k, 0] < 0 or matches[k, 0] > _MAX_ID:
@@ -172,7 +177,7 @@ def first_bad_match(matches):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def unchanged_or_ascending(ids, before):  # type: ignore[no-untyped-def]
+def unchanged_or_ascending(ids: NDArray[np.int64], before: NDArray[np.int64]) -> bool:
     """Tell whether no id can stand twice, because they ascend or are known to be unique."""
     same = ids.size == before.size
     ascending = True

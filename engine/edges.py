@@ -80,7 +80,7 @@ def keys_from_counts(
         last_src = int(np.searchsorted(np.cumsum(ties), wanted))
     keys = np.empty(most + node_of.size, dtype=np.int64)
     found = gather_counts(
-        pairs.keys, pairs.counts, least, last_src, kind, pairs.histogram.size - 1, node_of, keys
+        pairs.keys, pairs.counts, (least, last_src), kind, pairs.histogram.size - 1, node_of, keys
     )
     return np.sort(keys[:found])[:most]
 
@@ -101,12 +101,12 @@ def keys_from_tiles(
         tie_tiles(tiles, used, least, node_of, ties)
         last_src = int(np.searchsorted(np.cumsum(ties), wanted))
     keys = np.empty(most + node_of.size, dtype=np.int64)
-    found = gather_tiles(tiles, used, least, last_src, W, node_of, keys)
+    found = gather_tiles(tiles, used, (least, last_src), W, node_of, keys)
     return np.sort(keys[:found])[:most]
 
 
 @kernel
-def threshold(histogram, most):  # type: ignore[no-untyped-def]
+def threshold(histogram: NDArray[np.int64], most: int) -> tuple[int, int]:
     """Return the least count among the `most` best, and how many of just that count fit."""
     left = most
     for count in range(histogram.size - 1, 0, -1):
@@ -117,15 +117,22 @@ def threshold(histogram, most):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def rank_key(a, b, count, kind, W):  # type: ignore[no-untyped-def]
+def rank_key(a: int, b: int, count: int, kind: int, W: int) -> int:
     """Compose the rank key of an edge between the nodes at rows `a` and `b`."""
     src = np.int64(min(a, b))
     dst = np.int64(max(a, b))
-    return np.int64(W - count) << _COUNT_BIT | kind << _KIND_BIT | src << _NODE_BITS | dst
+    return int(np.int64(W - count) << _COUNT_BIT | kind << _KIND_BIT | src << _NODE_BITS | dst)
 
 
 @kernel
-def tie_counts(keys, counts, least, W, node_of, ties):  # type: ignore[no-untyped-def]
+def tie_counts(
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    least: int,
+    W: int,
+    node_of: NDArray[np.int32],
+    ties: NDArray[np.int64],
+) -> None:
     """Count by `src` row the pairs whose count, capped at W, is `least`."""
     for at in range(keys.size):
         if keys[at] != _EMPTY and min(counts[at], W) == least:
@@ -133,8 +140,20 @@ def tie_counts(keys, counts, least, W, node_of, ties):  # type: ignore[no-untype
 
 
 @kernel
-def gather_counts(keys, counts, least, last_src, kind, W, node_of, out):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917 - the rank key's parts
-    """Write the keys above `least`, and those at it up to `last_src`; return how many."""
+def gather_counts(
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    cut: tuple[int, int],
+    kind: int,
+    W: int,
+    node_of: NDArray[np.int32],
+    out: NDArray[np.int64],
+) -> int:
+    """Write the keys of the pairs that `cut` keeps; return how many.
+
+    Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
+    """
+    least, last_src = cut
     found = 0
     for at in range(keys.size):
         count = min(counts[at], W)
@@ -149,7 +168,9 @@ def gather_counts(keys, counts, least, last_src, kind, W, node_of, out):  # type
 
 
 @kernel
-def tile_row(tiles, used, bi, bj, i):  # type: ignore[no-untyped-def]
+def tile_row(
+    tiles: NDArray[np.uint16], used: int, bi: int, bj: int, i: int
+) -> tuple[NDArray[np.uint16], int]:
     """Return the counts of slot i with the slots of block bj above it, and the first of those."""
     begin = max(bj * _TILE, i + 1)
     row = tiles[bj * (bj + 1) // 2 + bi, i - bi * _TILE]
@@ -157,7 +178,7 @@ def tile_row(tiles, used, bi, bj, i):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def count_tiles(tiles, used, histogram):  # type: ignore[no-untyped-def]
+def count_tiles(tiles: NDArray[np.uint16], used: int, histogram: NDArray[np.int64]) -> None:
     """Add the number of pairs by count to histogram[0 … W]."""
     for bj in range((used + _TILE - 1) // _TILE):
         for bi in range(bj + 1):
@@ -168,7 +189,13 @@ def count_tiles(tiles, used, histogram):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def tie_tiles(tiles, used, least, node_of, ties):  # type: ignore[no-untyped-def]
+def tie_tiles(
+    tiles: NDArray[np.uint16],
+    used: int,
+    least: int,
+    node_of: NDArray[np.int32],
+    ties: NDArray[np.int64],
+) -> None:
     """Count by `src` row the pairs whose count is `least`."""
     for bj in range((used + _TILE - 1) // _TILE):
         for bi in range(bj + 1):
@@ -180,8 +207,19 @@ def tie_tiles(tiles, used, least, node_of, ties):  # type: ignore[no-untyped-def
 
 
 @kernel
-def gather_tiles(tiles, used, least, last_src, W, node_of, out):  # type: ignore[no-untyped-def]
-    """Write the keys above `least`, and those at it up to `last_src`; return how many."""
+def gather_tiles(
+    tiles: NDArray[np.uint16],
+    used: int,
+    cut: tuple[int, int],
+    W: int,
+    node_of: NDArray[np.int32],
+    out: NDArray[np.int64],
+) -> int:
+    """Write the keys of the pairs that `cut` keeps; return how many.
+
+    Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
+    """
+    least, last_src = cut
     found = 0
     for bj in range((used + _TILE - 1) // _TILE):
         for bi in range(bj + 1):

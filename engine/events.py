@@ -36,43 +36,43 @@ class EventWindow:
     def bursts(self, t0: int) -> Events:
         """Return the ticks whose matches lie `burst_z` standard deviations above the mean."""
         first = t0 % self._matches.size
-        if not burst_scores(self._matches, first, self._scores):
-            return self._events(t0, self._scores[:0], self._matches)
-        ordered = np.roll(self._matches, -first)
-        return self._events(t0, self._scores >= self._burst_z, ordered)
+        outstanding = np.empty(0, dtype=np.int64)
+        if burst_scores(self._matches, first, self._scores):
+            outstanding = np.flatnonzero(self._scores >= self._burst_z)
+        values = self._matches[(first + outstanding) % self._matches.size]
+        return Events(t0 + outstanding, values, _rounded(self._scores[outstanding]))
 
     def shocks(self, t0: int) -> Events:
         """Return the ticks whose log return lies `shock_z` standard deviations off the mean."""
-        first = t0 % self._matches.size
-        if not shock_scores(self._mids, first, self._values, self._scores):
-            return self._events(t0, self._scores[:0], self._values)
-        return self._events(t0, np.abs(self._scores) >= self._shock_z, self._values)
-
-    def _events(
-        self, t0: int, outstanding: NDArray[np.bool_], values: NDArray[np.float64 | np.int64]
-    ) -> Events:
-        at = np.flatnonzero(outstanding)
-        return Events(
-            t=t0 + at,
-            value=np.array([_rounded(v) for v in values[at].tolist()], dtype=values.dtype),
-            score=np.array([_rounded(s) for s in self._scores[at].tolist()], dtype=np.float64),
-        )
+        first = t0 % self._mids.size
+        outstanding = np.empty(0, dtype=np.int64)
+        if shock_scores(self._mids, first, self._values, self._scores):
+            outstanding = np.flatnonzero(np.abs(self._scores) >= self._shock_z)
+        values = _rounded(self._values[outstanding])
+        return Events(t0 + outstanding, values, _rounded(self._scores[outstanding]))
 
 
-def _rounded(value: float) -> float:
-    return round(value, 6) + 0
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([round(value, 6) + 0.0 for value in values.tolist()], dtype=np.float64)
 
 
 @kernel
-def standardize(values, scores):  # type: ignore[no-untyped-def]
-    """Write (value - mean) / population std of the values that are not NaN; False if std is 0."""
+def standardize(values: NDArray[np.float64], scores: NDArray[np.float64]) -> bool:
+    """Write (value - mean) / population std of the values that are not NaN; False if std is 0.
+
+    Equal values have a std of 0 whatever rounding makes of their mean.
+    """
     n = 0
     total = 0.0
+    low = math.inf
+    high = -math.inf
     for value in values:
         if not math.isnan(value):
             n += 1
             total += value
-    if n == 0:
+            low = min(low, value)
+            high = max(high, value)
+    if not low < high:
         return False
     mean = total / n
     squares = 0.0
@@ -88,17 +88,29 @@ def standardize(values, scores):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def burst_scores(matches, first, scores):  # type: ignore[no-untyped-def]
-    """Standardize a ring of match counts that begins at place `first`, in order of time."""
+def burst_scores(matches: NDArray[np.int64], first: int, scores: NDArray[np.float64]) -> bool:
+    """Standardize a ring of match counts that begins at place `first`; False if std is 0.
+
+    Value, mean and std are multiplied by W, which keeps them whole numbers up to the root: a
+    score that is just at the threshold is found to be.
+    """
     W = matches.size
-    values = np.empty(W)
+    total = 0.0
+    squares = 0.0
+    for count in matches:
+        total += count
+        squares += float(count) * count
+    variance = W * squares - total * total
+    if not variance > 0.0:
+        return False
+    std = math.sqrt(variance)
     for k in range(W):
-        values[k] = matches[(first + k) % W]
-    return standardize(values, scores)
+        scores[k] = (W * float(matches[(first + k) % W]) - total) / std
+    return True
 
 
 @kernel
-def log_ratio(a, b):  # type: ignore[no-untyped-def]
+def log_ratio(a: float, b: float) -> float:
     """Return ln(a / b) of positive numbers, also where the quotient leaves the doubles."""
     quotient = a / b
     if 0.0 < quotient < math.inf:
@@ -107,7 +119,9 @@ def log_ratio(a, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def shock_scores(mids, first, returns, scores):  # type: ignore[no-untyped-def]
+def shock_scores(
+    mids: NDArray[np.float64], first: int, returns: NDArray[np.float64], scores: NDArray[np.float64]
+) -> bool:
     """Standardize the log returns within a ring of mids; NaN where there is none."""
     W = mids.size
     returns[0] = math.nan

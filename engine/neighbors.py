@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketcam.engine.edges import PROXIMITY, keys_from_counts
+from marketcam.engine.edges import MOST_NODES, PROXIMITY, keys_from_counts
 from marketcam.engine.jit import kernel
 from marketcam.engine.pair_counts import PairCounts
 
@@ -31,6 +31,15 @@ class NeighborCounts:
         self._eps_pct = eps_pct
         self._counts = PairCounts(W)
         self._pairs = _NO_PAIRS
+
+    @property
+    def most_agents(self) -> int:
+        """Agents a window can hold."""
+        return MOST_NODES
+
+    def limit(self, agents: int) -> str:
+        """Say why `agents` agents are too many."""
+        return f"a frame has at most {MOST_NODES} nodes, not {agents}"
 
     def clear(self) -> None:
         """Forget everything; the room stays."""
@@ -62,7 +71,7 @@ class NeighborCounts:
 
 
 @kernel
-def sort_ties(order, ids, price):  # type: ignore[no-untyped-def]
+def sort_ties(order: NDArray[np.int64], ids: NDArray[np.int64], price: NDArray[np.float64]) -> None:
     """Sort runs of equal prices in `order` by id, in place."""
     begin = 0
     for end in range(1, order.size + 1):
@@ -75,7 +84,14 @@ def sort_ties(order, ids, price):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def adjacent(order, slots, side, price, eps, pairs):  # type: ignore[no-untyped-def]
+def adjacent(
+    order: NDArray[np.int64],
+    slots: NDArray[np.int32],
+    side: NDArray[np.int8],
+    price: NDArray[np.float64],
+    eps: float,
+    pairs: NDArray[np.int32],
+) -> int:
     """Write the pairs of neighbors on each side; return how many.
 
     `order` sorts `price`, NaN last, ties by id.

@@ -98,14 +98,14 @@ def _doubled(size: int, needed: int) -> int:
 
 
 @kernel
-def home(key, size):  # type: ignore[no-untyped-def]
+def home(key: int, size: int) -> int:
     """Return the place a key would take in an empty table of `size`, a power of two."""
     mixed = ((key >> _SLOT_BITS) * 0x9E3779B1 ^ (key & 0xFFFFFFFF) * 0x85EBCA6B) & 0x7FFFFFFF
     return (mixed * 0x9E3779B1 >> 15) & (size - 1)
 
 
 @kernel
-def find(key, keys):  # type: ignore[no-untyped-def]
+def find(key: int, keys: NDArray[np.int64]) -> int:
     """Return where `key` stands in the table, or would stand."""
     at = home(key, keys.size)
     while keys[at] not in (key, _EMPTY):
@@ -114,19 +114,26 @@ def find(key, keys):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def add_pairs(pairs, ring, end, keys, counts, histogram):  # type: ignore[no-untyped-def]
+def add_pairs(
+    pairs: NDArray[np.int32],
+    ring: NDArray[np.int64],
+    end: int,
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    histogram: NDArray[np.int64],
+) -> int:
     """Count the pairs and note them at ring[end:]; return how many are new to the window."""
     new = 0
     top = histogram.size - 1
     for k in range(pairs.shape[0]):
         a = np.int64(pairs[k, 0])
         b = np.int64(pairs[k, 1])
-        key = np.int64(_EMPTY) if a < 0 or b < 0 else min(a, b) << _SLOT_BITS | max(a, b)
+        key = _EMPTY if a < 0 or b < 0 else min(a, b) << _SLOT_BITS | max(a, b)
         ring[end] = key
         end = end + 1 if end + 1 < ring.size else 0
         if key == _EMPTY:
             continue
-        at = find(key, keys)
+        at = find(int(key), keys)
         if keys[at] == _EMPTY:
             keys[at] = key
             new += 1
@@ -137,7 +144,14 @@ def add_pairs(pairs, ring, end, keys, counts, histogram):  # type: ignore[no-unt
 
 
 @kernel
-def remove_pairs(ring, begin, many, keys, counts, histogram):  # type: ignore[no-untyped-def]
+def remove_pairs(
+    ring: NDArray[np.int64],
+    begin: int,
+    many: int,
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    histogram: NDArray[np.int64],
+) -> int:
     """Uncount `many` pairs noted at ring[begin:]; return how many left the window."""
     gone = 0
     top = histogram.size - 1
@@ -157,7 +171,7 @@ def remove_pairs(ring, begin, many, keys, counts, histogram):  # type: ignore[no
 
 
 @kernel
-def close_gap(gap, keys, counts):  # type: ignore[no-untyped-def]
+def close_gap(gap: int, keys: NDArray[np.int64], counts: NDArray[np.int32]) -> None:
     """Empty a place, moving back the entries that were pushed past it."""
     mask = keys.size - 1
     at = (gap + 1) & mask
@@ -172,7 +186,12 @@ def close_gap(gap, keys, counts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def rehash(keys, counts, new_keys, new_counts):  # type: ignore[no-untyped-def]
+def rehash(
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    new_keys: NDArray[np.int64],
+    new_counts: NDArray[np.int32],
+) -> None:
     """Move all entries into a larger, empty table."""
     for k in range(keys.size):
         if keys[k] != _EMPTY:

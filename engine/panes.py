@@ -12,7 +12,7 @@ nothing is ever subtracted.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -113,12 +113,12 @@ class Panes:
         Cost: O(panes x n).
         """
         n = slots.size
-        integers = np.empty((4, n), dtype=np.int32)
+        integers = np.empty((5, n), dtype=np.int32)
         floats = np.empty((7, n))
-        dominant = np.empty(n, dtype=np.int8)
         oldest = (self._row + 1) % self._clock.per_window
-        merge_panes(slots, self._W, oldest, self._sums, self._counts, integers, floats, dominant)
-        return Nodes(agent_id, *integers, *floats, dominant)
+        merge_panes(slots, self._W, oldest, self._sums, self._counts, integers, floats)
+        features: list[NDArray[Any]] = [*integers[:4], *floats, integers[4].astype(np.int8)]
+        return Nodes(agent_id, *features)
 
     def _open(self, pane: int) -> None:
         self._pane = pane
@@ -135,7 +135,15 @@ class Panes:
 
 
 @kernel
-def add_quotes(slots, experience, side, price, mid, sums, counts):  # type: ignore[no-untyped-def]
+def add_quotes(
+    slots: NDArray[np.int32],
+    experience: NDArray[np.float64],
+    side: NDArray[np.int8],
+    price: NDArray[np.float64],
+    mid: float,
+    sums: NDArray[np.float64],
+    counts: NDArray[np.int32],
+) -> None:
     """Add one tick to a pane; `mid` is NaN where distances do not count."""
     for k in range(slots.size):
         mine = sums[slots[k]]
@@ -158,7 +166,7 @@ def add_quotes(slots, experience, side, price, mid, sums, counts):  # type: igno
 
 
 @kernel
-def add_matches(pairs, counts):  # type: ignore[no-untyped-def]
+def add_matches(pairs: NDArray[np.int32], counts: NDArray[np.int32]) -> None:
     """Count each match for both agents, a fill by the pool (-1) for one."""
     for k in range(pairs.shape[0]):
         counts[pairs[k, 0], _MATCHES] += 1
@@ -167,7 +175,7 @@ def add_matches(pairs, counts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def round6(x):  # type: ignore[no-untyped-def]
+def round6(x: float) -> float:
     """Round to 6 decimals as Python's ``round(x, 6)`` does, with -0.0 turned into 0.0.
 
     The product with 1e6 is taken without error, as a sum of two doubles (Dekker, "A
@@ -187,11 +195,19 @@ def round6(x):  # type: ignore[no-untyped-def]
         nearest += 1.0
     elif (rest == -0.5 and error < 0.0) or (rest == 0.0 and error == -0.5 and odd):
         nearest -= 1.0
-    return nearest / 1e6 + 0.0
+    return float(nearest / 1e6 + 0.0)
 
 
 @kernel
-def merge_panes(slots, W, oldest, sums, counts, integers, floats, dominant):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917 - one pass over the panes for all features
+def merge_panes(
+    slots: NDArray[np.int64],
+    W: int,
+    oldest: int,
+    sums: NDArray[np.float64],
+    counts: NDArray[np.int32],
+    integers: NDArray[np.int32],
+    floats: NDArray[np.float64],
+) -> None:
     """Fill the node columns, merging means and M2 by the pairwise formula.
 
     Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
@@ -217,10 +233,14 @@ def merge_panes(slots, W, oldest, sums, counts, integers, floats, dominant):  # 
             if n_pane == 0:
                 continue
             n_before = buys + sells
-            delta = pane[_MEAN] - mean
-            share = n_pane / (n_before + n_pane)
-            mean += delta * share
-            m2 += pane[_M2] + delta * delta * share * n_before
+            if n_before == 0:
+                mean = pane[_MEAN]
+                m2 = pane[_M2]
+            else:
+                delta = pane[_MEAN] - mean
+                share = n_pane / (n_before + n_pane)
+                mean += delta * share
+                m2 += pane[_M2] + delta * delta * share * n_before
             distance += pane[_DISTANCE]
             distances += count[_DISTANCES]
             buys += count[_BUYS]
@@ -239,8 +259,8 @@ def merge_panes(slots, W, oldest, sums, counts, integers, floats, dominant):  # 
         floats[6, k] = 0.0 if math.isnan(first) else round6(last - first)
         none = W - quotes
         if buys > 0 and buys >= sells and buys >= none:
-            dominant[k] = 1
+            integers[4, k] = 1
         elif sells > 0 and sells >= buys and sells >= none:
-            dominant[k] = 2
+            integers[4, k] = 2
         else:
-            dominant[k] = 0
+            integers[4, k] = 0

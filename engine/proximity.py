@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketcam.engine.edges import keys_from_tiles
-from marketcam.engine.errors import LimitError
 from marketcam.engine.jit import kernel
-from marketcam.engine.tiles import TILE, pair_table_bytes, tile_count
+from marketcam.engine.tiles import TILE, most_agents, pair_table_bytes, tile_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +33,6 @@ _ABSENT: Final = 0xFFFF
 _RANK: Final = 0
 _LOW: Final = 1
 _WIDTH: Final = 2
-_MOST_SLOTS: Final = _ABSENT
 
 
 class PairTable:
@@ -63,13 +61,21 @@ class PairTable:
         self._tiles.fill(0)
         self._counted_from = self._counted_to = 0  # half-open range of the ticks counted
 
-    def make_room(self, used: int, capacity: int) -> None:
-        """Make room for `capacity` slots, `used` of them in use.
+    @property
+    def most_agents(self) -> int:
+        """Agents a window can hold within the budget."""
+        return most_agents(self._budget)
 
-        Raises:
-            LimitError: the counts of `used` slots would pass the budget.
-        """
-        self._check(used)
+    def limit(self, agents: int) -> str:
+        """Say what `agents` agents would need, and the ways out."""
+        return (
+            f"the proximity rule 'pairs' would need {pair_table_bytes(agents) / 2**20:,.0f} MiB of "
+            f"the {self._budget / 2**20:,.0f} MiB it may take; raise pair_budget_bytes "
+            "(IG_CAM_PAIR_BUDGET_BYTES) or choose the rule 'neighbors' (IG_CAM_PROXIMITY)"
+        )
+
+    def make_room(self, used: int, capacity: int) -> None:
+        """Make room for `capacity` slots, `used` of them in use."""
         old = self._ranks
         if capacity > old.shape[2]:
             self._ranks = np.full((self._rows, 3, capacity), _ABSENT, dtype=np.uint16)
@@ -122,16 +128,6 @@ class PairTable:
         self.count(t0, t, used)
         return keys_from_tiles(self._tiles, self._W, node_of, used, most)
 
-    def _check(self, used: int) -> None:
-        needed = pair_table_bytes(used)
-        if used > _MOST_SLOTS or needed > self._budget:
-            raise LimitError(
-                f"proximity rule 'pairs' needs {needed / 2**20:,.0f} MiB for {used} agents in the "
-                f"window, more than the budget of {self._budget / 2**20:,.0f} MiB (and at most "
-                f"{_MOST_SLOTS} agents): raise pair_budget_bytes (IG_CAM_PAIR_BUDGET_BYTES) or "
-                "choose the rule 'neighbors' (IG_CAM_PROXIMITY)"
-            )
-
     def _places(self, begin: int, end: int) -> NDArray[np.int64]:
         """Return the rows of the ticks in [begin, end) in which any two agents quoted."""
         places = np.arange(begin, end, dtype=np.int64) % self._rows
@@ -139,7 +135,14 @@ class PairTable:
 
 
 @kernel
-def rank_intervals(order, price, slots, eps, ordered, ranks):  # type: ignore[no-untyped-def]
+def rank_intervals(
+    order: NDArray[np.int64],
+    price: NDArray[np.float64],
+    slots: NDArray[np.int32],
+    eps: float,
+    ordered: NDArray[np.float64],
+    ranks: NDArray[np.uint16],
+) -> int:
     """Fill ranks uint16[3, capacity] (rank, low, width by slot); return the number of quotes.
 
     `order` sorts `price`, NaN last; `ordered` is room for the sorted prices.
@@ -169,21 +172,31 @@ def rank_intervals(order, price, slots, eps, ordered, ranks):  # type: ignore[no
 
 
 @kernel
-def count_within(counts, ranks, low, width):  # type: ignore[no-untyped-def]
+def count_within(
+    counts: NDArray[np.uint16], ranks: NDArray[np.uint16], low: int, width: int
+) -> None:
     """Add 1 to the count of every rank in [low, low + width], modulo 2**16."""
     for j in range(counts.size):
         counts[j] = np.int64(counts[j]) + (((np.int64(ranks[j]) - low) & _ABSENT) <= width)
 
 
 @kernel
-def uncount_within(counts, ranks, low, width):  # type: ignore[no-untyped-def]
+def uncount_within(
+    counts: NDArray[np.uint16], ranks: NDArray[np.uint16], low: int, width: int
+) -> None:
     """Take 1 from the count of every rank in [low, low + width], modulo 2**16."""
     for j in range(counts.size):
         counts[j] = np.int64(counts[j]) - (((np.int64(ranks[j]) - low) & _ABSENT) <= width)
 
 
 @kernel
-def update_tiles(tiles, ranks, used, added, removed):  # type: ignore[no-untyped-def]
+def update_tiles(
+    tiles: NDArray[np.uint16],
+    ranks: NDArray[np.uint16],
+    used: int,
+    added: NDArray[np.int64],
+    removed: NDArray[np.int64],
+) -> None:
     """Add and subtract the ticks at rows `added` and `removed` of ranks[rows, 3, capacity]."""
     blocks = (used + _TILE - 1) // _TILE
     for bj in range(blocks):

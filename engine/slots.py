@@ -7,7 +7,7 @@ a slot means one agent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -25,39 +25,73 @@ _USED: Final = 1  # head[_USED]: slots handed out at least once; those beyond ar
 _SMALLEST: Final = 64
 
 
-class AgentSlots:
-    """The slots of the agents in the window.
+class _Table(NamedTuple):
+    """Who holds which slot.
 
     Attributes:
         agent_of: int64[capacity], the agent that holds a slot, or held it last.
         last_seen: int64[capacity], the tick at which a slot's agent was last seen.
+        keys: int64[places], open addressing by id, a power of two and more than twice capacity.
+        slot_at: int32[places], the slot of the id that stands at a place.
+        free: int32[capacity], a stack of slots that were left.
+        head: int64[2], see `_FREE` and `_USED`.
     """
 
-    def __init__(self) -> None:
-        self._allocate(_SMALLEST)
+    agent_of: NDArray[np.int64]
+    last_seen: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    slot_at: NDArray[np.int32]
+    free: NDArray[np.int32]
+    head: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, capacity: int) -> _Table:
+        places = 1 << (2 * capacity).bit_length()
+        return cls(
+            agent_of=np.zeros(capacity, dtype=np.int64),
+            last_seen=np.full(capacity, _NEVER, dtype=np.int64),
+            keys=np.full(places, _EMPTY, dtype=np.int64),
+            slot_at=np.empty(places, dtype=np.int32),
+            free=np.empty(capacity, dtype=np.int32),
+            head=np.zeros(2, dtype=np.int64),
+        )
+
+
+class AgentSlots:
+    """The slots of the agents in the window, at most `most` of them.
+
+    Attributes:
+        most: agents a window may hold; the caller sees to it that no tick passes that.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._table = _Table.empty(min(_SMALLEST, most))
+        self._known = np.empty(0, dtype=np.int64)
+        self._slots = np.empty(0, dtype=np.int32)
 
     @property
     def capacity(self) -> int:
         """Slots there is room for; doubles when it no longer suffices."""
-        return self.agent_of.size
+        return self._table.agent_of.size
 
     @property
     def used(self) -> int:
         """Slots below this number have been handed out at least once, those above never."""
-        return int(self._head[_USED])
+        return int(self._table.head[_USED])
 
     def clear(self) -> None:
         """Forget all agents; the capacity stays."""
-        self._keys.fill(_EMPTY)
-        self.last_seen.fill(_NEVER)
-        self._head.fill(0)
+        self._table.keys.fill(_EMPTY)
+        self._table.last_seen.fill(_NEVER)
+        self._table.head.fill(0)
         self._known = self._known[:0]
 
     def assign(self, ids: NDArray[np.int64], t: int, t0: int) -> NDArray[np.int32]:
         """Return the slots of `ids`, seen at tick `t`, as int32 of the same length.
 
         The result is a view that the next call overwrites. `t0` is the window's first tick:
-        slots not seen since may be handed on. Negative ids get slot -1.
+        slots not seen since may be handed on.
 
         Cost: O(N), one comparison an agent while the ids stay the same from tick to tick.
         """
@@ -65,21 +99,21 @@ class AgentSlots:
             self._slots = np.empty(2 * ids.size, dtype=np.int32)
             self._known = self._known[:0]
         slots = self._slots[: ids.size]
-        if not touch_if_same(ids, self._known, slots, t, self.last_seen):
+        if not touch_if_same(ids, self._known, slots, t, self._table.last_seen):
             self._assign_all(ids, t, t0, slots)
             self._known = ids.copy()
         return slots
 
     def assign_pairs(self, pairs: NDArray[np.int64], t: int, t0: int) -> NDArray[np.int32]:
-        """Return the slots of int64[M, 2] pairs of ids as int32[M, 2], -1 for negative ids."""
+        """Return the slots of int64[M, 2] pairs of ids as int32[M, 2], -1 for the pool."""
         slots = np.empty(pairs.shape, dtype=np.int32)
         self._assign_all(pairs.ravel(), t, t0, slots.ravel())
         return slots
 
     def seen_since(self, t0: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return slots and ids of the agents seen at `t0` or later, by ascending id."""
-        slots = np.flatnonzero(self.last_seen[: self.used] >= t0)
-        ids = self.agent_of[slots]
+        slots = np.flatnonzero(self._table.last_seen[: self.used] >= t0)
+        ids = self._table.agent_of[slots]
         if np.all(ids[1:] > ids[:-1]):
             return slots, ids
         order = ids.argsort()
@@ -88,58 +122,35 @@ class AgentSlots:
     def _assign_all(
         self, ids: NDArray[np.int64], t: int, t0: int, slots: NDArray[np.int32]
     ) -> None:
-        done = 0
-        while True:
-            done = assign(
-                ids, done, t, self._keys, self._slot_at, self.agent_of, self.last_seen,
-                self._free, self._head, slots,
-            )  # fmt: skip
-            if done == ids.size:
-                return
+        done = assign(ids, 0, t, self._table, slots)
+        while done < ids.size:
             self._make_room(t0)
+            done = assign(ids, done, t, self._table, slots)
 
     def _make_room(self, t0: int) -> None:
         """Free the slots of those who left the window; double where that frees few."""
-        freed = self._free_departed(t0)
-        if freed < self.capacity // 4:
-            self._grow()
-
-    def _free_departed(self, t0: int) -> int:
-        departed = np.flatnonzero(self.last_seen[: self.used] < t0)
-        self._free[: departed.size] = departed[::-1]
-        self._head[_FREE] = departed.size
-        self._index(np.flatnonzero(self.last_seen[: self.used] >= t0).astype(np.int32))
-        return departed.size
-
-    def _grow(self) -> None:
-        old_agents, old_seen, old_free, head = self.agent_of, self.last_seen, self._free, self._head
-        slots, known = self._slots, self._known
-        self._allocate(2 * old_agents.size)
-        self.agent_of[: old_agents.size] = old_agents
-        self.last_seen[: old_seen.size] = old_seen
-        self._free[: old_free.size] = old_free
-        self._head, self._slots, self._known = head, slots, known
-        held = np.ones(self.used, dtype=np.bool_)
-        held[self._free[: head[_FREE]]] = False
-        self._index(np.flatnonzero(held).astype(np.int32))
-
-    def _index(self, held: NDArray[np.int32]) -> None:
-        self._keys.fill(_EMPTY)
-        index_slots(held, self.agent_of, self._keys, self._slot_at)
-
-    def _allocate(self, capacity: int) -> None:
-        self.agent_of = np.zeros(capacity, dtype=np.int64)
-        self.last_seen = np.full(capacity, _NEVER, dtype=np.int64)
-        self._free = np.empty(capacity, dtype=np.int32)
-        self._head = np.zeros(2, dtype=np.int64)
-        self._keys = np.full(4 * capacity, _EMPTY, dtype=np.int64)
-        self._slot_at = np.empty(4 * capacity, dtype=np.int32)
-        self._slots = np.empty(capacity, dtype=np.int32)
-        self._known = np.empty(0, dtype=np.int64)
+        table, used = self._table, self.used
+        departed = np.flatnonzero(table.last_seen[:used] < t0)
+        if departed.size < self.capacity // 4 and self.capacity < self.most:
+            table = _Table.empty(min(2 * self.capacity, self.most))
+            table.agent_of[:used] = self._table.agent_of[:used]
+            table.last_seen[:used] = self._table.last_seen[:used]
+            table.head[_USED] = used
+        table.free[: departed.size] = departed[::-1]
+        table.head[_FREE] = departed.size
+        table.keys.fill(_EMPTY)
+        index_slots(np.flatnonzero(table.last_seen[:used] >= t0), table)
+        self._table = table
 
 
 @kernel
-def touch_if_same(ids, known, slots, t, last_seen):  # type: ignore[no-untyped-def]
+def touch_if_same(
+    ids: NDArray[np.int64],
+    known: NDArray[np.int64],
+    slots: NDArray[np.int32],
+    t: int,
+    last_seen: NDArray[np.int64],
+) -> bool:
     """Mark `slots` as seen at `t` if `ids` are the `known` ones they were found for."""
     if ids.size != known.size:
         return False
@@ -152,13 +163,13 @@ def touch_if_same(ids, known, slots, t, last_seen):  # type: ignore[no-untyped-d
 
 
 @kernel
-def hashed(agent):  # type: ignore[no-untyped-def]
+def hashed(agent: int) -> int:
     """Spread an id over 43 bits, by multiplication that stays below 2**63."""
     return ((agent ^ (agent >> 31)) & 0x7FFFFFFF) * 0x9E3779B1 >> 20
 
 
 @kernel
-def find(agent, keys):  # type: ignore[no-untyped-def]
+def find(agent: int, keys: NDArray[np.int64]) -> int:
     """Return where `agent` stands in the open-addressing table `keys`, or would stand."""
     mask = keys.size - 1
     at = hashed(agent) & mask
@@ -168,36 +179,38 @@ def find(agent, keys):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def assign(ids, start, t, keys, slot_at, agent_of, last_seen, free, head, out):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917 - the state of one table
-    """Find or make the slots of ids[start:]; return how far the room sufficed."""
+def assign(
+    ids: NDArray[np.int64], start: int, t: int, table: _Table, out: NDArray[np.int32]
+) -> int:
+    """Find or make the slots of ids[start:], -1 for negative ids; return how far room sufficed."""
     for k in range(start, ids.size):
         agent = ids[k]
         if agent < 0:
             out[k] = -1
             continue
-        at = find(agent, keys)
-        if keys[at] == _EMPTY:
-            if head[_FREE] > 0:
-                head[_FREE] -= 1
-                slot = np.int64(free[head[_FREE]])
-            elif head[_USED] < agent_of.size:
-                slot = head[_USED]
-                head[_USED] += 1
+        at = find(agent, table.keys)
+        if table.keys[at] == _EMPTY:
+            if table.head[_FREE] > 0:
+                table.head[_FREE] -= 1
+                slot = np.int64(table.free[table.head[_FREE]])
+            elif table.head[_USED] < table.agent_of.size:
+                slot = table.head[_USED]
+                table.head[_USED] += 1
             else:
                 return k
-            keys[at] = agent
-            slot_at[at] = slot
-            agent_of[slot] = agent
-        found = slot_at[at]
-        last_seen[found] = t
+            table.keys[at] = agent
+            table.slot_at[at] = slot
+            table.agent_of[slot] = agent
+        found = table.slot_at[at]
+        table.last_seen[found] = t
         out[k] = found
     return ids.size
 
 
 @kernel
-def index_slots(held, agent_of, keys, slot_at):  # type: ignore[no-untyped-def]
-    """Enter the `held` slots into an empty table."""
+def index_slots(held: NDArray[np.int64], table: _Table) -> None:
+    """Enter the `held` slots into a table without keys."""
     for slot in held:
-        at = find(agent_of[slot], keys)
-        keys[at] = agent_of[slot]
-        slot_at[at] = slot
+        at = find(table.agent_of[slot], table.keys)
+        table.keys[at] = table.agent_of[slot]
+        table.slot_at[at] = slot

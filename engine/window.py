@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from marketcam.engine.edges import MATCH, MOST_NODES, EdgeCap, keys_from_counts
+from marketcam.engine.edges import MATCH, EdgeCap, keys_from_counts
 from marketcam.engine.errors import LimitError
 from marketcam.engine.events import EventWindow
 from marketcam.engine.frame import Frame
@@ -45,6 +45,9 @@ class WindowSettings(NamedTuple):
 class ProximityRule(Protocol):
     """How close quotes become edges; see `PairTable` and `NeighborCounts`."""
 
+    @property
+    def most_agents(self) -> int: ...
+    def limit(self, agents: int) -> str: ...
     def clear(self) -> None: ...
     def make_room(self, used: int, capacity: int) -> None: ...
     def add(self, t: int, quotes: Quotes) -> None: ...
@@ -64,10 +67,10 @@ class Window:
     def __init__(self, settings: WindowSettings) -> None:
         self._settings = settings
         W, stride = settings.W, settings.stride
-        self._slots = AgentSlots()
+        self._proximity = _proximity_rule(settings)
+        self._slots = AgentSlots(self._proximity.most_agents)
         self._panes = Panes(W, stride)
         self._matches = PairCounts(W)
-        self._proximity = _proximity_rule(settings)
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
         self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
         self._mid: float | None = None
@@ -83,15 +86,13 @@ class Window:
         """Take in a tick with a `t` above `last_t`; one that skips numbers restarts the window.
 
         Raises:
-            LimitError: too many agents; the tick is not taken in, and the window starts anew.
+            LimitError: more agents than the proximity rule can hold; the window stands.
         """
-        if self.last_t is None or tick.t != self.last_t + 1:
+        restarts = self.last_t is None or tick.t != self.last_t + 1
+        self._check_room(tick, restarts=restarts)
+        if restarts:
             self._restart(tick.t)
-        try:
-            slots, pairs = self._place(tick)
-        except LimitError:
-            self._restart(tick.t + 1)
-            raise
+        slots, pairs = self._place(tick)
         if tick.mid is not None:
             self._mid = tick.mid
         price = np.where(tick.side != 0, tick.price, math.nan)
@@ -143,15 +144,23 @@ class Window:
         if len(tick.matches):
             pairs = self._slots.assign_pairs(tick.matches, tick.t, t0)
         if (capacity, used) != (self._slots.capacity, self._slots.used):
-            self._make_room()
+            self._proximity.make_room(self._slots.used, self._slots.capacity)
+            self._panes.make_room(self._slots.capacity)
         return slots, pairs
 
-    def _make_room(self) -> None:
-        used, capacity = self._slots.used, self._slots.capacity
-        if used > MOST_NODES:
-            raise LimitError(f"a window holds at most {MOST_NODES} agents, got {used}")
-        self._proximity.make_room(used, capacity)
-        self._panes.make_room(capacity)
+    def _check_room(self, tick: Tick, *, restarts: bool) -> None:
+        most = self._slots.most
+        used = 0 if restarts else self._slots.used
+        if used + tick.agent_id.size + tick.matches.size <= most:
+            return
+        agents = np.union1d(tick.agent_id, tick.matches[tick.matches >= 0])
+        if not restarts:
+            agents = np.union1d(agents, self._slots.seen_since(tick.t - self._settings.W + 1)[1])
+        if agents.size > most:
+            raise LimitError(
+                f"tick {tick.t}: {agents.size} agents in the window, more than {most}: "
+                + self._proximity.limit(agents.size)
+            )
 
 
 def _proximity_rule(settings: WindowSettings) -> ProximityRule:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numba
 import numpy as np
 import orjson
-from numba.core import cgutils, types
+from llvmlite import ir
+from numba.core import types
 from numba.extending import intrinsic
 
 from marketcam.engine.frame import EDGE_TYPES
@@ -134,7 +135,7 @@ def _copy_block(typing_context, target, at, source, begin):  # type: ignore[no-u
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def address(array: Any, array_type: Any, index: Any) -> Any:
             data = context.make_array(array_type)(context, builder, array).data
-            block = cgutils.ir.VectorType(cgutils.ir.IntType(8), _BLOCK).as_pointer()
+            block = ir.VectorType(ir.IntType(8), _BLOCK).as_pointer()
             return builder.bitcast(builder.gep(data, [index]), block)
 
         block = builder.load(address(args[2], signature.args[2], args[3]), align=1)
@@ -150,20 +151,23 @@ def _copy_block_plainly(
     target[at : at + _BLOCK] = source[begin : begin + _BLOCK]
 
 
-copy_block: Any = _copy_block_plainly if numba.config.DISABLE_JIT else _copy_block
+_INTERPRETED: Final = bool(getattr(numba.config, "DISABLE_JIT"))  # noqa: B009 - mypy does not see it
+copy_block: Any = _copy_block_plainly if _INTERPRETED else _copy_block
 
 
 @kernel
-def put_literal(out, at, text, begin, which):  # type: ignore[no-untyped-def]
+def put_literal(
+    out: NDArray[np.uint8], at: int, text: NDArray[np.uint8], begin: NDArray[np.int64], which: int
+) -> int:
     """Write literal number `which`; return where it ends."""
     size = begin[which + 1] - begin[which]
     for offset in range(0, size, _BLOCK):
         copy_block(out, at + offset, text, begin[which] + offset)
-    return at + size
+    return int(at + size)
 
 
 @kernel
-def put_integer(out, at, value):  # type: ignore[no-untyped-def]
+def put_integer(out: NDArray[np.uint8], at: int, value: int) -> int:
     """Write a whole number from 0; return where it ends."""
     digits = 1
     rest = value
@@ -179,13 +183,13 @@ def put_integer(out, at, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def put_float(out, at, value):  # type: ignore[no-untyped-def]
+def put_float(out: NDArray[np.uint8], at: int, value: float) -> int:
     """Write a number rounded to 6 decimals as its shortest text; return where it ends."""
     if value < 0.0:
         out[at] = 45  # -
         at += 1
         value = -value
-    millionths = np.int64(np.rint(value * 1e6))
+    millionths = int(np.rint(value * 1e6))
     whole = millionths // 1000000
     fraction = millionths % 1000000
     if whole == 0 and 0 < fraction < 10:  # orjson turns to exponents below 1e-5
@@ -208,7 +212,7 @@ def put_float(out, at, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def put_null(out, at):  # type: ignore[no-untyped-def]
+def put_null(out: NDArray[np.uint8], at: int) -> int:
     """Write null; return where it ends."""
     out[at] = 110
     out[at + 1] = 117
@@ -218,7 +222,15 @@ def put_null(out, at):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def write_nodes(out, text, begin, agent_id, integers, floats, dominant):  # type: ignore[no-untyped-def]
+def write_nodes(
+    out: NDArray[np.uint8],
+    text: NDArray[np.uint8],
+    begin: NDArray[np.int64],
+    agent_id: NDArray[np.int64],
+    integers: NDArray[np.int32],
+    floats: NDArray[np.float64],
+    dominant: NDArray[np.int8],
+) -> int:
     """Write the nodes, each followed by a comma; return where they end, or -1.
 
     `integers` is int32[4, n], `floats` float64[7, n]; NaN is written as null. -1: a number too
@@ -232,7 +244,7 @@ def write_nodes(out, text, begin, agent_id, integers, floats, dominant):  # type
         at = put_integer(out, at, agent_id[k])
         for column in range(4):
             at = put_literal(out, at, text, begin, 2 + column)
-            at = put_integer(out, at, np.int64(integers[column, k]))
+            at = put_integer(out, at, int(integers[column, k]))
         for column in range(7):
             at = put_literal(out, at, text, begin, 6 + column)
             value = floats[column, k]
@@ -247,7 +259,15 @@ def write_nodes(out, text, begin, agent_id, integers, floats, dominant):  # type
 
 
 @kernel
-def write_edges(out, text, begin, src, dst, kind, w):  # type: ignore[no-untyped-def]
+def write_edges(
+    out: NDArray[np.uint8],
+    text: NDArray[np.uint8],
+    begin: NDArray[np.int64],
+    src: NDArray[np.int64],
+    dst: NDArray[np.int64],
+    kind: NDArray[np.int8],
+    w: NDArray[np.float64],
+) -> int:
     """Write the edges, each followed by a comma; return where they end."""
     at = 0
     for k in range(src.size):
