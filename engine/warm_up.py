@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marketcam.engine.camera import SlidingWindowCamera
+from marketcam.engine.market import InfiniteGameMarket
 
 if TYPE_CHECKING:
     from marketcam.engine.frame import Frame
@@ -18,11 +19,12 @@ _TICKS = 5
 
 
 def warm_up() -> Frame:
-    """Run small cameras of both rules, so that no kernel is compiled after the first tick.
+    """Run a market and cameras of both rules, so that nothing is compiled after the first tick.
 
     Returns the last frame, for encoders to warm up with. Cost: some 20 s with an empty kernel
     cache, a fraction of a second from then on.
     """
+    InfiniteGameMarket(1).step()
     return [_film(rule) for rule in ("pairs", "neighbors")][-1]
 
 

@@ -1,1 +1,54 @@
 """Where raw ticks come from: anything that yields `Tick`s in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from marketcam.io.sources.errors import (
+    MalformedLineError,
+    SimulatorError,
+    SourceError,
+    TickLineError,
+)
+from marketcam.io.sources.line_reader import MAX_LINE_BYTES, TornEnd
+from marketcam.io.sources.simulator import SimulatorSource
+from marketcam.io.sources.tick_lines import BadLine, TickLines, fail_on_bad_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from marketcam.engine import Tick
+
+__all__ = [
+    "MAX_LINE_BYTES",
+    "BadLine",
+    "MalformedLineError",
+    "SimulatorError",
+    "SimulatorSource",
+    "Source",
+    "SourceError",
+    "TickLineError",
+    "TickLines",
+    "TornEnd",
+    "fail_on_bad_line",
+]
+
+
+class Source(Protocol):
+    """A source of raw ticks, iterated once and by one thread.
+
+    Attributes:
+        name: what the log calls it.
+    """
+
+    name: str
+
+    def __iter__(self) -> Iterator[Tick]:
+        """Yield ticks in order. What it raises is a `MarketCameraError` and ends the run."""
+
+    def close(self) -> None:
+        """Release what is held and end the iteration.
+
+        Safe from any thread, also while the iterating one waits for the next tick; more than
+        once is fine.
+        """

@@ -1,0 +1,137 @@
+"""Numbered lines from plain or zstd-compressed bytes, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import zstandard
+
+from marketcam.io.sources.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from marketcam.io.sources.byte_input import ByteInput
+
+__all__ = ["MAX_LINE_BYTES", "LineReader", "TornEnd"]
+
+MAX_LINE_BYTES: Final = 64 * 2**20
+"""Longest line that is read, seven times a tick of 100,000 agents; a longer one is a bad line."""
+
+_READ_BYTES: Final = 64 * 1024
+_DECODE_BYTES: Final = 1024
+"""Compressed bytes decoded in one go: no 1 KiB of zstd becomes more than 32 MiB."""
+
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE: Final = [bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60)]
+
+
+@dataclass(frozen=True, slots=True)
+class TornEnd:
+    """The compressed input ended inside a zstd frame, as a segment being written does.
+
+    Attributes:
+        after_line: the last whole line.
+        dropped_bytes: what was there of a further line.
+    """
+
+    after_line: int
+    dropped_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"the zstd stream breaks off after line {self.after_line}; "
+            f"{self.dropped_bytes} bytes of a further line were dropped"
+        )
+
+
+class LineReader:
+    r"""Splits an input at ``\n``; recognizes zstd, in one frame or many, by its first bytes.
+
+    The last line counts also without its ``\n``, unless the input is torn there.
+
+    Attributes:
+        number: number of the line last read, from 1; blank lines count.
+        torn_end: set once the lines have ended, where they ended inside a zstd frame.
+    """
+
+    def __init__(self, source: ByteInput, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        self.number = 0
+        self.torn_end: TornEnd | None = None
+        self._source = source
+        self._max_line_bytes = max_line_bytes
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        """Yield the lines without their ends, None for one that is too long to be read.
+
+        Memory: the line, and 32 MiB for compressed input at worst.
+
+        Raises:
+            SourceError: reading failed, or the zstd data are damaged; names the last line.
+        """
+        pieces = _Pieces(self._max_line_bytes)
+        try:
+            for chunk in self._chunks():
+                *ended, rest = chunk.split(b"\n")
+                for piece in ended:
+                    pieces.add(piece)
+                    self.number += 1
+                    yield pieces.take()
+                pieces.add(rest)
+        except (OSError, zstandard.ZstdError) as error:
+            raise SourceError(f"{self._source.name}: after line {self.number}: {error}") from error
+        if self._source.closed:
+            return
+        if self._frame is not None:
+            self.torn_end = TornEnd(self.number, pieces.size)
+        elif pieces.size:
+            self.number += 1
+            yield pieces.take()
+
+    def _chunks(self) -> Iterator[bytes]:
+        data = b""
+        while len(data) < len(_ZSTD) and (more := self._source.read(_READ_BYTES)):
+            data += more
+        compressed = data[: len(_ZSTD)] in _SKIPPABLE or data[: len(_ZSTD)] == _ZSTD[: len(data)]
+        while data:
+            if compressed:
+                yield from self._decompressed(data)
+            else:
+                yield data
+            data = self._source.read(_READ_BYTES)
+
+    def _decompressed(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _DECODE_BYTES):
+            step = data[start : start + _DECODE_BYTES]
+            while step:
+                if self._frame is None:
+                    self._frame = zstandard.ZstdDecompressor().decompressobj()
+                yield self._frame.decompress(step)
+                step = b""
+                if self._frame.eof:
+                    step = self._frame.unused_data
+                    self._frame = None
+
+
+class _Pieces:
+    """One line in the making; what exceeds the limit is counted and forgotten."""
+
+    def __init__(self, limit: int) -> None:
+        self.size = 0
+        self._limit = limit
+        self._pieces: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size > self._limit:
+            self._pieces.clear()
+        elif piece:
+            self._pieces.append(piece)
+
+    def take(self) -> bytes | None:
+        line = b"".join(self._pieces) if self.size <= self._limit else None
+        self.size = 0
+        self._pieces.clear()
+        return line

@@ -1,0 +1,123 @@
+"""Raw ticks as JSON lines: from a file, compressed or not, a named pipe or standard input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from marketcam.engine import MarketCameraError, TickError
+from marketcam.io.sources.byte_input import ByteInput
+from marketcam.io.sources.errors import MalformedLineError, TickLineError
+from marketcam.io.sources.line_reader import MAX_LINE_BYTES, LineReader, TornEnd
+from marketcam.io.sources.tick_json import parse_tick
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+    from typing import Self
+
+    from marketcam.engine import Tick
+
+__all__ = ["BadLine", "TickLines", "fail_on_bad_line"]
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that holds no well-formed tick.
+
+    Attributes:
+        source: name of the source.
+        number: the line's number, from 1; blank lines count.
+        error: `MalformedLineError` or `TickError`.
+    """
+
+    source: str
+    number: int
+    error: MarketCameraError
+
+
+def fail_on_bad_line(bad: BadLine) -> None:
+    """Raise `TickLineError`: one bad line ends the reading."""
+    raise TickLineError(bad.source, bad.number, bad.error) from bad.error
+
+
+def _do_nothing(_: TornEnd) -> None:
+    pass
+
+
+class TickLines:
+    """A source of ticks: one raw tick a line, read once, as it comes.
+
+    Blank lines are skipped. For a bad line `on_bad` is called: what it raises ends the reading,
+    and when it returns the reading goes on; the missing tick is then a hole like any other. An
+    input that ends inside a zstd frame, as a segment being written does, ends the ticks after
+    the last whole line; `on_torn` is told and `torn_end` is set.
+
+    Whether `t` increases is for the camera to judge.
+    """
+
+    def __init__(
+        self,
+        source: ByteInput,
+        on_bad: Callable[[BadLine], None] = fail_on_bad_line,
+        on_torn: Callable[[TornEnd], None] = _do_nothing,
+        max_line_bytes: int = MAX_LINE_BYTES,
+    ) -> None:
+        self.name = f"ticks from {source.name}"
+        self._source = source
+        self._on_bad = on_bad
+        self._on_torn = on_torn
+        self._max_line_bytes = max_line_bytes
+        self._lines = LineReader(source, max_line_bytes)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        on_bad: Callable[[BadLine], None] = fail_on_bad_line,
+        on_torn: Callable[[TornEnd], None] = _do_nothing,
+        max_line_bytes: int = MAX_LINE_BYTES,
+    ) -> Self:
+        """Open a tick file, or standard input where `path` is ``"-"``.
+
+        Raises:
+            SourceError: it does not exist, is a directory, or may not be read.
+        """
+        return cls(ByteInput.open(path), on_bad, on_torn, max_line_bytes)
+
+    @property
+    def torn_end(self) -> TornEnd | None:
+        """Where the input broke off, or None."""
+        return self._lines.torn_end
+
+    def __iter__(self) -> Iterator[Tick]:
+        """Yield the ticks; closes when they end.
+
+        Raises:
+            SourceError: the input cannot be read on; names the last line read.
+            TickLineError: a bad line, where `on_bad` is `fail_on_bad_line`.
+
+        Cost: about 3 µs an agent; memory is bounded by the longest line.
+        """
+        try:
+            for line in self._lines:
+                if line is None or line.strip():
+                    try:
+                        tick = self._tick(line)
+                    except (MalformedLineError, TickError) as error:
+                        self._on_bad(BadLine(self.name, self._lines.number, error))
+                    else:
+                        yield tick
+            if self.torn_end is not None:
+                self._on_torn(self.torn_end)
+        finally:
+            self.close()
+
+    def _tick(self, line: bytes | None) -> Tick:
+        if line is None:
+            raise MalformedLineError(f"longer than {self._max_line_bytes} bytes")
+        return parse_tick(line)
+
+    def close(self) -> None:
+        """End the ticks, also while another thread waits for the next; more than once is fine."""
+        self._source.close()

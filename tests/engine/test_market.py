@@ -1,0 +1,244 @@
+"""The embedded market against its plain twin, and what it promises about its ticks."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketcam.engine import market_kernels
+from marketcam.engine.errors import LimitError
+from marketcam.engine.market import InfiniteGameMarket
+from marketcam.engine.market_kernels import MAX_BUCKETS, median
+from marketcam.engine.tick import POOL, SIDES, Tick
+from tests.market_twin import PlainMarket, PlainTick
+
+pytestmark = pytest.mark.kernel
+
+EXACT = 1e-12
+
+
+def assert_same(tick: Tick, twin: PlainTick) -> None:
+    assert tick.t == twin.t
+    assert tick.agent_id.tolist() == list(twin.agents)
+    assert [tuple(match) for match in tick.matches.tolist()] == twin.matches
+    assert [SIDES[side] for side in tick.side] == [side for side, _ in twin.actions.values()]
+    np.testing.assert_allclose(
+        tick.price, [price for _, price in twin.actions.values()], rtol=EXACT
+    )
+    np.testing.assert_allclose(tick.experience, list(twin.agents.values()), rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(tick.state, twin.s, rtol=EXACT, atol=EXACT)
+    assert tick.mid == pytest.approx(twin.mid, rel=EXACT)
+
+
+@pytest.mark.parametrize("pool_only", [False, True])
+@pytest.mark.parametrize(
+    ("agents", "adjust_interval", "ticks"),
+    [(1, 3, 300), (2, 20, 400), (3, 60, 500), (5, 1, 300), (17, 4, 300), (74, 2, 300)],
+)
+@pytest.mark.parametrize("seed", [0, 7])
+def test_every_tick_is_the_twins(agents, adjust_interval, ticks, seed, pool_only):
+    market = InfiniteGameMarket(agents, seed, adjust_interval, pool_only=pool_only)
+    twin = PlainMarket(agents, seed, adjust_interval, pool_only=pool_only)
+    for tick in islice(market, ticks):
+        assert_same(tick, twin.step())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    agents=st.integers(1, 40),
+    seed=st.integers(0, 2**32 - 1),
+    adjust_interval=st.integers(1, 30),
+    room=st.none() | st.integers(0, 5),
+    pool_only=st.booleans(),
+)
+def test_any_market_is_the_twins(agents, seed, adjust_interval, room, pool_only):
+    arguments = (agents, seed, adjust_interval, None if room is None else agents + room)
+    market = InfiniteGameMarket(*arguments, pool_only=pool_only)
+    twin = PlainMarket(*arguments, pool_only=pool_only)
+    for tick in islice(market, 120):
+        assert_same(tick, twin.step())
+
+
+def test_the_multiplier_falls_every_ten_thousand_ticks_as_the_twins():
+    market, twin = InfiniteGameMarket(6, 3), PlainMarket(6, 3)
+    market._t = twin.t = 29_990
+    twin.state.history = [0.5]
+    for tick in islice(market, 30):
+        plain = twin.step()
+        assert [tuple(match) for match in tick.matches.tolist()] == plain.matches
+
+
+def digest(tick: Tick) -> tuple[object, ...]:
+    arrays = (tick.agent_id, tick.experience, tick.side, tick.price, tick.matches)
+    return (tick.t, tick.mid, tick.state, *(array.tobytes() for array in arrays))
+
+
+def test_the_same_seed_gives_the_same_ticks_whatever_else_runs():
+    quiet, noisy = InfiniteGameMarket(30, 5, 3), InfiniteGameMarket(30, 5, 3)
+    expected = [digest(quiet.step()) for _ in range(50)]
+    seen = []
+    for _ in range(50):
+        np.random.seed(1)  # noqa: NPY002 - the global state is what must not matter
+        random.seed(1)
+        InfiniteGameMarket(4, 5).step()
+        seen.append(digest(noisy.step()))
+    assert seen == expected
+    assert digest(InfiniteGameMarket(30, 6, 3).step()) != expected[0]
+
+
+def test_a_seed_means_the_same_market_in_every_release():
+    *_, last = islice(InfiniteGameMarket(5, 42, 100), 1000)
+    assert last.agent_id.size == 14
+    assert last.mid == pytest.approx(46751.246682763434, rel=EXACT)
+    assert last.matches.tolist() == [[2, 1], [4, 7], [6, 13], [12, POOL]]
+    assert last.state == pytest.approx(
+        (0.4920117542523265, 0.0014574961485814702, 0.5, -0.14285713265306196), rel=1e-9
+    )
+
+
+def test_the_pool_switch_changes_the_matches_and_nothing_else():
+    paired, pooled = InfiniteGameMarket(40, 9, 5), InfiniteGameMarket(40, 9, 5, pool_only=True)
+    for ours, original in islice(zip(paired, pooled, strict=True), 100):
+        assert (original.matches[:, 1] == POOL).all()
+        partners = ours.matches[ours.matches[:, 1] != POOL]
+        assert len(partners) > 0
+        fills = np.concatenate([ours.matches[:, 0], partners[:, 1]])
+        assert sorted(fills.tolist()) == sorted(original.matches[:, 0].tolist())
+        assert digest(ours)[:-1] == digest(original)[:-1]
+
+
+def test_pairs_are_of_a_buyer_and_a_seller_and_the_pool_gets_one_side():
+    for tick in islice(InfiniteGameMarket(60, 2), 100):
+        side = dict(zip(tick.agent_id.tolist(), tick.side.tolist(), strict=True))
+        paired = [(a, b) for a, b in tick.matches.tolist() if b != POOL]
+        assert all((side[a], side[b]) == (1, 2) for a, b in paired)
+        assert len({side[a] for a, b in tick.matches.tolist() if b == POOL}) <= 1
+
+
+def test_every_possible_pair_meets_equally_often():
+    """Three filled buys and two filled sells or so: no place in the list is favoured."""
+    met = np.zeros((8, 8))
+    for tick in islice(InfiniteGameMarket(8, 1, adjust_interval=10**9), 20_000):
+        pairs = tick.matches[tick.matches[:, 1] != POOL]
+        np.add.at(met, (pairs[:, 0], pairs[:, 1]), 1)
+    off_diagonal = met[~np.eye(8, dtype=bool)]
+    assert (np.diag(met) == 0).all()
+    mean = off_diagonal.mean()
+    assert np.abs(off_diagonal - mean).max() < 5 * np.sqrt(mean)
+
+
+def test_a_tick_does_not_change_once_handed_out():
+    market = InfiniteGameMarket(20, 4, adjust_interval=1)
+    ticks = list(islice(market, 60))
+    again = InfiniteGameMarket(20, 4, adjust_interval=1)
+    assert [digest(tick) for tick in ticks] == [digest(again.step()) for _ in range(60)]
+
+
+def test_agent_ids_are_shared_while_the_population_stays():
+    market = InfiniteGameMarket(20, 4, adjust_interval=1000)
+    assert market.step().agent_id is market.step().agent_id
+
+
+def test_newcomers_take_the_next_unused_number():
+    seen: set[int] = set()
+    population: list[int] = []
+    left = joined = 0
+    for tick in islice(InfiniteGameMarket(6, 0, adjust_interval=2), 800):
+        ids = tick.agent_id.tolist()
+        new = [agent for agent in ids if agent not in population]
+        left += len([agent for agent in population if agent not in ids])
+        joined += len(new)
+        assert all(agent == len(seen) + k for k, agent in enumerate(new))
+        seen.update(ids)
+        population = ids
+    assert left >= 4
+    assert joined > 6 + left
+
+
+def test_nobody_joins_beyond_the_maximum():
+    sizes = [tick.agent_id.size for tick in islice(InfiniteGameMarket(3, 0, 5, 8), 2000)]
+    assert max(sizes) == 8
+    assert sizes[-1] == 8
+
+
+def test_the_shape_of_a_tick():
+    tick = InfiniteGameMarket(5, 0).step()
+    assert tick.t == 0
+    dtypes = [a.dtype.str for a in (tick.agent_id, tick.experience, tick.side, tick.price)]
+    assert dtypes == ["<i8", "<f8", "|i1", "<f8"]
+    assert tick.matches.dtype == np.int64
+    assert tick.matches.shape[1] == 2
+    assert tick.mid == np.median(tick.price)
+    assert type(tick.mid) is float
+    assert tick.state is not None
+    assert [type(value) for value in tick.state] == [float] * 4
+    assert tick.state.volatility == 0.3
+    again = Tick.from_dict(tick.to_dict())
+    assert digest(again) == digest(tick)
+
+
+def test_a_large_market_is_consistent():
+    tick = InfiniteGameMarket(5000, 1).step()
+    assert tick.mid == np.median(tick.price)
+    fills = len(tick.matches) + np.count_nonzero(tick.matches[:, 1] != POOL)
+    assert tick.state is not None
+    assert tick.state.liquidity == fills / 5000
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_one_tick_compiles_all_that_any_market_needs():
+    InfiniteGameMarket(1).step()
+    public = [getattr(market_kernels, name) for name in market_kernels.__all__]
+    kernels = [kernel for kernel in public if hasattr(kernel, "signatures")]
+    assert len(kernels) == 6
+    for agents, pool_only in [(2, False), (30, True), (3000, False)]:
+        list(islice(InfiniteGameMarket(agents, 1, 1, pool_only=pool_only), 30))
+    assert [len(kernel.signatures) for kernel in kernels] == [1] * 6
+
+
+def test_closing_ends_the_iteration():
+    market = InfiniteGameMarket()
+    ticks = iter(market)
+    assert next(ticks).t == 0
+    market.close()
+    assert list(ticks) == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("agents", 0, "IG_AGENTS must be an integer of 1..100000, got 0"),
+        ("agents", 100_001, "IG_AGENTS must be an integer of 1..100000, got 100001"),
+        ("agents", 3.0, "IG_AGENTS must be an integer of 1..100000, got 3.0"),
+        ("agents", True, "IG_AGENTS must be an integer of 1..100000, got True"),
+        ("seed", -1, "IG_SEED must be an integer of 0..4294967295, got -1"),
+        ("seed", 2**32, "IG_SEED must be an integer of 0..4294967295, got 4294967296"),
+        ("adjust_interval", 0, "IG_ADJUST_INTERVAL must be an integer of 1..9007199254740991"),
+        ("max_agents", 2, "IG_MAX_AGENTS must be an integer of 3..9007199254740991, got 2"),
+    ],
+)
+def test_arguments_out_of_range_are_named(argument, value, message):
+    with pytest.raises(LimitError) as refusal:
+        InfiniteGameMarket(**{argument: value})
+    assert str(refusal.value).startswith(message)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(40_000, 60_000), min_size=1, max_size=70))
+def test_median_is_exact(prices):
+    values = np.array(prices)
+    counts = np.empty(min(values.size, MAX_BUCKETS), dtype=np.int64)
+    assert median(values, counts, np.empty(values.size)) == np.median(values)
+
+
+@pytest.mark.parametrize("n", [MAX_BUCKETS - 1, MAX_BUCKETS, 5000])
+def test_median_of_many_is_exact(n):
+    values = np.random.default_rng(n).uniform(40_000, 60_000, n)
+    counts = np.empty(min(n, MAX_BUCKETS), dtype=np.int64)
+    assert median(values, counts, np.empty(n)) == np.median(values)
