@@ -1,0 +1,128 @@
+"""The command line: `marketcam COMMAND …`.
+
+A command is a module of this package with `add_parser(subparsers)` and `run(args) -> int`. It is
+imported when it is asked for, so that no command waits for what another needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from marketcam.server.cli.parsing import (
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    USAGE,
+    CommandError,
+    Parser,
+    UsageError,
+    say,
+)
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: Final = {
+    "serve": "film a market: stream and record its metrics and structure frames",
+    "tail": "show the live messages of a running camera",
+    "ls": "list the segments of a store",
+    "cat": "print what a store has recorded, as JSON lines",
+}
+"""Each command, the module of its name, in one line."""
+
+_DESCRIPTION: Final = "A real-time camera for the structure of simulated markets."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; `argv` is the process's own by default.
+
+    What goes wrong is one line on stderr, with a traceback above it at `--log-level debug`.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(arguments).parse_args(arguments)
+    code = _run(args)
+    _let_go_of_stdout()
+    return code
+
+
+def _run(args: Namespace) -> int:
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return OK  # the reader, such as `head`, has had what it wanted
+    except Exception as error:  # noqa: BLE001 - the outermost place: nothing else would report it
+        if _wants_traceback(args):
+            traceback.print_exception(error)
+        return _report(error)
+    return code
+
+
+def _parser(arguments: Sequence[str]) -> Parser:
+    parser = Parser(prog="marketcam", description=_DESCRIPTION, epilog=EXIT_CODES)
+    parser.add_argument("--version", action="version", version=f"marketcam {version('marketcam')}")
+    subparsers = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=Parser
+    )
+    asked = arguments[0] if arguments else None
+    for name, summary in COMMANDS.items():
+        if name == asked:
+            import_module(f"{__name__}.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+def _report(error: Exception) -> int:
+    """Say what went wrong and return the exit code for it."""
+    from marketcam.engine.errors import MarketCameraError  # noqa: PLC0415 - slow, and rarely needed
+    from marketcam.server.variables import SettingsError  # noqa: PLC0415 - as above
+
+    if isinstance(error, SettingsError):
+        for problem in error.problems:
+            say(problem)
+        return USAGE
+    if isinstance(error, CommandError | MarketCameraError):
+        say(_on_one_line(str(error)))
+        return USAGE if isinstance(error, UsageError) else FAILED
+    if isinstance(error, OSError):
+        say(_on_one_line(_os_error_text(error)))
+    else:
+        what = f"unexpected {type(error).__name__}: {error}"
+        say(f"{_on_one_line(what)} (--log-level debug shows where)")
+    return FAILED
+
+
+def _os_error_text(error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _wants_traceback(args: Namespace) -> bool:
+    level = getattr(args, "log_level", None) or os.environ.get("IG_LOG_LEVEL", "")
+    return level.lower() == "debug"
+
+
+def _let_go_of_stdout() -> None:
+    """Write what is left, or, where nobody can take it, keep the interpreter from trying again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)

@@ -1,0 +1,7 @@
+"""`python -m marketcam.server.cli` is `marketcam`."""
+
+import sys
+
+from marketcam.server.cli import main
+
+sys.exit(main())

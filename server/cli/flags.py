@@ -1,0 +1,59 @@
+"""A flag for every setting, generated from the model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from marketcam.server.settings import Settings, described_settings
+from marketcam.server.variables import GROUPS
+
+if TYPE_CHECKING:
+    from marketcam.server.variables import Setting
+
+__all__ = ["add_setting_flags", "settings_from"]
+
+
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the flags of all settings, in their groups.
+
+    Values stay text: the model checks flags and variables alike.
+    """
+    for name in GROUPS:
+        group = parser.add_argument_group(name)
+        for setting in described_settings():
+            if setting.group == name:
+                _add_flag(group, setting)
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """Return the settings of a command line: its flags, over the environment, over the defaults.
+
+    Raises:
+        SettingsError: names the flag and the variable, the value and the range.
+    """
+    given = vars(args)
+    return Settings.from_flags(
+        {s.name: given[s.name] for s in described_settings() if s.name in given}
+    )
+
+
+def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
+    text = setting.meaning if setting.is_number else setting.description
+    text = f"{text} [{setting.variable}, default {setting.default or 'none'}]".replace("%", "%%")
+    if setting.is_switch:
+        group.add_argument(
+            *setting.flags,
+            dest=setting.name,
+            default=argparse.SUPPRESS,
+            action=argparse.BooleanOptionalAction,
+            help=text,
+        )
+    else:
+        group.add_argument(
+            *setting.flags,
+            dest=setting.name,
+            default=argparse.SUPPRESS,
+            metavar=setting.placeholder,
+            help=text,
+        )

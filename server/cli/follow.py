@@ -1,0 +1,195 @@
+"""The messages of a camera, over as many connections as it takes, none of them twice."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.sync.client import connect
+
+from marketcam.server.cli.parsing import CommandError, say
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from websockets.sync.client import ClientConnection
+
+__all__ = ["MAX_MESSAGE_BYTES", "Camera", "Message", "follow"]
+
+MAX_MESSAGE_BYTES: Final = 256 * 2**20
+"""A longer message ends the connection; the longest line that a store holds is as long."""
+
+_OPEN_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 1.0
+_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds before each new attempt to connect; the last one again and again."""
+
+_REMEMBERED: Final = 4096
+"""Messages of a kind remembered, so that a new connection shows none of them again. Of a camera
+that repeats more than these on connecting (IG_CAM_CONNECT_METRICS) the oldest are shown again."""
+
+_NORMAL: Final = (1000, 1001)
+_TOO_BIG: Final = 1009
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Which stream to follow, and how.
+
+    Attributes:
+        url: ``ws://…`` or ``wss://…``.
+        reconnect: go on after a connection is lost.
+        insecure: accept any TLS certificate.
+    """
+
+    url: str
+    reconnect: bool = True
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: its kind, its text as it came, and what that says."""
+
+    kind: str
+    raw: bytes
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, data: str | bytes) -> Message:
+        """Read what a camera sent; CommandError where it is not a message."""
+        raw = data.encode() if isinstance(data, str) else data
+        try:
+            content = orjson.loads(raw)
+            if isinstance(content["type"], str):
+                return cls(content["type"], raw, content)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            pass
+        raise CommandError(f"not a message of a camera: {raw[:60]!r}")
+
+
+def follow(camera: Camera) -> Generator[Message]:
+    """Yield a camera's messages until its stream ends, or for ever if it is to be reconnected.
+
+    A camera that is not there at first is an error; one that goes away is waited for.
+
+    Raises:
+        CommandError: there is no camera, it broke off, or what it sends is not a camera's.
+    """
+    connection, memory = _opened(camera), _Memory()
+    delays = _delays()
+    while True:
+        with connection:
+            try:
+                while True:
+                    message = Message.read(connection.recv())
+                    delays = _delays()
+                    if memory.is_new(message):
+                        yield message
+            except ConnectionClosed as closed:
+                end = closed
+            finally:
+                connection.close()
+        if _is_final(camera, end):
+            return
+        connection = _opened_again(camera, _reason(end), delays)
+        memory.expect_repetition()
+
+
+class _Memory:
+    """What was yielded lately: a camera begins every connection with its last messages."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._repeating: set[str] = set()
+
+    def expect_repetition(self) -> None:
+        """Leave out what is known, of each kind until the first message that is not."""
+        self._repeating = {"metric", "frame"}
+
+    def is_new(self, message: Message) -> bool:
+        kind, digest = message.kind, hash(message.raw)
+        known = self._digests[kind]
+        if kind in self._repeating and digest in known:
+            return False
+        self._repeating.discard(kind)
+        known.append(digest)
+        return True
+
+
+def _delays() -> Iterator[float]:
+    return chain(_DELAYS, repeat(_DELAYS[-1]))
+
+
+def _opened(camera: Camera) -> ClientConnection:
+    try:
+        return connect(
+            camera.url,
+            ssl=_tls(camera),
+            open_timeout=_OPEN_SECONDS,
+            close_timeout=_CLOSE_SECONDS,
+            max_size=MAX_MESSAGE_BYTES,
+            logger=_silent_logger(),
+        )
+    except InvalidStatus as error:
+        reason = f"no stream of a camera there, the server answered {error.response.status_code}"
+    except ssl.SSLCertVerificationError as error:
+        reason = f"TLS certificate refused, {error.verify_message} (--insecure accepts any)"
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+    except WebSocketException as error:
+        reason = str(error)
+    raise CommandError(f"{camera.url}: {reason}")
+
+
+def _silent_logger() -> logging.Logger:
+    """Return a logger for the library's own lines: whatever went wrong is told by ours."""
+    logger = logging.getLogger(__name__)
+    logger.disabled = True
+    return logger
+
+
+def _tls(camera: Camera) -> ssl.SSLContext | None:
+    if not (camera.insecure and camera.url.startswith("wss:")):
+        return None
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _opened_again(camera: Camera, reason: str, delays: Iterator[float]) -> ClientConnection:
+    for delay in delays:
+        say(f"{reason}; trying again in {delay:g} s")
+        time.sleep(delay)
+        try:
+            connection = _opened(camera)
+        except CommandError as error:
+            reason = str(error)
+        else:
+            say("connected again")
+            return connection
+    raise AssertionError("delays never end")
+
+
+def _is_final(camera: Camera, end: ConnectionClosed) -> bool:
+    """Return whether this is an orderly end of it all; CommandError if it is another."""
+    if end.sent is not None and end.sent.code == _TOO_BIG:
+        raise CommandError(f"{camera.url}: a message is longer than {MAX_MESSAGE_BYTES} bytes")
+    if camera.reconnect:
+        return False
+    if end.rcvd is None or end.rcvd.code not in _NORMAL:
+        raise CommandError(_reason(end))
+    say(_reason(end))
+    return True
+
+
+def _reason(end: ConnectionClosed) -> str:
+    return "connection lost" if end.rcvd is None else f"connection closed by camera: {end.rcvd}"

@@ -1,0 +1,110 @@
+"""What the commands share: a parser whose errors are one line, the exit codes, the help texts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "EXIT_CODES",
+    "FAILED",
+    "INTERRUPTED",
+    "OK",
+    "USAGE",
+    "CommandError",
+    "CommandTexts",
+    "HelpFormatter",
+    "Parser",
+    "Subparsers",
+    "UsageError",
+    "add_command",
+    "add_log_level",
+    "say",
+]
+
+OK: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+EXIT_CODES: Final = """\
+exit codes:
+  0    done
+  1    failed while running
+  2    bad usage or configuration
+  130  interrupted"""
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message is the one line that the user reads."""
+
+
+class UsageError(CommandError):
+    """What was asked for makes no sense; the exit code says so."""
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps examples as they are written, and leaves room for long flags."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, and which takes flags only when written out."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=HelpFormatter, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and leave with exit code 2."""
+        say(f"{message} (see {self.prog} --help)")
+        sys.exit(USAGE)
+
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[Parser]  # noqa: SLF001 - argparse names it no other way
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTexts:
+    """What `marketcam NAME --help` says around the flags."""
+
+    name: str
+    arguments: str
+    description: str
+    examples: str
+
+
+def add_command(
+    subparsers: Subparsers, texts: CommandTexts, run: Callable[[argparse.Namespace], int]
+) -> Parser:
+    """Add a command's parser, with its examples and the exit codes below its flags."""
+    parser = subparsers.add_parser(
+        texts.name,
+        usage=f"marketcam {texts.name} {texts.arguments}",
+        description=texts.description,
+        epilog=f"examples:\n{texts.examples}\n\n{EXIT_CODES}",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_log_level(parser: Parser) -> None:
+    """Add the flag that `serve` has among its settings to a command that has no settings."""
+    parser.add_argument(
+        "--log-level",
+        metavar="LEVEL",
+        choices=("debug", "info", "warning", "error"),
+        help="debug: an error shows where it happened [IG_LOG_LEVEL]",
+    )
+
+
+def say(message: str) -> None:
+    """Tell the user something on stderr; stdout is for data."""
+    print(f"marketcam: {message}", file=sys.stderr, flush=True)

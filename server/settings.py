@@ -1,0 +1,321 @@
+"""The configuration of a camera: one frozen model for variables, flags, ranges and messages.
+
+What counts, in this order: command-line flags, environment variables, the defaults below. No
+file is read. A variable that is set but empty counts as not set.
+
+>>> settings = Settings.from_environment()
+>>> camera = SlidingWindowCamera(**settings.camera_arguments())
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, LiteralString, Self, TypedDict
+
+from pydantic import AfterValidator, BeforeValidator, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from marketcam.server.variables import (
+    Setting,
+    SettingsError,
+    describe,
+    problem_lines,
+    shown,
+)
+from marketcam.server.variables import setting as _setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pydantic_settings import PydanticBaseSettingsSource
+
+__all__ = [
+    "CameraArguments",
+    "Settings",
+    "SettingsError",
+    "configuration_table",
+    "described_settings",
+    "unknown_variables",
+]
+
+_COUNT: Final = 2**53 - 1
+"""Largest count, as of tick numbers: what a JSON number carries exactly."""
+_SECONDS: Final = 10**9
+"""Longest time, 31 years: what every clock and timer of Python takes."""
+_ALIKE: Final = 0.75
+"""Likeness (difflib) from which a name is taken for a misspelt one."""
+_KIB: Final = 2**10
+_MIB: Final = 2**20
+
+
+class CameraArguments(TypedDict):
+    """The settings that `SlidingWindowCamera` takes, under its own names."""
+
+    W: int
+    stride: int
+    eps_pct: float
+    edge_cap: int
+    proximity: Literal["pairs", "neighbors"]
+    match_share: float
+    burst_z: float
+    shock_z: float
+    pair_budget_bytes: int
+
+
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise ValueError("empty")
+    return value
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _home_expanded(path: Path | None) -> Path | None:
+    try:
+        return None if path is None else path.expanduser()
+    except RuntimeError as error:  # ~someone, and there is no such user
+        raise ValueError(str(error)) from error
+
+
+_Path = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_home_expanded)]
+_OptionalPath = Annotated[
+    Path | None, BeforeValidator(_none_if_empty), AfterValidator(_home_expanded)
+]
+_OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
+_LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Keyword arguments go before the environment.
+
+    Raises:
+        pydantic.ValidationError: from the constructor. `from_environment` and the command line
+            raise `SettingsError` in its place, with one readable line a problem.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        case_sensitive=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    # fmt: off
+    window: int = _setting(300, "IG_CAM_W", "camera",
+        "sliding window", unit="ticks", ge=1, le=65_535)
+    stride: int = _setting(10, "IG_CAM_STRIDE", "camera",
+        "from one frame to the next", unit="ticks", ge=1, le=_COUNT)
+    edge_cap: int = _setting(2000, "IG_CAM_EDGE_CAP", "camera",
+        "edges a frame at most", ge=0, le=_COUNT)
+    prox_eps_pct: float = _setting(0.003, "IG_CAM_PROX_EPS_PCT", "camera",
+        "quotes this close make a quote_proximity edge", unit="share of the mid", ge=0)
+    match_share: float = _setting(0.5, "IG_CAM_MATCH_SHARE", "camera",
+        "set aside for match edges", unit="share of the edge cap", ge=0, le=1)
+    proximity: Literal["pairs", "neighbors"] = _setting("pairs", "IG_CAM_PROXIMITY", "camera",
+        "quote proximity of all pairs, or of neighbors in price order only")
+    burst_z: float = _setting(4.0, "IG_CAM_BURST_Z", "camera",
+        "a tick with this many more matches than the mean is a burst",
+        unit="standard deviations", placeholder="Z", ge=0)
+    shock_z: float = _setting(4.0, "IG_CAM_SHOCK_Z", "camera",
+        "a tick with a return this far from the mean is a shock",
+        unit="standard deviations", placeholder="Z", ge=0)
+    metric_downsample: int = _setting(1, "IG_CAM_METRIC_DOWNSAMPLE", "camera",
+        "from one metric to the next", unit="ticks", ge=1, le=_COUNT)
+    pair_budget_bytes: int = _setting(2048 * _MIB, "IG_CAM_PAIR_BUDGET_BYTES", "camera",
+        "memory for the pair counts of proximity 'pairs'", unit="bytes", ge=0, le=_COUNT)
+
+    store_dir: _Path = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
+        "store root: frames/, metrics/ and ticks/ lie in it", form="a path", placeholder="PATH")
+    segment_seconds: float = _setting(300.0, "IG_CAM_SEGMENT_SECONDS", "recording",
+        "a new segment after this time", unit="seconds", gt=0, le=_SECONDS)
+    segment_bytes: int = _setting(256 * _MIB, "IG_CAM_SEGMENT_BYTES", "recording",
+        "a new segment after this much JSON", unit="bytes", ge=1, le=_COUNT)
+    flush_seconds: float = _setting(1.0, "IG_CAM_FLUSH_SECONDS", "recording",
+        "a crash loses at most this much", unit="seconds", gt=0, le=_SECONDS)
+    zstd_level: int = _setting(3, "IG_CAM_ZSTD_LEVEL", "recording",
+        "compression level", ge=1, le=22)
+    retain_seconds: float = _setting(0.0, "IG_CAM_RETAIN_SECONDS", "recording",
+        "remove segments older than this; 0: off", unit="seconds", ge=0, le=_SECONDS)
+    retain_bytes: int = _setting(0, "IG_CAM_RETAIN_BYTES", "recording",
+        "remove the oldest segments beyond this total; 0: off", unit="bytes", ge=0, le=_COUNT)
+    disk_start_pct: float = _setting(85.0, "IG_CAM_DISK_START_PCT", "recording",
+        "disk use at which the oldest segments go", unit="percent", gt=0, le=100)
+    disk_target_pct: float = _setting(75.0, "IG_CAM_DISK_TARGET_PCT", "recording",
+        "disk use at which removing stops", unit="percent", ge=0, le=100)
+    keep_min: int = _setting(3, "IG_CAM_KEEP_MIN", "recording",
+        "segments of a kind kept whatever happens", ge=0, le=_COUNT)
+    record_ticks: bool = _setting(False, "IG_CAM_RECORD_TICKS", "recording",
+        "record the raw ticks too, so that the run can be filmed again", form="true or false")
+    record_queue_bytes: int = _setting(64 * _MIB, "IG_CAM_RECORD_QUEUE_BYTES", "recording",
+        "lines waiting for the disk at most", unit="bytes", ge=64 * _KIB, le=_COUNT)
+
+    seed: int = _setting(0, "IG_SEED", "source",
+        "random seed of the embedded market or the simulator", ge=0, le=2**32 - 1)
+    agents: int = _setting(3, "IG_AGENTS", "source",
+        "agents the embedded market starts with", ge=1, le=100_000)
+    max_agents: int = _setting(0, "IG_MAX_AGENTS", "source",
+        "agents the embedded market grows to; 0: no limit", ge=0, le=_COUNT)
+    adjust_interval: int = _setting(2000, "IG_ADJUST_INTERVAL", "source",
+        "from one adjustment of the population to the next", unit="ticks", ge=1, le=_COUNT)
+    pool_only: bool = _setting(False, "IG_POOL_ONLY", "source",
+        "the embedded market fills with the pool only, as the original does",
+        form="true or false")
+    tick_rate: float = _setting(100.0, "IG_TICK_RATE", "source",
+        "pace of the source; 0: as fast as it goes", unit="ticks a second", ge=0, le=10**9)
+    ticks: _OptionalText = _setting(None, "IG_TICKS", "source",
+        "film the raw ticks of this file, JSON lines, also .zst; -: standard input",
+        form="a file or -", placeholder="FILE")
+    bad_tick: Literal["skip", "fail"] = _setting("skip", "IG_BAD_TICK", "source",
+        "what to do at a raw tick that is refused")
+    simulator: _OptionalText = _setting(None, "IG_SIMULATOR", "source",
+        "film this simulator class",
+        form="module:Class", placeholder="MODULE:CLASS",
+        pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")
+    simulator_path: _OptionalPath = _setting(None, "IG_SIMULATOR_PATH", "source",
+        "folder in which the simulator's module is found", form="a path", placeholder="PATH")
+
+    host: str = _setting("127.0.0.1", "IG_HOST", "server",
+        "address to listen at; 0.0.0.0: all", form="a host name or address", placeholder="HOST",
+        min_length=1)
+    port: int = _setting(8000, "PORT", "server",
+        "HTTP and WebSocket; 0: any that is free", ge=0, le=65_535)
+    connect_metrics: int = _setting(300, "IG_CAM_CONNECT_METRICS", "server",
+        "metrics that a client is sent on connecting", ge=0, le=1_000_000)
+    heartbeat_seconds: float = _setting(30.0, "IG_CAM_HEARTBEAT_SECONDS", "server",
+        "silence after which a client is sent a heartbeat", unit="seconds", gt=0, le=_SECONDS)
+    client_queue_bytes: int = _setting(8 * _MIB, "IG_CAM_CLIENT_QUEUE_BYTES", "server",
+        "bytes waiting for one client at most", unit="bytes", ge=64 * _KIB, le=_COUNT)
+    client_slow_seconds: float = _setting(60.0, "IG_CAM_CLIENT_SLOW_SECONDS", "server",
+        "a client that stays behind for this long is dropped", unit="seconds", gt=0, le=_SECONDS)
+    tls_cert: _OptionalPath = _setting(None, "IG_TLS_CERT", "server",
+        "certificate chain, PEM; turns on TLS", form="a path", placeholder="PATH")
+    tls_key: _OptionalPath = _setting(None, "IG_TLS_KEY", "server",
+        "private key of the certificate, PEM", form="a path", placeholder="PATH")
+
+    log_level: _LogLevel = _setting("info", "IG_LOG_LEVEL", "logging",
+        "least level that is logged")
+    log_file: _OptionalPath = _setting(None, "IG_LOG_FILE", "logging",
+        "log to this rotating file as well", form="a path", placeholder="PATH")
+    # fmt: on
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read keyword arguments, then the environment, and nothing else."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+    @model_validator(mode="after")
+    def _refuse_conflicts(self) -> Self:
+        if conflict := next(self._conflicts(), None):
+            raise PydanticCustomError("conflict", *conflict)
+        return self
+
+    def _conflicts(self) -> Iterator[tuple[LiteralString, dict[str, object]]]:
+        """Yield what is wrong as a template and the values in it."""
+        if self.disk_target_pct > self.disk_start_pct:
+            yield (
+                "IG_CAM_DISK_TARGET_PCT must be 0 to IG_CAM_DISK_START_PCT={start}, got {target}",
+                {"start": shown(self.disk_start_pct), "target": shown(self.disk_target_pct)},
+            )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            yield "IG_TLS_CERT and IG_TLS_KEY must be set both or neither, got one", {}
+        if self.ticks is not None and self.simulator is not None:
+            yield "IG_TICKS and IG_SIMULATOR must be set one at most, got both", {}
+        if self.simulator_path is not None and self.simulator is None:
+            yield "IG_SIMULATOR_PATH must be set with IG_SIMULATOR only", {}
+        if self.source == "market" and 0 < self.max_agents < self.agents:
+            yield (
+                "IG_MAX_AGENTS must be 0, or IG_AGENTS={agents} or more, got {limit}",
+                {"agents": self.agents, "limit": self.max_agents},
+            )
+
+    @property
+    def source(self) -> Literal["market", "ticks", "simulator"]:
+        """Where the raw ticks come from."""
+        if self.ticks is not None:
+            return "ticks"
+        return "market" if self.simulator is None else "simulator"
+
+    def camera_arguments(self) -> CameraArguments:
+        """Return the keyword arguments of `SlidingWindowCamera`."""
+        return {
+            "W": self.window,
+            "stride": self.stride,
+            "eps_pct": self.prox_eps_pct,
+            "edge_cap": self.edge_cap,
+            "proximity": self.proximity,
+            "match_share": self.match_share,
+            "burst_z": self.burst_z,
+            "shock_z": self.shock_z,
+            "pair_budget_bytes": self.pair_budget_bytes,
+        }
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SettingsError: a value is out of range, or two exclude each other.
+        """
+        return cls.from_flags({})
+
+    @classmethod
+    def from_flags(cls, given: Mapping[str, Any]) -> Self:
+        """Put the flags that were given, as attribute → text, before the environment.
+
+        Raises:
+            SettingsError: as `from_environment`; names a flag as well where one was given.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            problems = problem_lines(described_settings(), error, given.keys())
+        raise SettingsError(problems)
+
+
+@cache
+def described_settings() -> tuple[Setting, ...]:
+    """Return what there is to say about each setting, in the order of the model."""
+    return describe(Settings)
+
+
+def configuration_table() -> str:
+    """Render all settings as the Markdown table of the documentation."""
+    rows = [
+        f"| `{s.variable}` | `{s.flag}` | {f'`{s.default}`' if s.default else '—'} | {s.meaning} |"
+        for s in described_settings()
+    ]
+    return "\n".join(["| variable | flag | default | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def unknown_variables(environment: Iterable[str] | None = None) -> dict[str, str | None]:
+    """Return the variables that look like settings and are none, each with the nearest that is.
+
+    A misspelt variable is otherwise silent: the camera runs, with the default.
+    """
+    known = [s.variable for s in described_settings()]
+    names = os.environ if environment is None else environment
+    strangers = sorted(n for n in names if n.upper().startswith("IG_") and n not in known)
+    return {name: _nearest(name, known) for name in strangers}
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name.upper(), known, n=1, cutoff=_ALIKE)), None)

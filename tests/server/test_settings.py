@@ -1,0 +1,355 @@
+"""The settings: names, defaults, ranges, order of sources, messages."""
+
+import inspect
+import math
+import os
+from pathlib import Path
+
+import pytest
+from annotated_types import Ge, Gt, Le
+from pydantic import ValidationError
+
+from marketcam.engine import MarketCameraError, SlidingWindowCamera
+from marketcam.server.settings import (
+    Settings,
+    SettingsError,
+    configuration_table,
+    described_settings,
+    unknown_variables,
+)
+from marketcam.server.variables import GROUPS
+
+MIB = 2**20
+
+PUBLISHED = [  # variable, attribute, default: the contract's table, and what was added to it
+    ("IG_CAM_STORE_DIR", "store_dir", Path("/data/ig_cam")),
+    ("IG_CAM_W", "window", 300),
+    ("IG_CAM_STRIDE", "stride", 10),
+    ("IG_CAM_EDGE_CAP", "edge_cap", 2000),
+    ("IG_CAM_PROX_EPS_PCT", "prox_eps_pct", 0.003),
+    ("IG_CAM_MATCH_SHARE", "match_share", 0.5),
+    ("IG_CAM_SEGMENT_SECONDS", "segment_seconds", 300),
+    ("IG_CAM_SEGMENT_BYTES", "segment_bytes", 268_435_456),
+    ("IG_CAM_RETAIN_SECONDS", "retain_seconds", 0),
+    ("IG_CAM_RETAIN_BYTES", "retain_bytes", 0),
+    ("IG_CAM_DISK_START_PCT", "disk_start_pct", 85),
+    ("IG_CAM_DISK_TARGET_PCT", "disk_target_pct", 75),
+    ("IG_CAM_KEEP_MIN", "keep_min", 3),
+    ("IG_CAM_ZSTD_LEVEL", "zstd_level", 3),
+    ("IG_CAM_METRIC_DOWNSAMPLE", "metric_downsample", 1),
+    ("IG_SEED", "seed", 0),
+    ("IG_ADJUST_INTERVAL", "adjust_interval", 2000),
+    ("IG_AGENTS", "agents", 3),
+    ("IG_TICK_RATE", "tick_rate", 100),
+    ("IG_HOST", "host", "127.0.0.1"),
+    ("PORT", "port", 8000),
+    ("IG_CAM_PROXIMITY", "proximity", "pairs"),
+    ("IG_CAM_BURST_Z", "burst_z", 4.0),
+    ("IG_CAM_SHOCK_Z", "shock_z", 4.0),
+    ("IG_CAM_PAIR_BUDGET_BYTES", "pair_budget_bytes", 2048 * MIB),
+    ("IG_CAM_FLUSH_SECONDS", "flush_seconds", 1.0),
+    ("IG_CAM_RECORD_TICKS", "record_ticks", False),
+    ("IG_CAM_RECORD_QUEUE_BYTES", "record_queue_bytes", 64 * MIB),
+    ("IG_CAM_CONNECT_METRICS", "connect_metrics", 300),
+    ("IG_CAM_HEARTBEAT_SECONDS", "heartbeat_seconds", 30),
+    ("IG_CAM_CLIENT_QUEUE_BYTES", "client_queue_bytes", 8 * MIB),
+    ("IG_CAM_CLIENT_SLOW_SECONDS", "client_slow_seconds", 60),
+    ("IG_MAX_AGENTS", "max_agents", 0),
+    ("IG_POOL_ONLY", "pool_only", False),
+    ("IG_TICKS", "ticks", None),
+    ("IG_BAD_TICK", "bad_tick", "skip"),
+    ("IG_SIMULATOR", "simulator", None),
+    ("IG_SIMULATOR_PATH", "simulator_path", None),
+    ("IG_TLS_CERT", "tls_cert", None),
+    ("IG_TLS_KEY", "tls_key", None),
+    ("IG_LOG_LEVEL", "log_level", "info"),
+    ("IG_LOG_FILE", "log_file", None),
+]
+
+REFUSED = [  # variable, value, the message's range
+    ("IG_CAM_W", "0", "1 to 65535"),
+    ("IG_CAM_W", "70000", "1 to 65535"),
+    ("IG_CAM_STRIDE", "0", "1 to 2^53-1"),
+    ("IG_CAM_EDGE_CAP", "-1", "0 to 2^53-1"),
+    ("IG_CAM_PROX_EPS_PCT", "-0.001", "0 or more"),
+    ("IG_CAM_MATCH_SHARE", "1.01", "0 to 1"),
+    ("IG_CAM_ZSTD_LEVEL", "0", "1 to 22"),
+    ("IG_CAM_ZSTD_LEVEL", "23", "1 to 22"),
+    ("IG_CAM_DISK_START_PCT", "101", "more than 0, at most 100"),
+    ("IG_CAM_DISK_TARGET_PCT", "-1", "0 to 100"),
+    ("IG_CAM_SEGMENT_SECONDS", "0", "more than 0, at most 1000000000"),
+    ("IG_CAM_METRIC_DOWNSAMPLE", "0", "1 to 2^53-1"),
+    ("IG_CAM_CLIENT_QUEUE_BYTES", "65535", "65536 to 2^53-1"),
+    ("IG_AGENTS", "0", "1 to 100000"),
+    ("IG_AGENTS", "100001", "1 to 100000"),
+    ("IG_SEED", "4294967296", "0 to 2^32-1"),
+    ("IG_ADJUST_INTERVAL", "0", "1 to 2^53-1"),
+    ("IG_TICK_RATE", "-1", "0 to 1000000000"),
+    ("PORT", "65536", "0 to 65535"),
+    ("PORT", "http", "a whole number, 0 to 65535"),
+    ("IG_CAM_STRIDE", "1.5", "a whole number, 1 to 2^53-1"),
+    ("IG_CAM_MATCH_SHARE", "nan", "a finite number, 0 to 1"),
+    ("IG_TICK_RATE", "inf", "a finite number, 0 to 1000000000"),
+    ("IG_CAM_PROXIMITY", "all", "pairs or neighbors"),
+    ("IG_BAD_TICK", "stop", "skip or fail"),
+    ("IG_LOG_LEVEL", "loud", "debug, info, warning or error"),
+    ("IG_CAM_RECORD_TICKS", "maybe", "true or false"),
+    ("IG_SIMULATOR", "core_system.main", "module:Class"),
+]
+
+DISK_MESSAGE = (
+    "--disk-target-pct (IG_CAM_DISK_TARGET_PCT) must be 0 to IG_CAM_DISK_START_PCT=85, got 85.5"
+)
+NUMBERS = [s for s in described_settings() if s.is_number]
+FLOATS = [s for s in NUMBERS if Settings.model_fields[s.name].annotation is float]
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch):
+    for name in os.environ:
+        if name.startswith("IG_") or name == "PORT":
+            monkeypatch.delenv(name)
+
+
+def refusal(**flags):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_flags(flags)
+    return caught.value
+
+
+@pytest.mark.parametrize(("variable", "attribute", "default"), PUBLISHED)
+def test_published_variable_has_its_default(monkeypatch, variable, attribute, default):
+    value = getattr(Settings.from_environment(), attribute)
+    assert value == default
+    assert isinstance(value, type(default) if type(default) is not int else int | float)
+
+    if default is not None:
+        monkeypatch.setenv(variable, str(default))
+        assert getattr(Settings.from_environment(), attribute) == default
+
+
+def test_nothing_else_can_be_set():
+    published = {(variable, attribute) for variable, attribute, _ in PUBLISHED}
+    assert {(s.variable, s.name) for s in described_settings()} == published
+
+
+@pytest.mark.parametrize(("variable", "value", "limits"), REFUSED)
+def test_value_out_of_range_is_refused_in_one_line(monkeypatch, variable, value, limits):
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment()
+
+    assert str(caught.value) == f"{variable} must be {limits}, got {value}"
+    assert isinstance(caught.value, MarketCameraError)
+
+
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda s: s.variable)
+def test_every_number_has_its_bounds_and_keeps_them(setting):
+    field = Settings.model_fields[setting.name]
+    step = 1 if field.annotation is int else 0.001
+    for limit in field.metadata:
+        match limit:
+            case Ge(ge=bound):
+                accepted, refused = bound, bound - step
+            case Gt(gt=bound):
+                accepted, refused = bound + step, bound
+            case Le(le=bound):
+                accepted, refused = bound, bound + max(step, bound * 1e-9)
+            case _:
+                continue
+        rest = {"disk_start_pct": 100, "agents": 1, "disk_target_pct": 0} | {setting.name: accepted}
+        assert getattr(Settings.from_flags(rest), setting.name) == accepted
+        rest[setting.name] = type(accepted)(refused) if field.annotation is int else refused
+        assert f"({setting.variable}) must be" in str(refusal(**rest))
+    assert any(isinstance(limit, Ge | Gt) for limit in field.metadata)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "nan", "inf", "-Infinity"])
+@pytest.mark.parametrize("setting", FLOATS, ids=lambda s: s.variable)
+def test_numbers_are_finite(setting, value):
+    assert "must be a finite number" in str(refusal(**{setting.name: value}))
+
+
+def test_flags_go_before_variables_and_variables_before_defaults(monkeypatch):
+    monkeypatch.setenv("IG_CAM_W", "50")
+    monkeypatch.setenv("IG_CAM_STRIDE", "5")
+
+    settings = Settings.from_flags({"window": "20"})
+
+    assert (settings.window, settings.stride, settings.edge_cap) == (20, 5, 2000)
+
+
+def test_a_flag_is_named_with_its_variable():
+    assert str(refusal(window="0")) == "--W (IG_CAM_W) must be 1 to 65535, got 0"
+
+
+def test_several_problems_are_a_line_each(monkeypatch):
+    monkeypatch.setenv("PORT", "-1")
+    error = refusal(window="0", stride="0")
+    assert [line.split()[0] for line in error.problems] == ["--W", "--stride", "PORT"]
+    assert str(error).splitlines() == list(error.problems)
+
+
+@pytest.mark.parametrize("value", ["a\nb", "x" * 1000, "", "9" * 5000, "\x1b[31m"])
+def test_message_stays_one_short_line_of_plain_text(value):
+    (line,) = refusal(port=value).problems
+    assert line.isprintable()
+    assert len(line) < 160
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            {"disk_target_pct": 85.5},
+            DISK_MESSAGE,
+        ),
+        (
+            {"tls_cert": "cert.pem"},
+            "--tls-cert (IG_TLS_CERT) and IG_TLS_KEY must be set both or neither, got one",
+        ),
+        (
+            {"tls_key": "key.pem"},
+            "IG_TLS_CERT and --tls-key (IG_TLS_KEY) must be set both or neither, got one",
+        ),
+        (
+            {"ticks": "-", "simulator": "a.b:C"},
+            "--ticks (IG_TICKS) and --simulator (IG_SIMULATOR) must be set one at most, got both",
+        ),
+        (
+            {"simulator_path": "."},
+            "--simulator-path (IG_SIMULATOR_PATH) must be set with IG_SIMULATOR only",
+        ),
+        (
+            {"max_agents": 2},
+            "--max-agents (IG_MAX_AGENTS) must be 0, or IG_AGENTS=3 or more, got 2",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together(flags, message):
+    assert str(refusal(**flags)) == message
+
+
+def test_settings_that_go_together():
+    Settings.from_flags({"disk_start_pct": 50, "disk_target_pct": 50})
+    Settings.from_flags({"tls_cert": "cert.pem", "tls_key": "key.pem"})
+    Settings.from_flags({"simulator": "core_system.main:V5MarketSimulator", "simulator_path": "."})
+    Settings.from_flags({"stride": 1000, "window": 10})
+    Settings.from_flags({"max_agents": 1, "ticks": "-"})
+
+
+@pytest.mark.parametrize(
+    ("flags", "source"),
+    [({}, "market"), ({"ticks": "-"}, "ticks"), ({"simulator": "a:B"}, "simulator")],
+)
+def test_source(flags, source):
+    assert Settings.from_flags(flags).source == source
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch):
+    monkeypatch.setenv("IG_CAM_W", "")
+    monkeypatch.setenv("IG_TICKS", "")
+    settings = Settings.from_environment()
+    assert settings.window == 300
+    assert settings.ticks is None
+
+
+def test_an_empty_flag_unsets_what_may_be_unset_and_nothing_else(monkeypatch):
+    monkeypatch.setenv("IG_TICKS", "run.jsonl")
+    assert Settings.from_flags({"ticks": ""}).ticks is None
+    assert str(refusal(store_dir="")) == "--store-dir (IG_CAM_STORE_DIR) must be a path, got ''"
+
+
+def test_switches_and_levels_are_read_as_people_write_them(monkeypatch):
+    monkeypatch.setenv("IG_CAM_RECORD_TICKS", "yes")
+    monkeypatch.setenv("IG_POOL_ONLY", "1")
+    monkeypatch.setenv("IG_LOG_LEVEL", "WARNING")
+    settings = Settings.from_environment()
+    assert settings.record_ticks
+    assert settings.pool_only
+    assert settings.log_level == "warning"
+
+
+def test_home_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    settings = Settings.from_flags({"store_dir": "~/store", "log_file": "~/camera.log"})
+    assert settings.store_dir == Path("/home/someone/store")
+    assert settings.log_file == Path("/home/someone/camera.log")
+
+
+def test_home_of_nobody_is_refused():
+    assert str(refusal(store_dir="~nobody-here/x")).endswith("must be a path, got ~nobody-here/x")
+
+
+def test_no_file_is_read(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("IG_CAM_W=7\n")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environment().window == 300
+
+
+def test_variables_are_upper_case(monkeypatch):
+    monkeypatch.setenv("ig_cam_w", "7")
+    assert Settings.from_environment().window == 300
+
+
+def test_settings_are_a_value():
+    settings = Settings.from_flags({"window": 5})
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.window = 6
+    assert settings == Settings.from_flags({"window": "5"})
+    assert hash(settings) == hash(Settings.from_flags({"window": "5"}))
+
+
+def test_an_unknown_attribute_is_refused():
+    assert str(refusal(windows=5)) == "there is no setting windows"
+
+
+def test_unknown_variables_are_found_with_the_nearest_known_one():
+    environment = ["IG_CAM_STRID", "ig_cam_w", "IG_WEATHER", "IG_CAM_EDGE_CAP", "PORT", "PATH"]
+    assert unknown_variables(environment) == {
+        "IG_CAM_STRID": "IG_CAM_STRIDE",
+        "IG_WEATHER": None,
+        "ig_cam_w": "IG_CAM_W",
+    }
+    assert unknown_variables() == {}
+
+
+def test_camera_arguments_are_those_of_the_camera():
+    arguments = Settings.from_flags({"window": 7, "proximity": "neighbors"}).camera_arguments()
+    bound = inspect.signature(SlidingWindowCamera).bind(**arguments)
+    assert set(bound.arguments) == set(inspect.signature(SlidingWindowCamera).parameters)
+    assert (arguments["W"], arguments["proximity"]) == (7, "neighbors")
+
+
+def test_camera_and_settings_agree_on_defaults():
+    parameters = inspect.signature(SlidingWindowCamera).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    assert Settings.from_environment().camera_arguments() == defaults
+
+
+def test_configuration_table_has_every_setting():
+    header, rule, *rows = configuration_table().splitlines()
+    assert header == "| variable | flag | default | meaning |"
+    assert rule == "|---|---|---|---|"
+    assert [row.split("`")[1] for row in rows] == [s.variable for s in described_settings()]
+    window = "| `IG_CAM_W` | `--W` | `300` | sliding window (ticks, 1 to 65535) |"
+    assert window in rows
+
+
+@pytest.mark.parametrize("setting", described_settings(), ids=lambda s: s.variable)
+def test_every_setting_is_described(setting):
+    assert setting.description
+    assert setting.limits
+    assert setting.group in GROUPS
+    assert "|" not in setting.meaning
+
+
+def test_flags_are_variables_without_their_prefix():
+    flags = {s.variable: s.flags for s in described_settings()}
+    assert flags["IG_CAM_EDGE_CAP"] == ("--edge-cap",)
+    assert flags["IG_CAM_W"] == ("--W", "--w")
+    assert flags["IG_TLS_CERT"] == ("--tls-cert",)
+    assert flags["PORT"] == ("--port",)
+    spellings = [flag for spelled in flags.values() for flag in spelled]
+    assert len(spellings) == len(set(spellings))
