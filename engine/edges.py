@@ -72,6 +72,7 @@ def keys_from_counts(
     `node_of` is int32[capacity], the row of each slot's agent among the frame's nodes.
     Cost: O(size of the table), up to twice.
     """
+    most = min(most, int(pairs.histogram[1:].sum()))
     least, wanted = threshold(pairs.histogram, most)
     last_src = node_of.size
     if pairs.histogram[least] > wanted:
@@ -94,6 +95,7 @@ def keys_from_tiles(
     """
     histogram = np.zeros(W + 1, dtype=np.int64)
     count_tiles(tiles, used, histogram)
+    most = min(most, int(histogram[1:].sum()))
     least, wanted = threshold(histogram, most)
     last_src = node_of.size
     if histogram[least] > wanted:
