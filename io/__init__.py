@@ -1,5 +1,29 @@
 """The bytes of the camera: raw ticks in, messages and segments out, history back in."""
 
 from marketcam.io.encode import encode_frame, encode_metric, encode_tick
+from marketcam.io.sources import Source
+from marketcam.io.sources.simulator import SimulatorSource
+from marketcam.io.sources.tick_lines import TickLines
+from marketcam.io.store import (
+    Recorder,
+    RecorderOptions,
+    RetentionPolicy,
+    Store,
+    ZstdSegmentWriter,
+    recover,
+)
 
-__all__ = ["encode_frame", "encode_metric", "encode_tick"]
+__all__ = [
+    "Recorder",
+    "RecorderOptions",
+    "RetentionPolicy",
+    "SimulatorSource",
+    "Source",
+    "Store",
+    "TickLines",
+    "ZstdSegmentWriter",
+    "encode_frame",
+    "encode_metric",
+    "encode_tick",
+    "recover",
+]

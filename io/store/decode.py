@@ -1,0 +1,171 @@
+"""The lines of a segment, block by block: in bounded memory, and as far as a torn one goes.
+
+zstd frames consist of blocks of at most 128 KiB of text, each with a header that gives its size
+in the file. The decoder is fed one block at a time, so a hostile file cannot make it unfold
+gigabytes in one call, and damage in a block costs no line that ended before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import orjson
+import zstandard
+
+from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["MAX_LINE_BYTES", "Summary", "blocks", "read_lines", "summary_of", "tick_number"]
+
+MAX_LINE_BYTES: Final = 256 * 1024 * 1024
+"""Longest line a segment may hold: the writer refuses a longer one, the reader calls it damage."""
+
+_MAX_WINDOW_BYTES: Final = 128 * 1024 * 1024  # the default limit of the zstd command
+_MAGIC: Final = zstandard.FRAME_HEADER
+_SKIPPABLE: Final = range(0x184D2A50, 0x184D2A60)
+_RAW, _RLE, _COMPRESSED = range(3)
+_TICK_FIRST: Final = re.compile(rb'\{(?:"type":"[a-z_]*",)?"t":(-?[0-9]+)[,}]')
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What there is to know of a segment's lines.
+
+    Attributes:
+        lines: how many there are.
+        end_t: tick number of the last one; None where it has none, or without lines.
+    """
+
+    lines: int
+    end_t: int | None
+
+
+def tick_number(line: bytes) -> int | None:
+    """Return the `t` of a JSON line, None where it has no integer of that name.
+
+    Cost: 0.3 µs for lines that begin as ours do; others are parsed whole.
+    """
+    match = _TICK_FIRST.match(line)
+    if match is not None:
+        return int(match[1])
+    try:
+        t = orjson.loads(line)["t"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return None
+    return t if type(t) is int else None
+
+
+def read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a segment's whole lines, in order, without their line ends; empty ones are skipped.
+
+    The checksum stands at the end of a segment, so it is checked after the last line is yielded.
+
+    Raises:
+        TornSegmentError: the segment, or its last line, has no end. Every whole line was yielded.
+        DamagedSegmentError: the bytes contradict the format, or a line is longer than
+            `MAX_LINE_BYTES`. Every whole line before the damage was yielded.
+
+    Cost: 0.5 µs a line of 200 bytes, 2 ms a megabyte of long lines.
+    """
+    return _split(blocks(file))
+
+
+def summary_of(lines: Iterable[bytes]) -> Summary:
+    """Count lines and take the last one's tick number."""
+    count = 0
+    last = None
+    for count, last in enumerate(lines, 1):  # noqa: B007 - the last pair is the answer
+        pass
+    return Summary(count, None if last is None else tick_number(last))
+
+
+def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest: list[bytes] = []
+    rest_bytes = 0
+    for piece in pieces:
+        first, *others = piece.split(b"\n")
+        rest.append(first)
+        rest_bytes += len(first)
+        if rest_bytes > MAX_LINE_BYTES:
+            raise DamagedSegmentError(f"a line is longer than {MAX_LINE_BYTES} bytes")
+        if others:
+            line = b"".join(rest)
+            if line:
+                yield line
+            last = others.pop()
+            yield from filter(None, others)
+            rest, rest_bytes = [last], len(last)
+    if rest_bytes:
+        raise TornSegmentError(f"the last line has no end after {rest_bytes} bytes")
+
+
+def blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the text of a zstd file block by block, at most 128 KiB each; empty ones are skipped.
+
+    Several zstd frames in a row are read through, skippable ones left out, as zstd tools do.
+
+    Raises:
+        TornSegmentError, DamagedSegmentError: as `read_lines` has it.
+    """
+    while magic := file.read(4):
+        if int.from_bytes(magic, "little") in _SKIPPABLE and len(magic) == 4:
+            _skip(file)
+        elif magic == _MAGIC:
+            yield from _frame_blocks(file)
+        elif _MAGIC.startswith(magic):
+            raise TornSegmentError("the segment ends within a zstd frame's header")
+        else:
+            raise DamagedSegmentError(
+                f"zstd frame must start with {_MAGIC.hex()}, got {magic.hex()}"
+            )
+
+
+def _skip(file: BinaryIO) -> None:
+    left = int.from_bytes(_exactly(file, 4), "little")
+    while left:
+        left -= len(_exactly(file, min(left, zstandard.BLOCKSIZE_MAX)))
+
+
+def _frame_blocks(file: BinaryIO) -> Iterator[bytes]:
+    header = _header(file)
+    has_checksum = bool(header[4] & 0x04)
+    decoder = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
+    try:
+        decoder.decompress(header)
+        last = False
+        while not last:
+            start = _exactly(file, 3)
+            fields = int.from_bytes(start, "little")
+            last, kind, size = bool(fields & 1), fields >> 1 & 3, fields >> 3
+            if size > zstandard.BLOCKSIZE_MAX:
+                raise DamagedSegmentError(
+                    f"zstd block must have at most {zstandard.BLOCKSIZE_MAX} bytes, got {size}"
+                )
+            text = decoder.decompress(start + _exactly(file, 1 if kind == _RLE else size))
+            if text:
+                yield text
+        if has_checksum:
+            decoder.decompress(_exactly(file, 4))
+    except zstandard.ZstdError as error:
+        raise DamagedSegmentError(str(error)) from error
+
+
+def _header(file: BinaryIO) -> bytes:
+    """Read a frame's header, its magic being read: 2 to 14 bytes, as its first byte tells."""
+    descriptor = _exactly(file, 1)
+    single_segment = descriptor[0] >> 5 & 1
+    window = 1 - single_segment
+    dictionary_id = (0, 1, 2, 4)[descriptor[0] & 3]
+    content_size = (single_segment, 2, 4, 8)[descriptor[0] >> 6]
+    return _MAGIC + descriptor + _exactly(file, window + dictionary_id + content_size)
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise TornSegmentError(f"the segment ends {size - len(data)} bytes before a block's end")
+    return data

@@ -1,0 +1,137 @@
+"""One record of a manifest: what there is to know of a segment without opening it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from marketcam.io.store.clock import parse_utc
+from marketcam.io.store.errors import ManifestError
+from marketcam.io.store.names import KINDS, SegmentName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SegmentEntry"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """A segment as a manifest records it.
+
+    Attributes:
+        path: `<kind>/<file name>`, below the store's folder.
+        start_t: tick number of the first line.
+        end_t: tick number of the last line.
+        lines: how many lines it holds; of a pending one, how many can be read now.
+        bytes: size of the file.
+        created_at: when it was closed; of a pending one, when it was opened. ISO 8601, UTC.
+        pending: whether it is being written.
+        removed: whether this record says that retention has removed the segment.
+    """
+
+    path: str
+    start_t: int
+    end_t: int
+    lines: int
+    bytes: int
+    created_at: str
+    pending: bool = False
+    removed: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The folder the segment lies in."""
+        return self.path.partition("/")[0]
+
+    @property
+    def name(self) -> SegmentName:
+        """The segment's file name."""
+        return _name_in(self.path)
+
+    @property
+    def closed_at(self) -> float:
+        """`created_at` in seconds since 1970."""
+        return parse_utc(self.created_at)
+
+    def as_removed(self) -> SegmentEntry:
+        """Return the later record that says that the segment was removed."""
+        return replace(self, removed=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as it is published, fields in their published order."""
+        record = {field: getattr(self, field) for field in _PUBLISHED}
+        if self.removed:
+            record["removed"] = True
+        return record
+
+    @classmethod
+    def from_dict(cls, record: object, kind: str) -> SegmentEntry:
+        """Read a record of the manifest in `kind`'s folder; unknown fields are left out.
+
+        Raises:
+            ManifestError: a field is missing or not what it must be; names field and value.
+        """
+        if not isinstance(record, dict):
+            raise ManifestError(f"record must be an object, got {record!r:.120}")
+        fields = cast("dict[str, Any]", record)
+        values = {
+            field: _checked(fields, field, rule, is_valid)
+            for field, (rule, is_valid) in _RULES.items()
+        }
+        entry = cls(**values)
+        if entry.kind != kind:
+            raise ManifestError(f"path must lie in {kind}/, got {entry.path!r}")
+        return entry
+
+
+def _name_in(path: str) -> SegmentName:
+    kind, _, file_name = path.partition("/")
+    name = SegmentName.parse(file_name)
+    if kind not in KINDS or name is None:
+        raise ManifestError(f"path must be <kind>/<segment file name>, got {path!r:.120}")
+    return name
+
+
+def _checked(
+    record: dict[str, Any], field: str, rule: str, is_valid: Callable[[object], bool]
+) -> Any:
+    value = record.get(field, False if field == "removed" else None)
+    if not is_valid(value):
+        raise ManifestError(f"{field} must be {rule}, got {value!r:.120}")
+    return value
+
+
+def _is_closed_path(value: object) -> bool:
+    try:
+        return isinstance(value, str) and not _name_in(value).pending
+    except ManifestError:
+        return False
+
+
+def _is_integer(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_moment(value: object) -> bool:
+    try:
+        return isinstance(value, str) and parse_utc(value) >= 0
+    except ValueError:
+        return False
+
+
+_PUBLISHED: Final = ("path", "start_t", "end_t", "lines", "bytes", "created_at", "pending")
+_RULES: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
+    "path": ("<kind>/<file name of a closed segment>", _is_closed_path),
+    "start_t": ("an integer", _is_integer),
+    "end_t": ("an integer", _is_integer),
+    "lines": ("an integer of at least 0", _is_count),
+    "bytes": ("an integer of at least 0", _is_count),
+    "created_at": ("a moment such as 2026-01-24T12:05:00Z", _is_moment),
+    "pending": ("false", lambda value: value is False),
+    "removed": ("true or false", lambda value: isinstance(value, bool)),
+}

@@ -1,0 +1,43 @@
+"""What can go wrong with a store, below the project's root error.
+
+::
+
+    MarketCameraError
+    └── StoreError                 a store cannot be used as asked
+        ├── UnknownSegmentError    no such store, kind or segment
+        ├── ManifestError          a manifest that is not what one must be
+        └── DamagedSegmentError    a segment's bytes contradict its format
+            └── TornSegmentError   a segment ends before its end
+
+Failures of the disk itself (full, gone, not permitted) are the standard library's `OSError`.
+"""
+
+from marketcam.engine import MarketCameraError
+
+__all__ = [
+    "DamagedSegmentError",
+    "ManifestError",
+    "StoreError",
+    "TornSegmentError",
+    "UnknownSegmentError",
+]
+
+
+class StoreError(MarketCameraError):
+    """A store cannot be read or written as asked; the message names the place and the reason."""
+
+
+class UnknownSegmentError(StoreError):
+    """No such store, kind or segment."""
+
+
+class ManifestError(StoreError):
+    """A manifest that is not a JSON list of segment records; names the record and the field."""
+
+
+class DamagedSegmentError(StoreError):
+    """A segment's bytes contradict its format, its size or its checksum."""
+
+
+class TornSegmentError(DamagedSegmentError):
+    """A segment ends before its end: it is still being written, or was cut off."""

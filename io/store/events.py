@@ -1,0 +1,20 @@
+"""How this package says what happened: it calls back, the owner of a log writes it down."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+__all__ = ["EventSink", "Level", "ignore_event"]
+
+Level = Literal["info", "warning", "error"]
+
+
+class EventSink(Protocol):
+    """Takes one event. Called from the thread in which it happened, so it must not wait."""
+
+    def __call__(self, level: Level, event: str, /, **fields: object) -> None:
+        """Take an event's level, its name in snake_case, and its fields (plain values)."""
+
+
+def ignore_event(level: Level, event: str, /, **fields: object) -> None:
+    """Take an event and leave it at that: for callers who read reports and status instead."""

@@ -1,0 +1,99 @@
+"""What a disk has to be told so that a store survives a power cut and a second process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "free_path",
+    "lock_if_free",
+    "locked_folder",
+    "make_folder",
+    "replace_whole",
+    "same_file",
+    "sync_folder",
+    "wait_for_lock",
+    "write_all",
+]
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write every byte to an unbuffered file: one write may take fewer, as on a filling disk."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file.fileno(), view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: syncing a file does not sync its name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, durably; nothing where it exists."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_folder(path.parent)
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Replace a file's contents so that every reader, at any moment, sees the old or the new."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb", buffering=0) as file:
+        write_all(file, data)
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock: one holder at a time, over all threads and processes."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # unlocks
+
+
+def wait_for_lock(file: BinaryIO) -> None:
+    """Lock an open file until it is closed, or its process ends however it may."""
+    fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+
+
+def lock_if_free(file: BinaryIO) -> bool:
+    """Lock an open file as `wait_for_lock` does; False where another holds it."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def same_file(file: BinaryIO, path: Path) -> bool:
+    """Return whether `path` still names the file that was opened."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def free_path(path: Path, infix: str) -> Path:
+    """Return the first of `<stem>.<infix>-1<suffix>`, `-2`, … that does not exist."""
+    number = 1
+    while (free := path.with_name(f"{path.stem}.{infix}-{number}{path.suffix}")).exists():
+        number += 1
+    return Path(free)

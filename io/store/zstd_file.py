@@ -1,0 +1,131 @@
+"""JSON lines into a file as one zstd frame that every decoder reads, while it grows and after.
+
+A zstd frame written as a stream has a header of 6 bytes without a content size, and decoders
+that want the whole in one call refuse it. So the header is written in its 14-byte form: the size
+field holds 2**64 - 1, which decoders take for "unknown", until `finish` puts the true size there.
+
+::
+
+    bytes 0-3   magic                28 b5 2f fd
+    byte  4     frame descriptor     04 as the compressor gives it: a checksum follows the blocks
+                                     c4 as it is written: and a content size of 8 bytes
+    byte  5     window descriptor
+    bytes 6-13  content size         little-endian; ours
+
+The format is RFC 8878, section 3.1.1.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO, Final
+
+import zstandard
+
+from marketcam.io.store.errors import StoreError
+from marketcam.io.store.files import write_all
+
+__all__ = ["ZstdFrameFile"]
+
+_MAGIC: Final = zstandard.FRAME_HEADER
+_DESCRIPTOR: Final = 0x04
+_WITH_CONTENT_SIZE: Final = 0xC0
+_CONTENT_SIZE_AT: Final = 6
+_SIZE_UNKNOWN: Final = 2**64 - 1
+
+# Every decoder must take a window of 8 MiB (RFC 8878, 3.1.1.1.2); levels 20-22 would ask for more.
+_WINDOW_LOG_MAX: Final = 23
+
+# Lines are joined up to this before the compressor is called: a call a line costs more than the
+# compression of a short one.
+_CHUNK_BYTES: Final = 256 * 1024
+
+
+class ZstdFrameFile:
+    """Writes lines into an empty, unbuffered file as one zstd frame. The file stays the caller's.
+
+    After an OSError the frame in the file is torn, and only what was flushed before is sound:
+    bringing anything more into the file raises StoreError.
+
+    Attributes:
+        lines: lines taken.
+        json_bytes: their bytes, line ends included.
+        file_bytes: bytes in the file.
+    """
+
+    def __init__(self, file: BinaryIO, level: int) -> None:
+        self.lines = 0
+        self.json_bytes = 0
+        self.file_bytes = 0
+        self._file = file
+        self._chunk: list[bytes] = []
+        self._chunk_bytes = 0
+        self._dirty = False  # whether the compressor holds bytes that a flush would bring out
+        self._sound = True
+        self._compressor = _compressor(level).compressobj()
+
+    def write_line(self, line: bytes) -> None:
+        """Take one line, without its line end. Cost: 0.2 µs, and the disk once 256 KiB wait."""
+        self._chunk.append(line)
+        size = len(line) + 1
+        self._chunk_bytes += size
+        self.json_bytes += size
+        self.lines += 1
+        if self._chunk_bytes >= _CHUNK_BYTES:
+            self._compress_chunk()
+
+    def flush(self) -> None:
+        """Bring every line taken so far into the file, readable by a streaming decoder."""
+        self._compress_chunk()
+        if self._dirty:
+            self._write(self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+            self._dirty = False
+
+    def finish(self) -> None:
+        """End the frame: last block, checksum, content size; then wait until the disk has it."""
+        self._compress_chunk()
+        self._write(self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH))
+        self._sound = False  # nothing may follow, whether the next two lines succeed or not
+        size = self.json_bytes.to_bytes(8, "little")
+        os.pwrite(self._file.fileno(), size, _CONTENT_SIZE_AT)
+        os.fsync(self._file.fileno())
+
+    def _compress_chunk(self) -> None:
+        if not self._sound:
+            raise StoreError("the segment was ended, or an earlier write to it failed")
+        if self._chunk:
+            self._chunk.append(b"")  # so that the last line ends like the others
+            text = b"\n".join(self._chunk)
+            self._chunk, self._chunk_bytes = [], 0
+            self._dirty = True
+            self._write(self._compressor.compress(text))
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            if not self.file_bytes:
+                data = _with_content_size(data)
+            self._sound = False
+            write_all(self._file, data)
+            self._sound = True
+            self.file_bytes += len(data)
+
+
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    of_level = zstandard.ZstdCompressionParameters.from_level
+    window_log = min(of_level(level).window_log, _WINDOW_LOG_MAX)
+    return zstandard.ZstdCompressor(
+        compression_params=of_level(
+            level, window_log=window_log, write_checksum=1, write_content_size=0
+        )
+    )
+
+
+def _with_content_size(start: bytes) -> bytes:
+    """Return the compressor's first output with the content size field put into its header."""
+    if len(start) < _CONTENT_SIZE_AT or start[:4] != _MAGIC or start[4] != _DESCRIPTOR:
+        raise StoreError(
+            f"zstd header must start with {_MAGIC.hex()}{_DESCRIPTOR:02x}, got {start[:6].hex()}:"
+            f" zstandard {zstandard.__version__} is not supported"
+        )
+    header = start[:4] + bytes([_DESCRIPTOR | _WITH_CONTENT_SIZE]) + start[5:_CONTENT_SIZE_AT]
+    return header + _SIZE_UNKNOWN.to_bytes(8, "little") + start[_CONTENT_SIZE_AT:]

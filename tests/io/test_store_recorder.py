@@ -1,0 +1,283 @@
+import threading
+
+import pytest
+
+from marketcam.engine import LimitError
+from marketcam.io.store import (
+    RecorderOptions,
+    RetentionPolicy,
+    Store,
+    StoreError,
+    UnknownSegmentError,
+    WriterTotals,
+)
+from marketcam.io.store.manifest import Manifest
+from tests.store_helpers import (
+    NOON,
+    Events,
+    SetClock,
+    files,
+    leave_pending,
+    line,
+    lines,
+    manifest,
+    one_call,
+    record,
+    recorder_in,
+    segment_files,
+    streamed,
+)
+
+
+def test_from_the_first_line_to_closed_segments(tmp_path):
+    events = Events()
+    recorder = recorder_in(tmp_path, events=events)
+    report = recorder.start()
+    assert report.recovered == []
+    record(recorder, 0, 100)
+    record(recorder, 0, 10, "frames")
+    recorder.close()
+    recorder.close()
+    assert list(Store(tmp_path).lines("metrics")) == lines(0, 100)
+    assert list(Store(tmp_path).lines("frames")) == lines(0, 10)
+    assert one_call(segment_files(tmp_path, "frames")[0]) == lines(0, 10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "metrics"]
+    status = recorder.status()
+    assert (status.recording, status.error, status.dropped_lines) == (False, None, 0)
+    assert (status.queued_lines, status.queued_bytes) == (0, 0)
+    assert status.kinds["frames"] == WriterTotals(
+        lines=10,
+        json_bytes=sum(len(text) + 1 for text in lines(0, 10)),
+        file_bytes=segment_files(tmp_path, "frames")[0].stat().st_size,
+        segments=1,
+    )
+    entry = manifest(tmp_path)[0]
+    told = {name: entry[name] for name in ("path", "start_t", "end_t", "lines", "bytes")}
+    assert told in events.named("segment_closed")
+
+
+def test_what_can_be_fetched_while_recording(tmp_path):
+    clock = SetClock()
+    with recorder_in(tmp_path, clock, segment_seconds=30) as recorder:
+        assert recorder.status().recording
+        assert recorder.entries("metrics") == []
+        assert recorder.current("metrics") is None
+        record(recorder, 0, 50)
+        recorder.flush()
+        current = recorder.current("metrics")
+        assert current is not None
+        assert (current["lines"], current["end_t"], current["pending"]) == (50, 49, True)
+        assert recorder.entries("metrics") == [current]
+        assert recorder.entries("frames") == recorder.entries("ticks") == []
+        pending = Store(tmp_path).file("metrics", current["path"].removeprefix("metrics/"))
+        assert streamed(pending).splitlines() == lines(0, 50)
+        clock.advance(30)
+        recorder.flush()
+        assert recorder.current("metrics") is None, "it rolled without a line"
+        assert recorder.entries("metrics") == manifest(tmp_path)
+        record(recorder, 50, 60)
+        recorder.flush()
+        assert [entry["pending"] for entry in recorder.entries("metrics")] == [False, True]
+        for kind in ("nonsense", ""):
+            with pytest.raises(UnknownSegmentError, match="kind must be one of"):
+                recorder.entries(kind)
+            with pytest.raises(UnknownSegmentError, match="kind must be one of"):
+                recorder.current(kind)
+    assert recorder.entries("metrics") == manifest(tmp_path)
+    assert list(Store(tmp_path).lines("metrics")) == lines(0, 60)
+
+
+def test_the_first_line_of_a_segment_is_visible_without_a_wait(tmp_path):
+    """With rounds an hour apart, only being woken can show it before the test times out."""
+    recorder = recorder_in(tmp_path, flush_seconds=3600)
+    recorder.start()
+    recorder.write("metrics", line(0), 0)
+    while recorder.current("metrics") is None:
+        pass
+    recorder.close()
+
+
+def test_it_rolls_by_age_and_by_size(tmp_path):
+    clock = SetClock()
+    size = len(line(10)) + 1
+    with recorder_in(tmp_path, clock, segment_seconds=30, segment_bytes=4 * size) as recorder:
+        for t in range(10, 20):
+            recorder.write("metrics", line(t), t)
+        recorder.flush()
+        clock.advance(30)
+        recorder.write("metrics", line(20), 20)
+        recorder.flush()
+        assert recorder.status().kinds["metrics"].segments == 3
+    assert [entry["lines"] for entry in manifest(tmp_path)] == [4, 4, 2, 1]
+
+
+def test_a_new_run_goes_on_behind_the_old_ones(tmp_path):
+    for start in (0, 0, 100):
+        with recorder_in(tmp_path) as recorder:
+            record(recorder, start, start + 20)
+    assert files(tmp_path) == [
+        "manifest.json",
+        "segment_20260124_120000_0.jsonl.zst",
+        "segment_20260124_120000_100.jsonl.zst",
+        "segment_20260124_120001_0.jsonl.zst",
+    ]
+    assert list(Store(tmp_path).lines("metrics")) == [
+        *lines(0, 20),
+        *lines(0, 20),
+        *lines(100, 120),
+    ]
+
+
+def test_it_recovers_before_it_writes(tmp_path):
+    leave_pending(tmp_path)
+    events = Events()
+    recorder = recorder_in(tmp_path, events=events)
+    report = recorder.start()
+    record(recorder, 0, 5)
+    recorder.close()
+    assert [entry.lines for entry in report.recovered] == [40]
+    assert events.names[0] == "segment_recovered"
+    assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 40), *lines(0, 5)]
+
+
+def test_a_torn_manifest_does_not_stop_the_start(tmp_path):
+    with recorder_in(tmp_path) as recorder:
+        record(recorder, 0, 5)
+    (tmp_path / "metrics" / "manifest.json").write_bytes(b"[{]")
+    events = Events()
+    recorder = recorder_in(tmp_path, events=events)
+    report = recorder.start()
+    assert report.set_aside == ["metrics/manifest.corrupt-1.json"]
+    assert [entry.lines for entry in report.entered] == [5]
+    assert "manifest_set_aside" in events.names
+    record(recorder, 5, 6)
+    recorder.close()
+    assert list(Store(tmp_path).lines("metrics")) == lines(0, 6)
+
+
+def test_retention_runs_after_a_roll_and_every_ten_seconds(tmp_path):
+    clock, events = SetClock(), Events()
+    policy = RetentionPolicy(retain_seconds=5, keep_min=1)
+    (tmp_path / "ticks").mkdir()
+    with recorder_in(tmp_path, clock, events, segment_bytes=1, retention=policy) as recorder:
+        record(recorder, 0, 4)
+        recorder.flush()
+        assert [entry["start_t"] for entry in recorder.entries("metrics")] == [0, 1, 2, 3]
+        clock.advance(6)
+        recorder.flush()
+        assert len(recorder.entries("metrics")) == 4, "not due yet"
+        record(recorder, 4, 5)
+        recorder.flush()
+        assert [entry["start_t"] for entry in recorder.entries("metrics")] == [4]
+        status = recorder.status()
+        assert status.removed_segments == 4
+        assert status.retention is not None
+        assert status.removed_bytes == status.retention.removed_bytes > 0
+        record(recorder, 5, 6)
+        recorder.flush()
+        clock.advance(10)
+        recorder.flush()
+        assert [entry["start_t"] for entry in recorder.entries("metrics")] == [5]
+    assert [fields["reason"] for fields in events.named("segment_removed")] == ["age"] * 5
+    assert list(Store(tmp_path).lines("metrics")) == lines(5, 6)
+
+
+def test_the_segment_being_written_is_never_removed(tmp_path):
+    clock = SetClock()
+    policy = RetentionPolicy(retain_bytes=1, retain_seconds=1, keep_min=0)
+    with recorder_in(tmp_path, clock, retention=policy) as recorder:
+        record(recorder, 0, 10)
+        recorder.flush()
+        clock.advance(100)
+        recorder.flush()
+        assert recorder.current("metrics") is not None
+        assert streamed(segment_files(tmp_path)[0]).splitlines() == lines(0, 10)
+
+
+def test_a_segment_is_listed_once_while_it_is_closed(tmp_path, monkeypatch):
+    """Between the entry in the manifest and the writer's letting go, it is both."""
+    listed: list[list[bool]] = []
+    append = Manifest.append
+
+    def append_and_list(manifest: Manifest, entries: object) -> None:
+        listed.append([entry["pending"] for entry in recorder.entries("metrics")])
+        append(manifest, entries)  # type: ignore[arg-type]
+        listed.append([entry["pending"] for entry in recorder.entries("metrics")])
+
+    monkeypatch.setattr(Manifest, "append", append_and_list)
+    recorder = recorder_in(tmp_path)
+    recorder.start()
+    record(recorder, 0, 3)
+    recorder.close()
+    assert listed == [[True], [False]]
+
+
+def test_many_threads_and_many_kinds(tmp_path):
+    kinds = ("frames", "metrics", "ticks")
+    with recorder_in(tmp_path, kinds=kinds, segment_bytes=50_000) as recorder:
+        threads = [
+            threading.Thread(target=record, args=(recorder, 0, 5000, kind)) for kind in kinds
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    for kind in kinds:
+        assert list(Store(tmp_path).lines(kind)) == lines(0, 5000)
+        assert len(manifest(tmp_path, kind)) > 3
+
+
+def test_misuse_is_refused_at_once(tmp_path):
+    recorder = recorder_in(tmp_path)
+    assert not recorder.status().recording
+    with pytest.raises(StoreError, match="must be started before"):
+        recorder.write("metrics", b"{}", 1)
+    recorder.flush()
+    recorder.start()
+    with pytest.raises(StoreError, match="started only once"):
+        recorder.start()
+    with pytest.raises(UnknownSegmentError, match="one of frames, metrics, got 'ticks'"):
+        recorder.write("ticks", b"{}", 1)
+    with pytest.raises(LimitError, match="must not hold a line end"):
+        recorder.write("metrics", b"{}\n", 1)
+    with pytest.raises(LimitError, match="must be an integer"):
+        recorder.write("metrics", b"{}", 1.0)  # type: ignore[arg-type]
+    assert recorder.status().recording
+    recorder.close()
+    recorder.write("metrics", b"{}", 1)
+    assert recorder.status().dropped_lines == 1
+    with pytest.raises(StoreError, match="started only once"):
+        recorder.start()
+    never = recorder_in(tmp_path)
+    never.close()
+    with pytest.raises(StoreError, match="started only once"):
+        never.start()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error", "message"),
+    [
+        ("kinds", ("frames", "films"), UnknownSegmentError, "got 'films'"),
+        ("queue_bytes", 0, LimitError, "queue_bytes must be at least 1, got 0"),
+        ("segment_seconds", -1, LimitError, "segment_seconds must be above 0"),
+        ("level", 30, LimitError, "zstd level must be 1-22, got 30"),
+    ],
+)
+def test_a_bad_option_is_refused(tmp_path, option, value, error, message):
+    with pytest.raises(error, match=message):
+        RecorderOptions(tmp_path, **{option: value})
+
+
+def test_a_store_that_cannot_be_made_is_refused_at_the_start(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    recorder = recorder_in(tmp_path / "file" / "store")
+    with pytest.raises(StoreError, match=r"cannot record in .*store: .*Not a directory"):
+        recorder.start()
+    recorder.close()
+
+
+def test_dates_are_those_of_the_clock(tmp_path):
+    clock = SetClock(NOON + 86_400)
+    with recorder_in(tmp_path, clock) as recorder:
+        record(recorder, 0, 1)
+    assert manifest(tmp_path)[0]["created_at"] == "2026-01-25T12:00:00Z"

@@ -1,0 +1,235 @@
+from pathlib import Path
+
+import pytest
+
+from marketcam.engine import LimitError
+from marketcam.io.store import (
+    Clock,
+    DiskUse,
+    RetentionPolicy,
+    SegmentEntry,
+    Store,
+    disk_use,
+    recover,
+)
+from marketcam.io.store import ZstdSegmentWriter as Writer
+from marketcam.io.store.clock import utc_text
+from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.retention import Retention, outdated
+from tests.store_helpers import NOON, Events, SetClock, line, manifest, segment_files
+
+ROOMY = DiskUse(used_bytes=0, free_bytes=1000)
+HOUR = 3600.0
+
+
+def closed(kind: str, hour: float, size: int = 100) -> SegmentEntry:
+    return SegmentEntry(
+        f"{kind}/segment_20260124_120000_{int(hour * 10)}.jsonl.zst",
+        int(hour * 10),
+        int(hour * 10),
+        1,
+        size,
+        utc_text(NOON + hour * HOUR),
+    )
+
+
+FRAMES = [closed("frames", hour) for hour in (0, 2, 4, 6)]
+METRICS = [closed("metrics", hour) for hour in (1, 3, 5, 7)]
+
+
+def gone(policy: RetentionPolicy, disk: DiskUse = ROOMY, pending_bytes: int = 0) -> list[float]:
+    """Return the hours of the segments that go, with what is said of them left out."""
+    found = outdated(policy, [FRAMES, METRICS], pending_bytes, NOON + 8 * HOUR, disk)
+    return [(entry.closed_at - NOON) / HOUR for entry, _ in found]
+
+
+def test_nothing_goes_by_itself():
+    assert gone(RetentionPolicy(keep_min=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hours"),
+    [(8 * HOUR, []), (8 * HOUR - 1, [0]), (5 * HOUR, [0, 1, 2]), (1, [0, 1, 2, 3, 4, 5, 6, 7])],
+)
+def test_by_age(seconds, hours):
+    assert gone(RetentionPolicy(retain_seconds=seconds, keep_min=0)) == hours
+
+
+@pytest.mark.parametrize(
+    ("total", "pending", "hours"),
+    [
+        (800, 0, []),
+        (799, 0, [0]),
+        (500, 0, [0, 1, 2]),
+        (500, 1, [0, 1, 2, 3]),
+        (1, 0, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (500, 10**9, [0, 1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_by_total_size_over_all_kinds(total, pending, hours):
+    assert gone(RetentionPolicy(retain_bytes=total, keep_min=0), pending_bytes=pending) == hours
+
+
+@pytest.mark.parametrize(
+    ("used", "hours"),
+    [
+        (8499, []),  # of 10,000: below the start
+        (8500, [0, 1, 2, 3, 4, 5, 6, 7]),  # 1,000 too many, and only 800 there
+        (7700, []),
+    ],
+)
+def test_by_disk_use(used, hours):
+    policy = RetentionPolicy(keep_min=0)
+    assert gone(policy, DiskUse(used, 10_000 - used)) == hours
+
+
+def test_by_disk_use_down_to_the_target():
+    policy = RetentionPolicy(disk_start_pct=80, disk_target_pct=77.5, keep_min=0)
+    assert gone(policy, DiskUse(8000, 2000)) == [0, 1, 2]  # 250 bytes have to go
+    assert gone(policy, DiskUse(7999, 2001)) == []
+
+
+@pytest.mark.parametrize(
+    ("keep", "hours"),
+    [(4, []), (9, []), (3, [0, 1]), (1, [0, 1, 2, 3, 4, 5]), (0, [0, 1, 2, 3, 4, 5, 6, 7])],
+)
+@pytest.mark.parametrize(
+    ("policy", "disk"),
+    [
+        ({"retain_seconds": 1}, ROOMY),
+        ({"retain_bytes": 1}, ROOMY),
+        ({}, DiskUse(100_000, 0)),
+    ],
+)
+def test_never_below_the_minimum_of_a_kind(keep, hours, policy, disk):
+    assert gone(RetentionPolicy(keep_min=keep, **policy), disk) == hours
+
+
+def test_a_kind_with_few_segments_is_spared_and_the_other_pays():
+    few, many = FRAMES[:2], METRICS
+    policy = RetentionPolicy(retain_bytes=1, keep_min=2)
+    found = [entry.kind for entry, _ in outdated(policy, [few, many], 0, NOON, ROOMY)]
+    assert found == ["metrics", "metrics"]
+
+
+def test_the_rules_say_which_one_it_was():
+    policy = RetentionPolicy(retain_seconds=7 * HOUR, retain_bytes=600, keep_min=0)
+    found = outdated(policy, [FRAMES, METRICS], 0, NOON + 8 * HOUR, DiskUse(9000, 1000))
+    reasons = [reason for _, reason in found]
+    assert reasons == ["age", "size", *["disk"] * 6]
+
+
+def test_when_clocks_were_set_back_the_order_of_recording_holds():
+    entries = [closed("frames", hour) for hour in (5, 1, 2)]
+    policy = RetentionPolicy(retain_bytes=150, keep_min=0)
+    found = [entry for entry, _ in outdated(policy, [entries], 0, NOON, ROOMY)]
+    assert found == entries[:2]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("retain_seconds", -1),
+        ("retain_seconds", float("nan")),
+        ("retain_bytes", -1),
+        ("keep_min", -1),
+        ("disk_start_pct", 0),
+        ("disk_start_pct", 100.5),
+        ("disk_target_pct", 86),
+        ("disk_target_pct", -1),
+    ],
+)
+def test_a_bad_policy_is_refused(option, value):
+    with pytest.raises(LimitError, match=f"{option} must be .*, got {value}"):
+        RetentionPolicy(**{option: value})
+
+
+def test_disk_use_is_what_df_shows(tmp_path):
+    use = disk_use(tmp_path)
+    assert 0 < use.used_pct < 100
+    assert use.bytes_above(0) == use.used_bytes
+    assert abs(use.bytes_above(use.used_pct)) < 1e-3 * use.used_bytes
+    assert DiskUse(75, 25).used_pct == 75
+    assert DiskUse(0, 0).used_pct == 0
+
+
+def store_with(tmp_path: Path, clock: Clock, count: int) -> KindFolder:
+    with Writer("metrics", tmp_path, segment_bytes=1, clock=clock) as writer:
+        for t in range(count):
+            writer.write_line(line(t), t)
+    return KindFolder.open(tmp_path, "metrics", clock)
+
+
+def test_removed_segments_are_gone_and_on_record(tmp_path):
+    clock = SetClock()
+    folder = store_with(tmp_path, clock.clock, 5)
+    before = manifest(tmp_path)
+    events = Events()
+    policy = RetentionPolicy(retain_seconds=60, keep_min=2)
+    clock.advance(61)
+    retention = Retention(
+        tmp_path, [folder], policy, clock=clock.clock, usage=lambda _: ROOMY, on_event=events
+    )
+    report = retention.run(pending_bytes=7)
+    assert [entry.start_t for entry in report.removed] == [0, 1, 2]
+    assert report.total_bytes == sum(record["bytes"] for record in before) + 7
+    assert report.removed_bytes == sum(record["bytes"] for record in before[:3])
+    assert report.disk_used_pct == 0
+    assert manifest(tmp_path) == before + [record | {"removed": True} for record in before[:3]]
+    assert [path.name for path in segment_files(tmp_path)] == [
+        record["path"].removeprefix("metrics/") for record in before[3:]
+    ]
+    assert list(Store(tmp_path).lines("metrics")) == [line(3), line(4)]
+    assert events.named("segment_removed") == [
+        {"path": record["path"], "reason": "age"} for record in before[:3]
+    ]
+    text = (tmp_path / "metrics" / "manifest.json").read_bytes()
+    assert retention.run().removed == ()
+    assert (tmp_path / "metrics" / "manifest.json").read_bytes() == text
+
+
+def test_a_segment_that_cannot_be_deleted_does_not_stop_the_others(tmp_path, monkeypatch):
+    clock = SetClock()
+    folder = store_with(tmp_path, clock.clock, 4)
+    clock.advance(61)
+    policy = RetentionPolicy(retain_seconds=60, keep_min=0)
+    retention = Retention(tmp_path, [folder], policy, clock=clock.clock, usage=lambda _: ROOMY)
+    unlink = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path.name.endswith("_1.jsonl.zst"):
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refusing)
+        report = retention.run()
+    assert [entry.start_t for entry in report.removed] == [0, 2, 3]
+    (problem,) = report.errors
+    assert "Operation not permitted" in problem
+    assert "_1.jsonl.zst" in problem
+    assert [entry.start_t for entry in folder.manifest.entries()] == [1]
+    assert [entry.start_t for entry in retention.run().removed] == [1]
+
+
+@pytest.mark.parametrize("by", ["the next pass", "the next start"])
+def test_a_removal_cut_off_before_its_record_is_completed(tmp_path, monkeypatch, by):
+    clock = SetClock()
+    folder = store_with(tmp_path, clock.clock, 3)
+    before = manifest(tmp_path)
+    clock.advance(61)
+    policy = RetentionPolicy(retain_seconds=60, keep_min=1)
+    retention = Retention(tmp_path, [folder], policy, clock=clock.clock, usage=lambda _: ROOMY)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(folder.manifest), "append", full)
+        with pytest.raises(OSError, match="No space left"):
+            retention.run()
+    assert [path.name[-11:] for path in segment_files(tmp_path)] == ["2.jsonl.zst"]
+    removed = retention.run().removed if by == "the next pass" else recover(tmp_path).missing
+    assert [entry.start_t for entry in removed] == [0, 1]
+    assert manifest(tmp_path) == before + [record | {"removed": True} for record in before[:2]]
+    assert list(Store(tmp_path).lines("metrics")) == [line(2)]
