@@ -1,0 +1,9 @@
+"""What can go wrong with the server itself, below the project's root error."""
+
+from marketcam.engine.errors import MarketCameraError
+
+__all__ = ["ServerError"]
+
+
+class ServerError(MarketCameraError):
+    """The server cannot start, or its run has failed; the message is one line."""

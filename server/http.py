@@ -1,0 +1,119 @@
+"""The read-only HTTP of the camera: what it is doing and what it has recorded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from marketcam.io.store import KINDS
+from marketcam.server.answers import NOT_CACHED, JsonResponse
+from marketcam.server.prometheus import CONTENT_TYPE, Exposition
+from marketcam.server.segments_http import SegmentFiles
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from marketcam.io.store import RecorderStatus
+    from marketcam.server.rig import Rig
+
+__all__ = ["API_VERSION", "HttpApi"]
+
+API_VERSION: Final = "2.0"
+
+
+class HttpApi:
+    """The answers of section 6 of the contract, and `/metrics`."""
+
+    def __init__(self, rig: Rig) -> None:
+        """Answer for this rig."""
+        self._rig = rig
+        self._exposition = Exposition(rig)
+        self._version = version("marketcam")
+
+    def routes(self) -> list[Route]:
+        """Return the routes; each answers HEAD as well."""
+        segments = SegmentFiles(self._rig.settings.store_dir)
+        return [
+            Route("/", self.index),
+            Route("/health", self.health),
+            Route("/metrics", self.metrics),
+            Route("/manifest/{kind}", self.manifest),
+            Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
+            Route("/ws/stream", self.upgrade_required),
+        ]
+
+    async def index(self, _: Request) -> Response:
+        """Say what can be asked for."""
+        endpoints = {
+            "health": "/health",
+            **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
+            **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
+            "websocket": "/ws/stream",
+            "metrics": "/metrics",
+        }
+        return JsonResponse(
+            {
+                "message": "Infinite Game API",
+                "version": API_VERSION,
+                "cam_store": str(self._rig.settings.store_dir),
+                "endpoints": endpoints,
+            }
+        )
+
+    async def health(self, _: Request) -> Response:
+        """Say how the camera is; `ok` is false once the engine or the recorder has failed."""
+        rig, pipeline = self._rig, self._rig.pipeline
+        recorder = rig.recorder.status()
+        return JsonResponse(
+            {
+                "ok": pipeline.error is None and recorder.error is None,
+                "meta": {
+                    "running": pipeline.running,
+                    "start_ts": rig.started_at,
+                    "ticks": pipeline.ticks,
+                    "seed": rig.settings.seed,
+                },
+                "current_segment": rig.recorder.current("frames"),
+                "version": self._version,
+                "error": pipeline.error,
+                "recording": recorder.recording,
+                "recorder": _recorder_figures(recorder),
+                "clients": len(rig.hub),
+            }
+        )
+
+    async def metrics(self, _: Request) -> Response:
+        """Give the figures for Prometheus."""
+        headers = {"content-type": CONTENT_TYPE, **NOT_CACHED}
+        return Response(self._exposition.render(), headers=headers)
+
+    async def manifest(self, request: Request) -> Response:
+        """List the segments of a kind that can be fetched now."""
+        kind = request.path_params["kind"]
+        if kind not in KINDS:
+            raise HTTPException(404, f"no such kind, there are {', '.join(KINDS)}")
+        return JsonResponse(self._rig.recorder.entries(kind))
+
+    async def upgrade_required(self, _: Request) -> Response:
+        """Tell those who ask for the stream over plain HTTP."""
+        headers = {"upgrade": "websocket", "connection": "upgrade"}
+        raise HTTPException(426, "this is a websocket", headers)
+
+
+def _recorder_figures(status: RecorderStatus) -> dict[str, object]:
+    return {
+        "error": status.error,
+        "queued_lines": status.queued_lines,
+        "queued_bytes": status.queued_bytes,
+        "dropped_lines": status.dropped_lines,
+        "waits": status.waits,
+        "removed_segments": status.removed_segments,
+        "removed_bytes": status.removed_bytes,
+        "disk_used_pct": None if status.retention is None else status.retention.disk_used_pct,
+        "written": {kind: asdict(totals) for kind, totals in status.kinds.items()},
+    }

@@ -1,0 +1,269 @@
+"""Who is sent what, and what happens to those who are slow: the rules, without any socket.
+
+The hub keeps the last metrics and the latest frame for those who connect, and passes every
+message on to everyone who is connected. A client is never waited for: what it has not taken yet
+waits in bounded lanes of its own (`marketcam.server.lanes`), and a client that stays too far
+behind is sent away.
+
+All of it runs on the event loop, from one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from marketcam.server.lanes import LaneLimits, Lanes
+from marketcam.server.messages import Entry, heartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Client", "Closing", "Hub", "HubOptions"]
+
+GOING_AWAY: Final = 1001
+TRY_AGAIN_LATER: Final = 1013
+
+_CLIENT_METRICS: Final = 2**16
+_CLIENT_FRAMES: Final = 4
+"""Frames that may wait for one client: a hiccup of either side costs none, and whoever is
+further behind goes on with the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubOptions:
+    """What is kept, and what a client may cost.
+
+    Attributes:
+        connect_metrics: metrics that a client is sent on connecting.
+        client_queue_bytes: bytes that wait for one client at most, apart from what it is sent on
+            connecting. The texts are shared: a hundred slow clients hold one copy.
+        client_slow_seconds: a client this far behind is sent away.
+        max_clients: clients at the same time; one more is sent away.
+    """
+
+    connect_metrics: int = 300
+    client_queue_bytes: int = 8 * 2**20
+    client_slow_seconds: float = 60.0
+    max_clients: int = 4096
+
+    @property
+    def client_limits(self) -> LaneLimits:
+        """What may wait for one client, half of the bytes for each kind."""
+        return LaneLimits(self.client_queue_bytes // 2, _CLIENT_METRICS, _CLIENT_FRAMES)
+
+
+class Closing(NamedTuple):
+    """How a connection is to end: a WebSocket close code and a reason for people."""
+
+    code: int
+    reason: str
+
+
+class Client:
+    """What one viewer is still to be sent.
+
+    Attributes:
+        closing: how its connection is to end, None while it is to go on.
+        closed: set together with `closing`.
+        sent: messages taken, by kind.
+        dropped: messages missed, by kind.
+    """
+
+    def __init__(self, greeting: Iterable[Entry], limits: LaneLimits, now: float) -> None:
+        self.closing: Closing | None = None
+        self.closed = asyncio.Event()
+        self.sent = {"metric": 0, "frame": 0}
+        self.dropped = {"metric": 0, "frame": 0}
+        self._greeting = deque(greeting)
+        self._lanes = Lanes(limits, "slow")
+        self._position = now
+        self._silence: str | None = None
+        self._something = asyncio.Event()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a message to take."""
+        return bool(self._greeting or self._lanes)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of text in its lanes."""
+        return self._lanes.bytes
+
+    def offer(self, entry: Entry) -> None:
+        """Let a new message wait; older ones may have to go for it."""
+        message = entry.message
+        if not self.waiting:
+            self._position = message.at
+        self.dropped[message.kind] += self._lanes.push(entry)
+
+    def behind(self, now: float) -> float:
+        """Return how far behind the present it is: the age, in seconds, of what it took last.
+
+        0 when nothing waits. It measures progress along the stream, so that a client that only
+        ever gets a part of a very fast stream, but reads on, is not behind.
+        """
+        return now - self._position if self.waiting else 0.0
+
+    def take(self) -> tuple[str, ...]:
+        """Take the texts that are to be sent next: a message, after the gap before it if any.
+
+        Empty when there is nothing to send. What is taken counts as sent.
+        """
+        if self._greeting:
+            entry = self._greeting.popleft()
+        elif self._lanes:
+            entry = self._lanes.pop()
+        else:
+            text, self._silence = self._silence, None
+            return () if text is None else (text,)
+        self._silence = None
+        self._position = max(self._position, entry.message.at)
+        gap, message = entry
+        self.sent[message.kind] += 1
+        return (message.text,) if gap is None else (gap.text, message.text)
+
+    def break_silence(self, t: int | None) -> None:
+        """Send a heartbeat, unless there is something else to send; `t` is the last tick."""
+        self._silence = heartbeat(t)
+        self.wake()
+
+    def close(self, code: int, reason: str) -> None:
+        """End its connection; what still waits is not sent. The first reason given counts."""
+        if self.closing is None:
+            self.closing = Closing(code, reason)
+            self.closed.set()
+
+    def wake(self) -> None:
+        """Tell whoever waits in `wait` that there is something to take."""
+        self._something.set()
+
+    async def wait(self) -> None:
+        """Wait until there may be something to take."""
+        await self._something.wait()
+        self._something.clear()
+
+
+class Hub:
+    """Passes messages on to all clients and greets the new ones.
+
+    Attributes:
+        options: the limits.
+        passed: messages that came in, by kind.
+        sent_away: clients that were closed for being too slow.
+    """
+
+    def __init__(self, options: HubOptions, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without clients; `clock` gives seconds, to tell who is behind."""
+        self.options = options
+        self.passed = {"metric": 0, "frame": 0}
+        self.sent_away = 0
+        self._clock = clock
+        self._clients: set[Client] = set()
+        self._sent = {"metric": 0, "frame": 0}  # of the clients that have left; as is the next
+        self._dropped = {"metric": 0, "frame": 0}
+        self._metrics: deque[Entry] = deque(maxlen=options.connect_metrics)
+        self._frame: Entry | None = None
+        self._closing: Closing | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    @property
+    def sent(self) -> dict[str, int]:
+        """Messages sent so far, by kind, counted for each client."""
+        return _sums(self._sent, (client.sent for client in self._clients))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Messages that clients missed so far, by kind."""
+        return _sums(self._dropped, (client.dropped for client in self._clients))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait for clients, counted for each of them."""
+        return sum(client.waiting_bytes for client in self._clients)
+
+    def publish(self, batch: list[Entry]) -> None:
+        """Pass a batch on, in order. Cost: about 1 µs a message and client."""
+        now = self._clock()
+        for entry in batch:
+            entry.message.at = now
+            self._remember(entry)
+        for client in self._clients:
+            for entry in batch:
+                client.offer(entry)
+            self._judge(client, now)
+            client.wake()
+
+    def join(self) -> Client:
+        """Add a client; it is sent what is kept, then all that is published from now on.
+
+        When there is no place, or the hub is closed, the client it returns is closed already.
+        """
+        client = Client(self._greeting(), self.options.client_limits, self._clock())
+        if self._closing is not None:
+            client.close(*self._closing)
+        elif len(self._clients) >= self.options.max_clients:
+            client.close(
+                TRY_AGAIN_LATER, f"too many clients, the limit is {self.options.max_clients}"
+            )
+        self._clients.add(client)
+        self._empty.clear()
+        return client
+
+    def leave(self, client: Client) -> None:
+        """Forget a client whose connection has ended."""
+        self._clients.remove(client)
+        self._sent = _sums(self._sent, [client.sent])
+        self._dropped = _sums(self._dropped, [client.dropped])
+        if not self._clients:
+            self._empty.set()
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close all clients, and every later one, and wait until they have left."""
+        self._closing = self._closing or Closing(code, reason)
+        for client in self._clients:
+            client.close(*self._closing)
+        await self._empty.wait()
+
+    def _remember(self, entry: Entry) -> None:
+        self.passed[entry.message.kind] += 1
+        if entry.message.kind == "metric":
+            self._metrics.append(entry)
+        else:
+            self._frame = entry
+
+    def _greeting(self) -> list[Entry]:
+        """Return what is kept: the metrics, then the frame, as the contract has it.
+
+        A gap before the first metric or the frame lies before this client's time.
+        """
+        entries = list(self._metrics)
+        for i in range(min(1, len(entries))):
+            entries[i] = Entry(None, entries[i].message)
+        if self._frame is not None:
+            entries.append(Entry(None, self._frame.message))
+        return entries
+
+    def _judge(self, client: Client, now: float) -> None:
+        behind, limit = client.behind(now), self.options.client_slow_seconds
+        if behind > limit and client.closing is None:
+            self.sent_away += 1
+            client.close(
+                TRY_AGAIN_LATER, f"too slow: {behind:.0f} s behind, the limit is {limit:g} s"
+            )
+
+
+def _sums(first: dict[str, int], others: Iterable[dict[str, int]]) -> dict[str, int]:
+    sums = dict(first)
+    for counts in others:
+        for kind, count in counts.items():
+            sums[kind] += count
+    return sums

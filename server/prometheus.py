@@ -1,0 +1,144 @@
+"""`/metrics`: the camera's figures for Prometheus, gathered when it asks and not before."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prometheus_client import Metric as Family
+
+    from marketcam.io.store import RecorderStatus
+    from marketcam.server.handover import Handover
+    from marketcam.server.hub import Hub
+    from marketcam.server.pipeline import Pipeline
+    from marketcam.server.rig import Rig
+
+__all__ = ["CONTENT_TYPE", "Exposition"]
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+"""Of the text that `Exposition.render` returns."""
+
+_WRITTEN: Final = (
+    ("lines", "recorded_lines", "Lines recorded."),
+    ("json_bytes", "recorded_bytes", "Bytes of JSON recorded."),
+    ("file_bytes", "recorded_file_bytes", "Bytes of them in files, compressed."),
+    ("segments", "recorded_segments", "Segments closed."),
+)
+
+
+class Exposition:
+    """Renders the figures of one rig, from a registry of its own: no process-wide state."""
+
+    def __init__(self, rig: Rig) -> None:
+        """Gather from this rig."""
+        self._registry = CollectorRegistry()
+        self._registry.register(_RigCollector(rig))
+
+    def render(self) -> bytes:
+        """Return the figures of this moment as text."""
+        return generate_latest(self._registry)
+
+
+class _RigCollector(Collector):
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._info = InfoMetricFamily(
+            "marketcam", "This program.", {"version": version("marketcam")}
+        )
+
+    def describe(self) -> Iterable[Family]:
+        return ()  # so that registering does not gather
+
+    def collect(self) -> Iterator[Family]:
+        rig = self._rig
+        yield self._info
+        yield from _of_pipeline(rig.pipeline)
+        yield from _of_handover(rig.handover)
+        yield from _of_hub(rig.hub)
+        yield from _of_recorder(rig.recorder.status())
+
+
+def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
+    yield _gauge("running", "Whether ticks are being taken in.", pipeline.running)
+    yield _counter("ticks", "Ticks taken in.", pipeline.ticks)
+    yield _counter("refused_ticks", "Ticks refused.", pipeline.refused)
+    if pipeline.last_t is not None:
+        yield _gauge("last_tick", "Number of the last tick taken in.", pipeline.last_t)
+    stages = SummaryMetricFamily(
+        "marketcam_stage_seconds",
+        "Time in the stages of the engine's thread.",
+        labels=["stage"],
+    )
+    for stage, spent in pipeline.stages.items():
+        stages.add_metric([stage], spent.count, spent.seconds)
+    yield stages
+
+
+def _of_handover(handover: Handover) -> Iterator[Family]:
+    yield SummaryMetricFamily(
+        "marketcam_loop_lag_seconds",
+        "How long batches of messages waited for the event loop.",
+        handover.batches,
+        handover.lag_seconds,
+    )
+    yield _gauge(
+        "last_loop_lag_seconds",
+        "How long the last batch of messages waited for the event loop.",
+        handover.last_lag_seconds,
+    )
+    yield _by_kind(
+        "handover_dropped",
+        "Messages that no client was sent, since the event loop was behind.",
+        handover.dropped,
+    )
+
+
+def _of_hub(hub: Hub) -> Iterator[Family]:
+    yield _gauge("clients", "Clients connected.", len(hub))
+    yield _counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
+    yield _gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)
+    yield _by_kind("messages", "Messages made and passed on to the clients there are.", hub.passed)
+    yield _by_kind("messages_sent", "Messages sent, counted for each client.", hub.sent)
+    yield _by_kind("messages_dropped", "Messages that slow clients missed.", hub.dropped)
+
+
+def _of_recorder(status: RecorderStatus) -> Iterator[Family]:
+    yield _gauge("recording", "Whether lines are being recorded.", status.recording)
+    yield _gauge("record_queue_bytes", "Memory of lines waiting for the disk.", status.queued_bytes)
+    yield _counter("record_waits", "Times the engine waited for the disk.", status.waits)
+    yield _counter("record_dropped", "Lines that were not recorded.", status.dropped_lines)
+    yield _counter("removed_segments", "Segments removed by retention.", status.removed_segments)
+    if status.retention is not None:
+        yield _gauge(
+            "disk_used_percent", "Use of the store's disk.", status.retention.disk_used_pct
+        )
+    for field, name, meaning in _WRITTEN:
+        counts = {kind: getattr(totals, field) for kind, totals in status.kinds.items()}
+        yield _by_kind(name, meaning, counts)
+
+
+def _gauge(name: str, meaning: str, value: float) -> Family:
+    return GaugeMetricFamily(f"marketcam_{name}", meaning, value)
+
+
+def _counter(name: str, meaning: str, value: float) -> Family:
+    return CounterMetricFamily(f"marketcam_{name}", meaning, value)
+
+
+def _by_kind(name: str, meaning: str, counts: Mapping[str, int]) -> Family:
+    family = CounterMetricFamily(f"marketcam_{name}", meaning, labels=["kind"])
+    for kind, count in counts.items():
+        family.add_metric([kind], count)
+    return family

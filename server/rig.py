@@ -1,0 +1,146 @@
+"""The rig: everything that runs behind the port, put together, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from marketcam.engine import SlidingWindowCamera, warm_up
+from marketcam.io import encode_frame
+from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.handover import Handover
+from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
+from marketcam.server.logs import get_logger
+from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
+from marketcam.server.sources import open_source
+from marketcam.server.stream import CLOSE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketcam.io.store import Level
+    from marketcam.server.settings import Settings
+
+__all__ = ["Rig"]
+
+FAREWELL_SECONDS: Final = 3 * CLOSE_SECONDS
+"""How long the viewers may take to go when the rig is stopped; the segments do not wait longer."""
+
+log = get_logger(__name__)
+recorder_log = get_logger("marketcam.io.store")
+
+
+class Rig:
+    """Source, camera, recorder and hub of one run. It is started once and stopped once.
+
+    Attributes:
+        settings: what it was made from.
+        recorder: writes the segments.
+        hub: serves the viewers.
+        handover: carries messages from the engine's thread to the hub's.
+        pipeline: runs the camera.
+        started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
+            was made.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Put it together. Touches neither disk nor threads.
+
+        Raises:
+            LimitError: the camera or the recorder refuses a setting.
+        """
+        self.settings = settings
+        self.recorder = Recorder(_recorder_options(settings), on_event=_log_event)
+        self.hub = Hub(_hub_options(settings))
+        self.handover = Handover(self.hub.publish)
+        self.started_at = time.time()
+        outputs = Outputs(self.recorder.write, self.handover.put)
+        self.pipeline = Pipeline(
+            SlidingWindowCamera(**settings.camera_arguments()), outputs, _pipeline_options(settings)
+        )
+        self._undo = AsyncExitStack()
+        self._changing = asyncio.Lock()
+
+    async def start(self, on_fatal: Callable[[], None]) -> None:
+        """Open the source, recover the store, compile the kernels, and begin; in this order.
+
+        What a mistyped path can break comes first, and nothing is recorded before all is ready.
+        `on_fatal` is called, from another thread, when the ticks later fail the run.
+
+        Raises:
+            MarketCameraError, OSError: a part cannot start; those before it are stopped again.
+        """
+        async with self._changing, AsyncExitStack() as undo:
+            source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
+            undo.callback(source.close)
+            await asyncio.to_thread(self.recorder.start)
+            undo.push_async_callback(asyncio.to_thread, self.recorder.close)
+            await asyncio.to_thread(_warm_up)
+            self.handover.open(asyncio.get_running_loop())
+            self.started_at = time.time()
+            self.pipeline.start(source, on_fatal)
+            undo.push_async_callback(asyncio.to_thread, self.pipeline.stop)
+            undo.push_async_callback(self._send_viewers_away)
+            self._undo = undo.pop_all()
+
+    async def stop(self) -> None:
+        """Close the viewers with 1001, stop the engine, write all it made, close the segments.
+
+        Waits for a start that is under way. Again does nothing.
+        """
+        async with self._changing:
+            await self._undo.aclose()
+
+    async def _send_viewers_away(self) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self.hub.close(GOING_AWAY, "the server is shutting down")
+        except TimeoutError:
+            log.warning("viewers_left_behind", clients=len(self.hub))
+
+
+def _log_event(level: Level, event: str, /, **fields: object) -> None:
+    getattr(recorder_log, level)(event, **fields)
+
+
+def _warm_up() -> None:
+    encode_frame(warm_up())
+
+
+def _recorder_options(settings: Settings) -> RecorderOptions:
+    kinds = ("frames", "metrics", "ticks") if settings.record_ticks else ("frames", "metrics")
+    return RecorderOptions(
+        store_dir=settings.store_dir,
+        kinds=kinds,
+        segment_seconds=settings.segment_seconds,
+        segment_bytes=settings.segment_bytes,
+        level=settings.zstd_level,
+        flush_seconds=settings.flush_seconds,
+        queue_bytes=settings.record_queue_bytes,
+        retention=RetentionPolicy(
+            retain_seconds=settings.retain_seconds,
+            retain_bytes=settings.retain_bytes,
+            disk_start_pct=settings.disk_start_pct,
+            disk_target_pct=settings.disk_target_pct,
+            keep_min=settings.keep_min,
+        ),
+    )
+
+
+def _hub_options(settings: Settings) -> HubOptions:
+    return HubOptions(
+        connect_metrics=settings.connect_metrics,
+        client_queue_bytes=settings.client_queue_bytes,
+        client_slow_seconds=settings.client_slow_seconds,
+    )
+
+
+def _pipeline_options(settings: Settings) -> PipelineOptions:
+    return PipelineOptions(
+        tick_rate=settings.tick_rate,
+        metric_downsample=settings.metric_downsample,
+        bad_tick=settings.bad_tick,
+        record_ticks=settings.record_ticks,
+    )

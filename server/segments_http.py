@@ -1,0 +1,202 @@
+"""Segment files over HTTP: whole, in parts, or not at all when the client has them already.
+
+Starlette's `FileResponse` opens a file by name after it has measured it, and reads to its end. A
+segment that is being written grows in between, is renamed when it is closed, and may be removed
+by retention while someone downloads it. So here a file is opened once and measured once, and
+exactly that much of it is sent, whatever happens to its name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from io import FileIO
+from typing import TYPE_CHECKING, Final
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from marketcam.io.store import KINDS, SegmentName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.datastructures import Headers
+    from starlette.types import Receive, Scope, Send
+
+__all__ = ["SegmentFiles"]
+
+_CHUNK_BYTES: Final = 256 * 1024
+_ZSTD_HEADER_BYTES: Final = 14
+_RANGE: Final = re.compile(r"bytes=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
+_ETAG: Final = re.compile(r'"[^"]*"')
+
+
+class SegmentFiles:
+    """The ASGI endpoint of `/segment/{kind}/{name}`, for GET and HEAD.
+
+    A closed segment never changes and may be cached for ever. Of one being written, what is in
+    the file now is sent; its name is gone once it is closed.
+    """
+
+    def __init__(self, store_dir: Path) -> None:
+        """Serve the segments of this store, and nothing else that lies in it."""
+        self._store_dir = store_dir
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Raises:
+            HTTPException: 404, there is no such segment; 416, it has no such part.
+        """
+        request = Request(scope, receive)
+        kind, name = _named(scope)
+        path = self._store_dir / kind / str(name)
+        snapshot = await to_thread.run_sync(_Snapshot.take, path)
+        with snapshot.file:
+            status, part = _asked_for(request.headers, snapshot)
+            headers = _headers(snapshot, part, pending=name.pending)
+            if status == 206 and part is not None:
+                span = f"bytes {part.start}-{part.stop - 1}/{snapshot.size}"
+                headers.append((b"content-range", span.encode()))
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            if part is not None and request.method == "GET":
+                await _send_part(snapshot, part, request, send)
+            else:
+                await send({"type": "http.response.body"})
+
+
+def _named(scope: Scope) -> tuple[str, SegmentName]:
+    """Read kind and name; what is not exactly a segment's name never becomes a path."""
+    kind, text = scope["path_params"]["kind"], scope["path_params"]["name"]
+    name = SegmentName.parse(text.removeprefix(f"{kind}/"))
+    # A line end after the name is lost on the way through the router's regular expression.
+    if kind not in KINDS or name is None or not scope["path"].endswith(text):
+        raise _no_such_segment()
+    return kind, name
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """A segment's file at one moment.
+
+    Attributes:
+        file: the open file.
+        header: its first bytes. They hold the content size, which closing a segment fills in;
+            since they are read before the size of the file is taken, and closing does it in the
+            other order, a header with a content size never goes with a part of the content.
+        size: bytes of the file.
+        mtime_ns: when it was last written.
+    """
+
+    file: FileIO
+    header: bytes
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def take(cls, path: Path) -> _Snapshot:
+        """Open and measure a file; links are not followed, since they may lead outside."""
+        try:
+            file = FileIO(path, opener=_open_unlinked)
+        except OSError as error:
+            raise _no_such_segment() from error
+        try:
+            while True:
+                header = os.pread(file.fileno(), _ZSTD_HEADER_BYTES, 0)
+                status = os.fstat(file.fileno())
+                if len(header) == min(_ZSTD_HEADER_BYTES, status.st_size):
+                    return cls(file, header, status.st_size, status.st_mtime_ns)
+        except BaseException:
+            file.close()
+            raise
+
+    @property
+    def etag(self) -> str:
+        """A strong validator: two snapshots share it only if they are the same bytes."""
+        return f'"{self.size:x}-{self.mtime_ns:x}-{self.header[6:].hex()}"'
+
+    def read(self, position: int, limit: int) -> bytes:
+        """Read from a position up to a limit, as much as a chunk holds."""
+        data = os.pread(self.file.fileno(), min(limit - position, _CHUNK_BYTES), position)
+        header = self.header[position:limit]
+        return header + data[len(header) :] if header else data
+
+
+def _no_such_segment() -> HTTPException:
+    return HTTPException(404, "no such segment")
+
+
+def _open_unlinked(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(path)
+    return descriptor
+
+
+def _asked_for(asked: Headers, snapshot: _Snapshot) -> tuple[int, range | None]:
+    """Return the status of the answer and the bytes that it carries, None for none at all."""
+    if _has_already(asked, snapshot.etag):
+        return 304, None
+    part = None
+    if asked.get("if-range", snapshot.etag) == snapshot.etag:
+        part = _requested_part(asked.get("range", ""), snapshot.size)
+    return (200, range(snapshot.size)) if part is None else (206, part)
+
+
+def _has_already(asked: Headers, etag: str) -> bool:
+    known = asked.get("if-none-match", "")
+    return known.strip() == "*" or etag in _ETAG.findall(known)
+
+
+def _requested_part(text: str, size: int) -> range | None:
+    """Read a Range header (RFC 9110, 14.2); None where it is to be ignored.
+
+    Ignored are other units, what cannot be read, and several ranges at once, which a server may
+    answer with the whole.
+    """
+    match = _RANGE.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        return None
+    first, last = (int(digits) if digits else None for digits in match.groups())
+    if first is None:
+        part = range(max(size - (last or 0), 0), size)
+    else:
+        if last is not None and last < first:
+            return None
+        part = range(first, size if last is None else min(last + 1, size))
+    if not part:
+        headers = {"content-range": f"bytes */{size}"}
+        raise HTTPException(416, f"range lies outside of the {size} bytes", headers)
+    return part
+
+
+def _headers(
+    snapshot: _Snapshot, part: range | None, *, pending: bool
+) -> list[tuple[bytes, bytes]]:
+    headers = {
+        "accept-ranges": "bytes",
+        "cache-control": "no-cache" if pending else "public, max-age=31536000, immutable",
+        "etag": snapshot.etag,
+    }
+    if part is not None:
+        headers["content-type"] = "application/octet-stream"
+        headers["content-length"] = str(len(part))
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def _send_part(snapshot: _Snapshot, part: range, request: Request, send: Send) -> None:
+    position = part.start
+    while position < part.stop and not await request.is_disconnected():
+        chunk = await to_thread.run_sync(snapshot.read, position, part.stop)
+        if not chunk:
+            raise RuntimeError(f"segment became shorter than {snapshot.size} bytes: {position}")
+        position += len(chunk)
+        more = position < part.stop
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
+    if not part:
+        await send({"type": "http.response.body"})

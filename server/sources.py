@@ -1,0 +1,55 @@
+"""The choice of the source: raw ticks, a simulator, or the embedded market."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketcam.engine.market import InfiniteGameMarket
+from marketcam.io.sources import SimulatorSource, TickLines, fail_on_bad_line
+from marketcam.server.logs import get_logger
+from marketcam.server.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketcam.io.sources import BadLine, Source, TornEnd
+    from marketcam.server.settings import Settings
+
+__all__ = ["open_source"]
+
+log = get_logger(__name__)
+
+
+def open_source(settings: Settings, on_skipped: Callable[[BadLine], None]) -> Source:
+    """Open the source that the settings name.
+
+    Bad lines of a tick file go to `on_skipped`, unless the settings have one end the run.
+
+    Raises:
+        SettingsError: IG_TICKS and IG_SIMULATOR are both set.
+        SourceError: the tick file cannot be opened, or the simulator cannot be loaded.
+        LimitError: the embedded market refuses a setting.
+    """
+    if settings.ticks is not None and settings.simulator is not None:
+        raise SettingsError(["IG_TICKS and IG_SIMULATOR must be set one at most, got both"])
+    if settings.ticks is not None:
+        on_bad = fail_on_bad_line if settings.bad_tick == "fail" else on_skipped
+        return TickLines.open(settings.ticks, on_bad, _log_torn_end)
+    if settings.simulator is not None:
+        return SimulatorSource(
+            settings.simulator,
+            settings.simulator_path,
+            seed=settings.seed,
+            adjust_interval=settings.adjust_interval,
+        )
+    return InfiniteGameMarket(
+        agents=settings.agents,
+        seed=settings.seed,
+        adjust_interval=settings.adjust_interval,
+        max_agents=settings.max_agents or None,
+        pool_only=settings.pool_only,
+    )
+
+
+def _log_torn_end(end: TornEnd) -> None:
+    log.warning("ticks_torn", after_line=end.after_line, dropped_bytes=end.dropped_bytes)
