@@ -81,6 +81,10 @@ class SlidingWindowCamera:
         self._checker = ArrayChecker()
         self._frame: Frame | None = None
 
+    def check_room(self, agents: int) -> None:
+        """Raise `LimitError` if a window cannot hold `agents` agents; says what they would need."""
+        self._window.check_room(agents)
+
     def ingest(self, raw_tick: Mapping[str, Any]) -> None:
         """Take in a raw tick in the dict form.
 

@@ -70,6 +70,7 @@ class InfiniteGameMarket:
     """
 
     name = "infinite game"
+    place = ""
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ class Window:
             LimitError: more agents than the proximity rule can hold; the window stands.
         """
         restarts = self.last_t is None or tick.t != self.last_t + 1
-        self._check_room(tick, restarts=restarts)
+        self._check_room_for(tick, restarts=restarts)
         if restarts:
             self._restart(tick.t)
         slots, pairs = self._place(tick)
@@ -104,6 +104,14 @@ class Window:
         self.last_t = tick.t
         if not self.full and tick.t % self._settings.stride == 0:
             self._proximity.fill(self._first, tick.t, self._slots.used)
+
+    def check_room(self, agents: int) -> None:
+        """Raise `LimitError` if the window cannot hold so many agents."""
+        most = self._slots.most
+        if agents > most:
+            raise LimitError(
+                f"{agents} agents in a window, more than {most}: {self._proximity.limit(agents)}"
+            )
 
     def develop(self) -> Frame:
         """Return the frame of the last tick; the window must be full."""
@@ -148,7 +156,7 @@ class Window:
             self._panes.make_room(self._slots.capacity)
         return slots, pairs
 
-    def _check_room(self, tick: Tick, *, restarts: bool) -> None:
+    def _check_room_for(self, tick: Tick, *, restarts: bool) -> None:
         most = self._slots.most
         used = 0 if restarts else self._slots.used
         if used + tick.agent_id.size + tick.matches.size <= most:
@@ -156,11 +164,7 @@ class Window:
         agents = np.union1d(tick.agent_id, tick.matches[tick.matches >= 0])
         if not restarts:
             agents = np.union1d(agents, self._slots.seen_since(tick.t - self._settings.W + 1)[1])
-        if agents.size > most:
-            raise LimitError(
-                f"tick {tick.t}: {agents.size} agents in the window, more than {most}: "
-                + self._proximity.limit(agents.size)
-            )
+        self.check_room(agents.size)
 
 
 def _proximity_rule(settings: WindowSettings) -> ProximityRule:

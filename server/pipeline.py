@@ -24,7 +24,7 @@ from marketcam.server.messages import Message
 from marketcam.server.pacing import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from marketcam.engine import SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
@@ -142,10 +142,10 @@ class Pipeline:
     def _run(self, source: Source, on_fatal: Callable[[], None]) -> None:
         log.info("source_started", source=source.name)
         try:
-            self._film(iter(source))
+            self._film(source)
         except MarketCameraError as error:
-            self.error, self.fatal = str(error), True
-            log.error("run_failed", error=str(error), last_t=self.last_t)  # noqa: TRY400 - expected
+            self.error, self.fatal = _with_place(error, source), True
+            log.error("run_failed", error=self.error, last_t=self.last_t)  # noqa: TRY400 - expected
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
             log.exception("engine_failed", last_t=self.last_t)
@@ -157,20 +157,18 @@ class Pipeline:
             if self.fatal:
                 on_fatal()
 
-    def _film(self, ticks: Iterator[Tick]) -> None:
+    def _film(self, source: Source) -> None:
+        ticks = iter(source)
         while self._pacer.turn() and (tick := next(ticks, None)) is not None:
             try:
                 self._timed("ingest", self._camera.ingest_tick, tick)
             except TickError as error:
-                self._refuse(error)
+                self.refused += 1
+                if self._options.bad_tick == "fail":
+                    raise
+                log.warning("tick_skipped", error=_with_place(error, source))
             else:
                 self._develop(tick)
-
-    def _refuse(self, error: TickError) -> None:
-        self.refused += 1
-        if self._options.bad_tick == "fail":
-            raise error
-        log.warning("tick_skipped", error=str(error))
 
     def _develop(self, tick: Tick) -> None:
         """Make and hand out all that a tick gives, the metric before the frame."""
@@ -209,3 +207,9 @@ class Pipeline:
         spent.count += 1
         spent.seconds += time.perf_counter() - began
         return result
+
+
+def _with_place(error: MarketCameraError, source: Source) -> str:
+    """Say where a refused tick stands, such as its line; other errors say so themselves."""
+    in_tick = isinstance(error, TickError) and source.place
+    return f"{source.place}: {error}" if in_tick else str(error)

@@ -57,9 +57,10 @@ class Rig:
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
         outputs = Outputs(self.recorder.write, self.handover.put)
-        self.pipeline = Pipeline(
-            SlidingWindowCamera(**settings.camera_arguments()), outputs, _pipeline_options(settings)
-        )
+        camera = SlidingWindowCamera(**settings.camera_arguments())
+        if settings.source == "market":
+            camera.check_room(settings.agents)
+        self.pipeline = Pipeline(camera, outputs, _pipeline_options(settings))
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.sources import SimulatorSource, TickLines, fail_on_bad_line
 from marketcam.server.logs import get_logger
-from marketcam.server.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +25,9 @@ def open_source(settings: Settings, on_skipped: Callable[[BadLine], None]) -> So
     Bad lines of a tick file go to `on_skipped`, unless the settings have one end the run.
 
     Raises:
-        SettingsError: IG_TICKS and IG_SIMULATOR are both set.
         SourceError: the tick file cannot be opened, or the simulator cannot be loaded.
         LimitError: the embedded market refuses a setting.
     """
-    if settings.ticks is not None and settings.simulator is not None:
-        raise SettingsError(["IG_TICKS and IG_SIMULATOR must be set one at most, got both"])
     if settings.ticks is not None:
         on_bad = fail_on_bad_line if settings.bad_tick == "fail" else on_skipped
         return TickLines.open(settings.ticks, on_bad, _log_torn_end)

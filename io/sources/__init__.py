@@ -39,9 +39,14 @@ class Source(Protocol):
 
     Attributes:
         name: what the log calls it.
+        place: where the last tick came from, such as ``"line 12"``; empty where that says nothing.
     """
 
     name: str
+
+    @property
+    def place(self) -> str:
+        """Where the last tick came from; see the class."""
 
     def __iter__(self) -> Iterator[Tick]:
         """Yield ticks in order. What it raises is a `MarketCameraError` and ends the run."""

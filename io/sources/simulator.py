@@ -70,6 +70,7 @@ class SimulatorSource:
         check_integer("IG_SEED", seed, 0, MAX_SEED)
         check_integer("IG_ADJUST_INTERVAL", adjust_interval, 1, MAX_ID)
         self.name = f"simulator {simulator}"
+        self.place = ""
         self._adjust_interval = adjust_interval
         self._t = 0
         self._numbers = _PlayerNumbers()

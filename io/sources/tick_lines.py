@@ -86,6 +86,11 @@ class TickLines:
         return cls(ByteInput.open(path), on_bad, on_torn, max_line_bytes)
 
     @property
+    def place(self) -> str:
+        """The line read last."""
+        return f"line {self._lines.number}"
+
+    @property
     def torn_end(self) -> TornEnd | None:
         """Where the input broke off, or None."""
         return self._lines.torn_end

@@ -54,6 +54,20 @@ def test_asking_changes_nothing(scene):
             assert rarely_asked.maybe_build_frame(t) == frame
 
 
+@pytest.mark.parametrize("proximity", ["pairs", "neighbors"])
+def test_frames_that_nobody_asked_for(proximity):
+    """Whichever due frames are left out, the next one is right."""
+    arguments = {"W": 20, "stride": 3, "edge_cap": 60, "eps_pct": 0.01, "proximity": proximity}
+    raws = list(crowd(9, 110, agents=8, lifetime=15))
+    expected = film(SlidingWindowCamera(**arguments), raws)
+    for left_out in range(1, 10):
+        camera = SlidingWindowCamera(**arguments)
+        for raw in raws:
+            camera.ingest(raw)
+            if raw["t"] in expected and (raw["t"] // 3) % (left_out + 1) == 0:
+                assert encode_frame(camera.maybe_frame(raw["t"])) == expected[raw["t"]]
+
+
 @given(scenes(gaps=False))
 def test_a_frame_stays_as_it_is_while_the_camera_goes_on(scene):
     arguments, raws = scene

@@ -27,6 +27,7 @@ class ListSource:
     """A source of given ticks; an exception among them is raised in its place."""
 
     name = "a list"
+    place = "item 7"
 
     def __init__(self, items: Iterable[dict[str, Any] | Exception]) -> None:
         self._items = items
@@ -46,6 +47,7 @@ class SilentSource:
     """A source that gives one tick and then none, until it is closed."""
 
     name = "silence"
+    place = ""
 
     def __init__(self) -> None:
         self.waits = threading.Event()
@@ -164,7 +166,7 @@ def test_a_refused_tick_is_skipped_and_reported(caplog: pytest.LogCaptureFixture
     assert (pipeline.ticks, pipeline.refused, pipeline.error) == (7, 1, None)
     assert [orjson.loads(line)["t"] for line in takings.lines["metrics"]] == list(range(7))
     assert "tick_skipped" in caplog.text
-    assert "tick 2" in caplog.text
+    assert "item 7: tick 2" in caplog.text
 
 
 def test_a_refused_tick_ends_the_run_when_it_is_to() -> None:
@@ -175,7 +177,7 @@ def test_a_refused_tick_ends_the_run_when_it_is_to() -> None:
     assert pipeline.fatal
     assert fatal.is_set()
     assert pipeline.error is not None
-    assert "tick 2: t must increase from 3" in pipeline.error
+    assert "item 7: tick 2: t must increase from 3" in pipeline.error
     assert (pipeline.ticks, pipeline.last_t, pipeline.refused) == (4, 3, 1)
     assert len(takings.lines["metrics"]) == 4
     assert source.closed

@@ -9,7 +9,7 @@ import zstandard
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_tick
 from marketcam.io.sources import SourceError, TickLineError
-from marketcam.server.settings import Settings, SettingsError
+from marketcam.server.settings import Settings
 from marketcam.server.sources import open_source
 from tests.server_helpers import state_tick, tick_lines
 from tests.simulators import FAKE_FOLDER, FAKE_NAME, clean_slate, fake_simulator
@@ -77,9 +77,3 @@ def test_a_torn_tick_file_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     path.write_bytes(whole[: len(whole) // 2])
     first_ticks(5000, ticks=str(path))
     assert "ticks_torn" in caplog.text
-
-
-def test_two_sources_at_once_are_refused() -> None:
-    settings = Settings.model_construct(ticks="-", simulator="a:B")
-    with pytest.raises(SettingsError, match="IG_TICKS and IG_SIMULATOR"):
-        open_source(settings, lambda _: None)
