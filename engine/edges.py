@@ -16,14 +16,14 @@ import numpy as np
 
 from marketcam.engine.frame import Edges
 from marketcam.engine.jit import kernel
-from marketcam.engine.tiles import TILE
+from marketcam.engine.tiles import TILE, TileRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.pair_counts import PairCounts
 
-__all__ = ["MOST_NODES", "EdgeCap", "keys_from_counts", "keys_from_tiles"]
+__all__ = ["MOST_NODES", "EdgeCap", "keys_from_counts", "keys_from_rows"]
 
 MATCH: Final = 0
 PROXIMITY: Final = 1
@@ -33,7 +33,6 @@ _KIND_BIT: Final = 2 * _NODE_BITS
 _COUNT_BIT: Final = _KIND_BIT + 1
 _NODE_MASK: Final = (1 << _NODE_BITS) - 1
 _SLOT_BITS: Final = 32
-_EMPTY: Final = -1
 _TILE: Final = TILE
 
 MOST_NODES: Final = 1 << _NODE_BITS
@@ -86,25 +85,28 @@ def keys_from_counts(
     return np.sort(keys[:found])[:most]
 
 
-def keys_from_tiles(
-    tiles: NDArray[np.uint16], W: int, node_of: NDArray[np.int32], used: int, most: int
-) -> NDArray[np.int64]:
-    """Return the `most` best rank keys of a tiled pair table, sorted.
+def keys_from_rows(
+    rows: TileRows, node_of: NDArray[np.int32], W: int, most: int
+) -> tuple[NDArray[np.int64], int]:
+    """Return the `most` best rank keys among some rows of tiles, sorted, and their least count.
 
-    Cost: O(used²), two or three passes over the tiles.
+    Pairs in other rows must not be among the best. Cost: O(rows x TILE), a few passes, of which
+    those over rows of equal counts are vectorized.
     """
     histogram = np.zeros(W + 1, dtype=np.int64)
-    count_tiles(tiles, used, histogram)
+    count_rows(rows, histogram)
     most = min(most, int(histogram[1:].sum()))
     least, wanted = threshold(histogram, most)
     last_src = node_of.size
+    held = node_of[node_of >= 0]
+    ordered = bool(np.all(held[1:] > held[:-1]))
     if histogram[least] > wanted:
         ties = np.zeros(node_of.size, dtype=np.int64)
-        tie_tiles(tiles, used, least, node_of, ties)
+        tie_rows(rows, least, node_of, ordered, ties)
         last_src = int(np.searchsorted(np.cumsum(ties), wanted))
     keys = np.empty(most + node_of.size, dtype=np.int64)
-    found = gather_tiles(tiles, used, (least, last_src), W, node_of, keys)
-    return np.sort(keys[:found])[:most]
+    found = gather_rows(rows, (least, last_src), W, node_of, ordered, keys)
+    return np.sort(keys[:found])[:most], least
 
 
 @kernel
@@ -137,7 +139,7 @@ def tie_counts(
 ) -> None:
     """Count by `src` row the pairs whose count, capped at W, is `least`."""
     for at in range(keys.size):
-        if keys[at] != _EMPTY and min(counts[at], W) == least:
+        if min(counts[at], W) == least:  # at empty places the count is 0
             ties[min(node_of[keys[at] >> _SLOT_BITS], node_of[keys[at] & 0xFFFFFFFF])] += 1
 
 
@@ -159,7 +161,7 @@ def gather_counts(
     found = 0
     for at in range(keys.size):
         count = min(counts[at], W)
-        if keys[at] == _EMPTY or count < least:
+        if count < least:  # as at empty places, where it is 0
             continue
         a = node_of[keys[at] >> _SLOT_BITS]
         b = node_of[keys[at] & 0xFFFFFFFF]
@@ -170,69 +172,92 @@ def gather_counts(
 
 
 @kernel
-def tile_row(
-    tiles: NDArray[np.uint16], used: int, bi: int, bj: int, i: int
-) -> tuple[NDArray[np.uint16], int]:
-    """Return the counts of slot i with the slots of block bj above it, and the first of those."""
-    begin = max(bj * _TILE, i + 1)
-    row = tiles[bj * (bj + 1) // 2 + bi, i - bi * _TILE]
-    return row[begin - bj * _TILE : min(_TILE, used - bj * _TILE)], begin
+def row_of_counts(rows: TileRows, place: int) -> tuple[int, int, NDArray[np.uint16]]:
+    """Return the slot of a row of tiles, the slot of its first count, and the counts."""
+    tile = place // _TILE
+    bj = int((math.sqrt(8.0 * tile + 1.0) - 1.0) / 2.0)
+    left = bj * _TILE
+    i = (tile - bj * (bj + 1) // 2) * _TILE + place % _TILE
+    begin = max(left, i + 1)
+    right = min(left + _TILE, rows.used)
+    return i, begin, rows.tiles[tile, place % _TILE, begin - left : right - left]
 
 
 @kernel
-def count_tiles(tiles: NDArray[np.uint16], used: int, histogram: NDArray[np.int64]) -> None:
+def extremes(counts: NDArray[np.uint16]) -> tuple[int, int]:
+    """Return the least and the greatest count."""
+    low = high = counts[0]
+    for j in range(counts.size):
+        count = counts[j]
+        low = count if count < low else low
+        high = count if count > high else high
+    return low, high
+
+
+@kernel
+def occurrences(counts: NDArray[np.uint16], wanted: int) -> int:
+    """Return how many of at most TILE counts are the `wanted` one."""
+    found = np.uint16(0)
+    sixteen_bits = np.uint16(wanted)
+    for j in range(counts.size):
+        found += np.uint16(counts[j] == sixteen_bits)
+    return int(found)
+
+
+@kernel
+def count_rows(rows: TileRows, histogram: NDArray[np.int64]) -> None:
     """Add the number of pairs by count to histogram[0 … W]."""
-    for bj in range((used + _TILE - 1) // _TILE):
-        for bi in range(bj + 1):
-            for i in range(bi * _TILE, min(bi * _TILE + _TILE, used)):
-                counts, _ = tile_row(tiles, used, bi, bj, i)
-                for count in counts:
-                    histogram[count] += 1
+    for place in rows.places:
+        _, _, counts = row_of_counts(rows, place)
+        low, high = extremes(counts)
+        if low == high:
+            histogram[low] += counts.size
+        else:
+            for count in counts:
+                histogram[count] += 1
 
 
 @kernel
-def tie_tiles(
-    tiles: NDArray[np.uint16],
-    used: int,
+def tie_rows(
+    rows: TileRows,
     least: int,
     node_of: NDArray[np.int32],
+    ordered: bool,  # noqa: FBT001 - kernels take no keywords
     ties: NDArray[np.int64],
 ) -> None:
-    """Count by `src` row the pairs whose count is `least`."""
-    for bj in range((used + _TILE - 1) // _TILE):
-        for bi in range(bj + 1):
-            for i in range(bi * _TILE, min(bi * _TILE + _TILE, used)):
-                counts, begin = tile_row(tiles, used, bi, bj, i)
-                for j in range(counts.size):
-                    if counts[j] == least:
-                        ties[min(node_of[i], node_of[begin + j])] += 1
+    """Count by `src` row the pairs whose count is `least`; `ordered`: slots are in order of ids."""
+    for place in rows.places:
+        i, begin, counts = row_of_counts(rows, place)
+        if ordered:
+            ties[node_of[i]] += occurrences(counts, least)
+        else:
+            for j in range(counts.size):
+                if counts[j] == least:
+                    ties[min(node_of[i], node_of[begin + j])] += 1
 
 
 @kernel
-def gather_tiles(
-    tiles: NDArray[np.uint16],
-    used: int,
+def gather_rows(
+    rows: TileRows,
     cut: tuple[int, int],
     W: int,
     node_of: NDArray[np.int32],
+    ordered: bool,  # noqa: FBT001 - kernels take no keywords
     out: NDArray[np.int64],
 ) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many.
-
-    Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
-    """
+    """Write the keys of the pairs that `cut` keeps; return how many. See `gather_counts`."""
     least, last_src = cut
     found = 0
-    for bj in range((used + _TILE - 1) // _TILE):
-        for bi in range(bj + 1):
-            for i in range(bi * _TILE, min(bi * _TILE + _TILE, used)):
-                counts, begin = tile_row(tiles, used, bi, bj, i)
-                for j in range(counts.size):
-                    if counts[j] < least:
-                        continue
-                    a = node_of[i]
-                    b = node_of[begin + j]
-                    if counts[j] > least or min(a, b) <= last_src:
-                        out[found] = rank_key(a, b, counts[j], PROXIMITY, W)
-                        found += 1
+    for place in rows.places:
+        i, begin, counts = row_of_counts(rows, place)
+        a = node_of[i]
+        if ordered and a > last_src and extremes(counts)[1] <= least:
+            continue
+        for j in range(counts.size):
+            if counts[j] < least:
+                continue
+            b = node_of[begin + j]
+            if counts[j] > least or min(a, b) <= last_src:
+                out[found] = rank_key(a, b, counts[j], PROXIMITY, W)
+                found += 1
     return found
