@@ -222,7 +222,7 @@ def tie_rows(
     rows: TileRows,
     least: int,
     node_of: NDArray[np.int32],
-    ordered: bool,  # noqa: FBT001 - kernels take no keywords
+    ordered: bool,
     ties: NDArray[np.int64],
 ) -> None:
     """Count by `src` row the pairs whose count is `least`; `ordered`: slots are in order of ids."""
@@ -242,7 +242,7 @@ def gather_rows(
     cut: tuple[int, int],
     W: int,
     node_of: NDArray[np.int32],
-    ordered: bool,  # noqa: FBT001 - kernels take no keywords
+    ordered: bool,
     out: NDArray[np.int64],
 ) -> int:
     """Write the keys of the pairs that `cut` keeps; return how many. See `gather_counts`."""

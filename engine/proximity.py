@@ -210,7 +210,7 @@ def reaches(counts: NDArray[np.uint16], least: int) -> bool:
     greatest = np.uint16(0)
     for j in range(counts.size):
         greatest = counts[j] if counts[j] > greatest else greatest
-    return greatest >= least
+    return bool(greatest >= least)
 
 
 @kernel

@@ -29,7 +29,7 @@ class TileRows(NamedTuple):
     Attributes:
         tiles: uint16[tiles, TILE, TILE].
         places: int64[n], places in the list of all rows of all tiles.
-        used: slots in use; what lies beyond them, or on the other side of the diagonal, is left out.
+        used: slots in use; what lies beyond them or across the diagonal is left out.
     """
 
     tiles: NDArray[np.uint16]
