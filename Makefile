@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels lint types bench format lock clean
+.PHONY: help serve test test-kernels lint types bench bench-quick format lock clean
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,11 @@ types: $(VENV)/.dev build/types ## check types, strictly
 
 bench: $(VENV)/.dev        ## run the benchmarks (flags: make bench ARGS="-k frame")
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(ARGS)
+
+bench-quick: $(VENV)/.dev  ## run the benchmarks of small markets, and the camera beside its baseline, briefly
+	$(BIN)/python -m pytest benchmarks --benchmark-only -m "not large" \
+		--benchmark-max-time=0.2 --benchmark-min-rounds=3 --benchmark-columns=median,iqr,rounds
+	$(BIN)/python -m benchmarks.baseline --agents 74 $(ARGS)
 
 lock:            ## pin the newest versions again (needs uv)
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-header --upgrade -q -o requirements/run.lock

@@ -1,0 +1,129 @@
+"""A real browser as the client: the README's snippet, replay over HTTP, and the end of a stream."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+import zstandard
+from playwright.sync_api import sync_playwright
+
+from tests.readme_blocks import the_block
+from tests.server_helpers import PATIENCE, server_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.server_helpers import ServerProcess
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+OLDEST_SEGMENT = """async (url) => {
+    const manifest = await fetch(`${url}/manifest/metrics`).then((answer) => answer.json());
+    const segment = manifest.find((one) => one.start_t <= 0 && one.end_t >= 0);
+    const answer = await fetch(`${url}/segment/metrics/${segment.path}`);
+    return [segment, Array.from(new Uint8Array(await answer.arrayBuffer()))];
+}"""
+
+TELL_THE_END = """stream.onclose = (event) => console.log(`closed ${event.code}`);"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the machine's own Chromium; nothing is downloaded."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        missing = f"no Chromium is installed, looked for {', '.join(NAMES)}"
+        if os.environ.get("MARKETCAM_REQUIRE_BROWSER"):
+            pytest.fail(f"{missing}, and MARKETCAM_REQUIRE_BROWSER is set")
+        pytest.skip(missing)
+    # Ended before the next module begins: while it runs, this thread is taken for a running loop.
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
+    yield context.new_page()
+    context.close()
+
+
+@contextmanager
+def filming(folder: Path) -> Iterator[ServerProcess]:
+    flags = ("--agents", "20", "--tick-rate", "200", "--W", "20", "--segment-bytes", "20000")
+    with server_process(folder, *flags) as server:
+        yield server
+
+
+def paste(page: Page, script: str) -> None:
+    """Run a script as the console of the developer tools does."""
+    console = page.context.new_cdp_session(page)
+    result: dict[str, Any] = console.send(
+        "Runtime.evaluate", {"expression": script, "replMode": True}
+    )
+    assert "exceptionDetails" not in result, result
+
+
+def snippet(server: ServerProcess) -> str:
+    script = the_block("Look at it", "javascript")
+    assert "127.0.0.1:8000" in script
+    return script.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+
+
+def test_the_snippet_prints_metrics_and_frames(page, tmp_path):
+    printed: list[str] = []
+    page.on("console", lambda message: message.type == "log" and printed.append(message.text))
+    with filming(tmp_path) as server:
+        page.goto(server.url)
+        with page.expect_console_message(lambda message: message.text.startswith("frame t=")):
+            paste(page, snippet(server))
+    metrics = [line for line in printed if re.fullmatch(r"t=\d+ N=20 matches=\d+", line)]
+    frames = [line for line in printed if re.fullmatch(r"frame t=\d+0: 20 nodes, \d+ edges", line)]
+    assert metrics
+    assert frames
+    assert len(metrics) + len(frames) == len(printed)
+
+
+def test_a_page_is_told_that_the_camera_stops(page, tmp_path):
+    with filming(tmp_path) as server:
+        page.goto(server.url)
+        with page.expect_console_message(lambda message: message.text.startswith("t=")):
+            paste(page, snippet(server))
+        paste(page, TELL_THE_END)
+        with page.expect_console_message(lambda message: message.text == "closed 1001"):
+            assert server.stop(signal.SIGTERM) == 0
+
+
+def test_a_page_from_elsewhere_reads_the_history(page, tmp_path):
+    with filming(tmp_path) as server:
+        server.wait_for_log("event=segment_closed path=metrics/")
+        page.goto(f"http://localhost:{server.port}")  # another origin than 127.0.0.1
+        segment, data = page.evaluate(OLDEST_SEGMENT, server.url)
+    lines = zstandard.decompress(bytes(data)).splitlines()
+    assert len(lines) == segment["lines"]
+    assert [orjson.loads(line)["t"] for line in lines] == list(range(segment["end_t"] + 1))
