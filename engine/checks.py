@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayChecker"]
 
+_INT64: Final = np.dtype(np.int64)
+_INT8: Final = np.dtype(np.int8)
+_FLOAT64: Final = np.dtype(np.float64)
+_NO_PAIRS: Final = np.empty((0, 2), dtype=np.int64)
+
 _MAX_ID: Final = MAX_ID
 _POOL: Final = POOL
 
 _FINE: Final = -1
+_MAYBE_REPEATED: Final = -2
 _ID: Final = 0
 _EXPERIENCE: Final = 1
 _SIDE: Final = 2
 _PRICE: Final = 3
+_MATCH: Final = 4
 _RULES: Final = (
     ("agent_id", f"must be 0..{MAX_ID}"),
     ("experience", "must be finite, or NaN where unknown"),
@@ -64,39 +71,42 @@ class ArrayChecker:
         tick = Tick(
             t,
             None if mid is None else finite_number(mid, "mid", t=t),
-            _column(agent_id, np.int64, "agent_id", t),
-            _column(experience, np.float64, "experience", t),
-            _column(side, np.int8, "side", t),
-            _column(price, np.float64, "price", t),
+            _column(agent_id, _INT64, "agent_id", t),
+            _column(experience, _FLOAT64, "experience", t),
+            _column(side, _INT8, "side", t),
+            _column(price, _FLOAT64, "price", t),
             _pairs(matches, t),
         )
         self._check_lengths(tick)
         self._check_values(tick)
-        self._check_unique(tick)
         return tick
 
     def _check_lengths(self, tick: Tick) -> None:
+        expected = tick.agent_id.size
         for name in ("experience", "side", "price"):
             size = getattr(tick, name).size
-            if size != tick.agent_id.size:
-                problem = f"must have as many entries as agent_id, {tick.agent_id.size}"
+            if size != expected:
+                problem = f"must have as many entries as agent_id, {expected}"
                 raise TickError(problem, t=tick.t, field=name, value=f"{size} entries")
 
     def _check_values(self, tick: Tick) -> None:
-        rule, k = first_bad_value(tick.agent_id, tick.experience, tick.side, tick.price)
-        if rule != _FINE:
+        rule, k = first_fault(
+            tick.agent_id, tick.experience, tick.side, tick.price, tick.matches, self._unique
+        )
+        if rule == _FINE:
+            return
+        if rule == _MAYBE_REPEATED:
+            self._check_unique(tick)
+        elif rule < len(_RULES):
             name, problem = _RULES[rule]
             agent, value = int(tick.agent_id[k]), getattr(tick, name)[k].item()
             raise TickError(problem, t=tick.t, agent=agent, field=name, value=value)
-        rule, k = first_bad_match(tick.matches)
-        if rule != _FINE:
-            problem, value = _MATCH_RULES[rule], tick.matches[k].tolist()
-            raise TickError(problem, t=tick.t, agent=value[0], field=f"matches[{k}]", value=value)
+        else:
+            problem, pair = _MATCH_RULES[rule - len(_RULES)], tick.matches[k].tolist()
+            raise TickError(problem, t=tick.t, agent=pair[0], field=f"matches[{k}]", value=pair)
 
     def _check_unique(self, tick: Tick) -> None:
         ids = tick.agent_id
-        if unchanged_or_ascending(ids, self._unique):
-            return
         ordered = np.sort(ids)
         repeated = ordered[1:][ordered[1:] == ordered[:-1]]
         if repeated.size:
@@ -106,7 +116,9 @@ class ArrayChecker:
         self._unique = ids.copy()
 
 
-def _column(values: ArrayLike, dtype: type[np.generic], name: str, t: int) -> NDArray[Any]:
+def _column(values: ArrayLike, dtype: np.dtype[Any], name: str, t: int) -> NDArray[Any]:
+    if type(values) is np.ndarray and values.ndim == 1 and _is_ready(values, dtype):
+        return values
     array = np.asarray(values)
     if array.ndim != 1:
         problem = "must be one-dimensional"
@@ -114,43 +126,50 @@ def _column(values: ArrayLike, dtype: type[np.generic], name: str, t: int) -> ND
     return _converted(array, dtype, name, t)
 
 
+def _is_ready(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Tell whether kernels take the array as it is: they are compiled for writable ones only."""
+    flags = array.flags
+    return array.dtype is dtype and flags.c_contiguous and flags.writeable
+
+
 def _pairs(values: ArrayLike, t: int) -> NDArray[np.int64]:
     array = np.asarray(values)
     if array.size == 0:
-        array = array.reshape(0, 2).astype(np.int64)
+        return _NO_PAIRS
     if array.ndim != 2 or array.shape[1] != 2:
         problem = "must have the shape (M, 2)"
         raise TickError(problem, t=t, field="matches", value=f"shape {array.shape}")
-    return _converted(array, np.int64, "matches", t)
+    return array if _is_ready(array, _INT64) else _converted(array, _INT64, "matches", t)
 
 
-def _converted(array: NDArray[Any], dtype: type[np.generic], name: str, t: int) -> NDArray[Any]:
-    """Convert without loss: integers to integers that hold them, numbers to float64."""
-    if array.dtype == dtype:
-        return np.ascontiguousarray(array)
-    if array.size == 0:
-        return array.astype(dtype)
-    converted: NDArray[Any] | None = None
+def _converted(array: NDArray[Any], dtype: np.dtype[Any], name: str, t: int) -> NDArray[Any]:
+    """Copy without loss: integers to integers that hold them, numbers to float64."""
+    fits = array.size == 0 or array.dtype == dtype
     if np.issubdtype(array.dtype, np.integer):
-        converted = array.astype(dtype)
-        if np.issubdtype(dtype, np.integer) and not np.array_equal(converted, array):
-            converted = None
-    elif np.issubdtype(array.dtype, np.floating) and np.issubdtype(dtype, np.floating):
-        converted = array.astype(dtype)
-    if converted is None:
-        problem = f"must hold {np.dtype(dtype).name}"
+        fits = fits or dtype.kind == "f" or np.array_equal(array.astype(dtype), array)
+    elif np.issubdtype(array.dtype, np.floating):
+        fits = fits or dtype.kind == "f"
+    if not fits:
+        problem = f"must hold {dtype.name}"
         raise TickError(problem, t=t, field=name, value=f"dtype {array.dtype}")
-    return converted
+    return array.astype(dtype, order="C")
 
 
 @kernel
-def first_bad_value(
+def first_fault(  # noqa: PLR0911 - one return a rule
     agent_id: NDArray[np.int64],
     experience: NDArray[np.float64],
     side: NDArray[np.int8],
     price: NDArray[np.float64],
+    matches: NDArray[np.int64],
+    unique: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """Return the rule that the first bad agent breaks and its row, or (-1, -1)."""
+    """Return the rule that is broken first and the row, `_FINE`, or `_MAYBE_REPEATED`.
+
+    Ids cannot repeat where they ascend, or are the `unique` ones of an earlier tick.
+    """
+    same = agent_id.size == unique.size
+    ascending = True
     for k in range(agent_id.size):
         if agent_id[k] < 0 or agent_id[k] > _MAX_ID:
             return _ID, k
@@ -160,30 +179,13 @@ def first_bad_value(
             return _SIDE, k
         if side[k] != 0 and not np.isfinite(price[k]):
             return _PRICE, k
-    return _FINE, -1
-
-
-@kernel
-def first_bad_match(matches: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the rule that the first bad match breaks and its row, or (-1, -1)."""
+        same = same and agent_id[k] == unique[k]
+        ascending = ascending and (k == 0 or agent_id[k] > agent_id[k - 1])
     for k in range(matches.shape[0]):
         if matches[k, 0] < 0 or matches[k, 0] > _MAX_ID:
-            return 0, k
+            return _MATCH, k
         if matches[k, 1] < _POOL or matches[k, 1] > _MAX_ID:
-            return 1, k
+            return _MATCH + 1, k
         if matches[k, 0] == matches[k, 1]:
-            return 2, k
-    return _FINE, -1
-
-
-@kernel
-def unchanged_or_ascending(ids: NDArray[np.int64], before: NDArray[np.int64]) -> bool:
-    """Tell whether no id can stand twice, because they ascend or are known to be unique."""
-    same = ids.size == before.size
-    ascending = True
-    for k in range(ids.size):
-        same = same and ids[k] == before[k]
-        ascending = ascending and (k == 0 or ids[k] > ids[k - 1])
-        if not (same or ascending):
-            return False
-    return True
+            return _MATCH + 2, k
+    return (_FINE if same or ascending else _MAYBE_REPEATED), -1

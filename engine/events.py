@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["EventWindow"]
 
 
+_NO_TICKS = np.empty(0, dtype=np.int64)
+_NO_SCORES = np.empty(0)
+_NO_BURSTS = Events(_NO_TICKS, _NO_TICKS, _NO_SCORES)
+_NO_SHOCKS = Events(_NO_TICKS, _NO_SCORES, _NO_SCORES)
+
+
 class EventWindow:
     """Matches and mids of the last W ticks, one value a tick."""
 
@@ -36,18 +42,18 @@ class EventWindow:
     def bursts(self, t0: int) -> Events:
         """Return the ticks whose matches lie `burst_z` standard deviations above the mean."""
         first = t0 % self._matches.size
-        outstanding = np.empty(0, dtype=np.int64)
-        if burst_scores(self._matches, first, self._scores):
-            outstanding = np.flatnonzero(self._scores >= self._burst_z)
+        if burst_scores(self._matches, first, self._scores) < self._burst_z:
+            return _NO_BURSTS
+        outstanding = np.flatnonzero(self._scores >= self._burst_z)
         values = self._matches[(first + outstanding) % self._matches.size]
         return Events(t0 + outstanding, values, _rounded(self._scores[outstanding]))
 
     def shocks(self, t0: int) -> Events:
         """Return the ticks whose log return lies `shock_z` standard deviations off the mean."""
         first = t0 % self._mids.size
-        outstanding = np.empty(0, dtype=np.int64)
-        if shock_scores(self._mids, first, self._values, self._scores):
-            outstanding = np.flatnonzero(np.abs(self._scores) >= self._shock_z)
+        if shock_scores(self._mids, first, self._values, self._scores) < self._shock_z:
+            return _NO_SHOCKS
+        outstanding = np.flatnonzero(np.abs(self._scores) >= self._shock_z)
         values = _rounded(self._values[outstanding])
         return Events(t0 + outstanding, values, _rounded(self._scores[outstanding]))
 
@@ -57,10 +63,11 @@ def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @kernel
-def standardize(values: NDArray[np.float64], scores: NDArray[np.float64]) -> bool:
-    """Write (value - mean) / population std of the values that are not NaN; False if std is 0.
+def standardize(values: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """Write (value - mean) / population std of the values that are not NaN.
 
-    Equal values have a std of 0 whatever rounding makes of their mean.
+    Returns the greatest score in size, -1 where the std is 0: then there are no scores. Equal
+    values have a std of 0 whatever rounding makes of their mean.
     """
     n = 0
     total = 0.0
@@ -73,7 +80,7 @@ def standardize(values: NDArray[np.float64], scores: NDArray[np.float64]) -> boo
             low = min(low, value)
             high = max(high, value)
     if not low < high:
-        return False
+        return -1.0
     mean = total / n
     squares = 0.0
     for value in values:
@@ -81,32 +88,36 @@ def standardize(values: NDArray[np.float64], scores: NDArray[np.float64]) -> boo
             squares += (value - mean) * (value - mean)
     std = math.sqrt(squares / n)
     if std == 0.0:
-        return False
+        return -1.0
     for k in range(values.size):
         scores[k] = (values[k] - mean) / std
-    return True
+    return max((high - mean) / std, (mean - low) / std)
 
 
 @kernel
-def burst_scores(matches: NDArray[np.int64], first: int, scores: NDArray[np.float64]) -> bool:
-    """Standardize a ring of match counts that begins at place `first`; False if std is 0.
+def burst_scores(matches: NDArray[np.int64], first: int, scores: NDArray[np.float64]) -> float:
+    """Standardize a ring of match counts that begins at place `first`, in order of time.
 
-    Value, mean and std are multiplied by W, which keeps them whole numbers up to the root: a
-    score that is just at the threshold is found to be.
+    Returns the greatest score, -1 where the std is 0. Value, mean and std are multiplied by W,
+    and counted from the first value, which keeps them whole numbers up to the root: a score that is
+    just at the threshold is found to be.
     """
     W = matches.size
+    origin = matches[first]
     total = 0.0
     squares = 0.0
     for count in matches:
-        total += count
-        squares += float(count) * count
+        total += count - origin
+        squares += float(count - origin) * (count - origin)
     variance = W * squares - total * total
     if not variance > 0.0:
-        return False
+        return -1.0
     std = math.sqrt(variance)
+    greatest = 0.0
     for k in range(W):
-        scores[k] = (W * float(matches[(first + k) % W]) - total) / std
-    return True
+        scores[k] = (W * float(matches[(first + k) % W] - origin) - total) / std
+        greatest = max(greatest, scores[k])
+    return greatest
 
 
 @kernel
@@ -121,7 +132,7 @@ def log_ratio(a: float, b: float) -> float:
 @kernel
 def shock_scores(
     mids: NDArray[np.float64], first: int, returns: NDArray[np.float64], scores: NDArray[np.float64]
-) -> bool:
+) -> float:
     """Standardize the log returns within a ring of mids; NaN where there is none."""
     W = mids.size
     returns[0] = math.nan

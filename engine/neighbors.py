@@ -17,6 +17,7 @@ from marketcam.engine.pair_counts import PairCounts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from marketcam.engine.edges import NodeRows
     from marketcam.engine.quotes import Quotes
 
 __all__ = ["NeighborCounts"]
@@ -63,11 +64,9 @@ class NeighborCounts:
     def fill(self, first: int, t: int, used: int) -> None:
         """Do nothing: counts are always up to date."""
 
-    def best(
-        self, t0: int, t: int, used: int, node_of: NDArray[np.int32], most: int
-    ) -> NDArray[np.int64]:
+    def best(self, t0: int, t: int, used: int, nodes: NodeRows, most: int) -> NDArray[np.int64]:
         """Return the rank keys of the `most` best edges of the window, sorted."""
-        return keys_from_counts(self._counts, PROXIMITY, node_of, most)
+        return keys_from_counts(self._counts, PROXIMITY, nodes, most)
 
 
 @kernel

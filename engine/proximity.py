@@ -24,6 +24,7 @@ from marketcam.engine.tiles import TILE, TileRows, most_agents, pair_table_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from marketcam.engine.edges import NodeRows
     from marketcam.engine.quotes import Quotes
 
 __all__ = ["PairTable"]
@@ -108,9 +109,7 @@ class PairTable:
         if self._incremental:
             self._count(first, t, used, _NONE)
 
-    def best(
-        self, t0: int, t: int, used: int, node_of: NDArray[np.int32], most: int
-    ) -> NDArray[np.int64]:
+    def best(self, t0: int, t: int, used: int, nodes: NodeRows, most: int) -> NDArray[np.int64]:
         """Return the rank keys of the `most` best edges of the window from `t0` to `t`, sorted.
 
         Only rows that hold a count of at least a guess are looked at: what the last frame kept,
@@ -121,11 +120,11 @@ class PairTable:
         if most == 0:
             return np.empty(0, dtype=np.int64)
         rows = self._count(t0, t, used, self._guess)
-        keys, least = keys_from_rows(rows, node_of, self._W, most)
+        keys, least = keys_from_rows(rows, nodes, self._W, most)
         while self._guess > 1 and (keys.size < most or least < self._guess):
             self._guess //= 2
             rows = self._count(t0, t, used, self._guess)
-            keys, least = keys_from_rows(rows, node_of, self._W, most)
+            keys, least = keys_from_rows(rows, nodes, self._W, most)
         self._guess = max(1, least - 1) if keys.size == most else 1
         return keys
 

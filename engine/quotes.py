@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from marketcam.engine.jit import kernel
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Quotes"]
+__all__ = ["Quotes", "quoted_prices"]
 
 
 class Quotes(NamedTuple):
@@ -27,3 +30,12 @@ class Quotes(NamedTuple):
     side: NDArray[np.int8]
     price: NDArray[np.float64]
     mid: float | None
+
+
+@kernel
+def quoted_prices(
+    side: NDArray[np.int8], price: NDArray[np.float64], quoted: NDArray[np.float64]
+) -> None:
+    """Write to `quoted` the prices of buys and sells, NaN for the others."""
+    for k in range(side.size):
+        quoted[k] = price[k] if side[k] != 0 else np.nan

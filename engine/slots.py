@@ -16,7 +16,7 @@ from marketcam.engine.jit import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AgentSlots"]
+__all__ = ["AgentSlots", "SeenAgents"]
 
 _EMPTY: Final = -1
 _NEVER: Final = np.iinfo(np.int64).min
@@ -55,6 +55,14 @@ class _Table(NamedTuple):
             free=np.empty(capacity, dtype=np.int32),
             head=np.zeros(2, dtype=np.int64),
         )
+
+
+class SeenAgents(NamedTuple):
+    """Agents by ascending id: int64[n] slots and ids, and whether the slots ascend as well."""
+
+    slots: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    ordered: bool
 
 
 class AgentSlots:
@@ -110,14 +118,14 @@ class AgentSlots:
         self._assign_all(pairs.ravel(), t, t0, slots.ravel())
         return slots
 
-    def seen_since(self, t0: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return slots and ids of the agents seen at `t0` or later, by ascending id."""
+    def seen_since(self, t0: int) -> SeenAgents:
+        """Return the agents seen at `t0` or later, by ascending id."""
         slots = np.flatnonzero(self._table.last_seen[: self.used] >= t0)
         ids = self._table.agent_of[slots]
-        if np.all(ids[1:] > ids[:-1]):
-            return slots, ids
+        if bool((ids[1:] > ids[:-1]).all()):
+            return SeenAgents(slots, ids, ordered=True)
         order = ids.argsort()
-        return slots[order], ids[order]
+        return SeenAgents(slots[order], ids[order], ordered=False)
 
     def _assign_all(
         self, ids: NDArray[np.int64], t: int, t0: int, slots: NDArray[np.int32]

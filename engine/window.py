@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from marketcam.engine.edges import MATCH, EdgeCap, keys_from_counts
+from marketcam.engine.edges import MATCH, EdgeCap, NodeRows, keys_from_counts
 from marketcam.engine.errors import LimitError
 from marketcam.engine.events import EventWindow
 from marketcam.engine.frame import Frame
@@ -15,7 +14,7 @@ from marketcam.engine.neighbors import NeighborCounts
 from marketcam.engine.pair_counts import PairCounts
 from marketcam.engine.panes import Panes
 from marketcam.engine.proximity import PairTable
-from marketcam.engine.quotes import Quotes
+from marketcam.engine.quotes import Quotes, quoted_prices
 from marketcam.engine.slots import AgentSlots
 
 if TYPE_CHECKING:
@@ -52,9 +51,7 @@ class ProximityRule(Protocol):
     def make_room(self, used: int, capacity: int) -> None: ...
     def add(self, t: int, quotes: Quotes) -> None: ...
     def fill(self, first: int, t: int, used: int) -> None: ...
-    def best(
-        self, t0: int, t: int, used: int, node_of: NDArray[np.int32], most: int
-    ) -> NDArray[np.int64]: ...
+    def best(self, t0: int, t: int, used: int, nodes: NodeRows, most: int) -> NDArray[np.int64]: ...
 
 
 class Window:
@@ -73,6 +70,7 @@ class Window:
         self._matches = PairCounts(W)
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
         self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
+        self._prices = np.empty(0)
         self._mid: float | None = None
         self._first = 0
         self.last_t: int | None = None
@@ -95,8 +93,7 @@ class Window:
         slots, pairs = self._place(tick)
         if tick.mid is not None:
             self._mid = tick.mid
-        price = np.where(tick.side != 0, tick.price, math.nan)
-        quotes = Quotes(slots, tick.agent_id, tick.side, price, self._mid)
+        quotes = Quotes(slots, tick.agent_id, tick.side, self._quoted(tick), self._mid)
         self._panes.add(tick.t, quotes, tick.experience, pairs)
         self._matches.advance(tick.t, pairs)
         self._proximity.add(tick.t, quotes)
@@ -117,23 +114,24 @@ class Window:
         """Return the frame of the last tick; the window must be full."""
         assert self.last_t is not None  # noqa: S101 - the caller asked `full`
         t, t0 = self.last_t, self.last_t - self._settings.W + 1
-        slots, agent_id = self._slots.seen_since(t0)
-        node_of = np.full(self._slots.capacity, -1, dtype=np.int32)
-        node_of[slots] = np.arange(slots.size, dtype=np.int32)
+        slots, agent_id, ordered = self._slots.seen_since(t0)
+        of_slot = np.full(self._slots.capacity, -1, dtype=np.int32)
+        of_slot[slots] = np.arange(slots.size, dtype=np.int32)
+        nodes = NodeRows(of_slot, slots.size, ordered)
         return Frame(
             t=t,
             W=self._settings.W,
             stride=self._settings.stride,
             nodes=self._panes.nodes(slots, agent_id),
-            edges=self._cap.edges(self._best_edges(t0, t, node_of), agent_id),
+            edges=self._cap.edges(self._best_edges(t0, t, nodes), agent_id),
             bursts=self._events.bursts(t0),
             shocks=self._events.shocks(t0),
         )
 
-    def _best_edges(self, t0: int, t: int, node_of: NDArray[np.int32]) -> NDArray[np.int64]:
+    def _best_edges(self, t0: int, t: int, nodes: NodeRows) -> NDArray[np.int64]:
         most = self._cap.cap
-        proximity = self._proximity.best(t0, t, self._slots.used, node_of, most)
-        return self._cap.keep(keys_from_counts(self._matches, MATCH, node_of, most), proximity)
+        proximity = self._proximity.best(t0, t, self._slots.used, nodes, most)
+        return self._cap.keep(keys_from_counts(self._matches, MATCH, nodes, most), proximity)
 
     def _restart(self, t: int) -> None:
         """Begin again at tick `t`; only the last known mid is carried over."""
@@ -156,6 +154,14 @@ class Window:
             self._panes.make_room(self._slots.capacity)
         return slots, pairs
 
+    def _quoted(self, tick: Tick) -> NDArray[np.float64]:
+        """Return the prices with NaN where the agent does not quote; valid until the next tick."""
+        if tick.price.size > self._prices.size:
+            self._prices = np.empty(2 * tick.price.size)
+        prices = self._prices[: tick.price.size]
+        quoted_prices(tick.side, tick.price, prices)
+        return prices
+
     def _check_room_for(self, tick: Tick, *, restarts: bool) -> None:
         most = self._slots.most
         used = 0 if restarts else self._slots.used
@@ -163,7 +169,7 @@ class Window:
             return
         agents = np.union1d(tick.agent_id, tick.matches[tick.matches >= 0])
         if not restarts:
-            agents = np.union1d(agents, self._slots.seen_since(tick.t - self._settings.W + 1)[1])
+            agents = np.union1d(agents, self._slots.seen_since(tick.t - self._settings.W + 1).ids)
         self.check_room(agents.size)
 
 

@@ -33,6 +33,7 @@ __all__ = ["frame_json"]
 
 _BLOCK: Final = 64
 _LONGEST_INTEGER: Final = 20
+_LONGEST_INTEGER_DIGITS: Final = 18  # of what is written, ids and counts; a power of ten above fits
 _LONGEST_FLOAT: Final = 18
 _PLAIN_BELOW: Final = 1e9
 """Up to here a double rounded to 6 decimals has at most 15 digits, which are its shortest text."""
@@ -59,9 +60,9 @@ def frame_json(frame: Frame) -> bytes:
     """
     window = f"@t:{frame.t0}-{frame.t1}"
     nodes = _node_text(frame.nodes, window, f',"t0":{frame.t0},"t1":{frame.t1}')
-    edges = _edge_text(frame.edges, window)
-    if nodes is None or edges is None:
+    if nodes is None:
         return orjson.dumps(frame.to_dict())
+    edges = _edge_text(frame.edges, window)
     span = {"W": frame.W, "t0": frame.t0, "t1": frame.t1, "stride": frame.stride}
     events = {"bursts": frame.bursts.to_list(), "shocks": frame.shocks.to_list()}
     return b"".join((
@@ -107,25 +108,22 @@ def _node_text(nodes: Nodes, window: str, times: str) -> memoryview | None:
     numbers = 6 * _LONGEST_INTEGER + 7 * _LONGEST_FLOAT
     out = np.empty(len(nodes) * (literals.size + numbers) + _BLOCK, dtype=np.uint8)
     end = write_nodes(out, *literals, nodes.agent_id, integers, floats, nodes.dominant_side)
-    return _listed(out, end)
+    if end == _UNWRITABLE:
+        return None
+    return out[: max(end - len(","), 0)].data
 
 
-def _edge_text(edges: Edges, window: str) -> memoryview | None:
+def _edge_text(edges: Edges, window: str) -> memoryview:
     literals = _Literals.of((
-        '{"src":"agent:',
         f'{window}","dst":"agent:',
         *(f'{window}","type":"{name}","w":' for name in EDGE_TYPES),
-        "},",
+        '},{"src":"agent:',
     ))  # fmt: skip
     numbers = 2 * _LONGEST_INTEGER + _LONGEST_FLOAT
     out = np.empty(len(edges) * (literals.size + numbers) + _BLOCK, dtype=np.uint8)
     end = write_edges(out, *literals, edges.src, edges.dst, edges.kind, edges.w)
-    return _listed(out, end)
-
-
-def _listed(out: NDArray[np.uint8], end: int) -> memoryview | None:
-    """Return the text up to `end` without the comma behind the last item."""
-    return None if end == _UNWRITABLE else out[: max(end - 1, 0)].data
+    begin = len("},")  # the literal between two edges stands before the first one, too
+    return out[begin:end].data
 
 
 @intrinsic
@@ -170,15 +168,17 @@ def put_literal(
 def put_integer(out: NDArray[np.uint8], at: int, value: int) -> int:
     """Write a whole number from 0; return where it ends."""
     digits = 1
-    rest = value
-    while rest >= 10:
-        rest //= 10
+    power = 10
+    while digits < _LONGEST_INTEGER_DIGITS and value >= power:
+        power *= 10
         digits += 1
     end = at + digits
-    rest = value
-    for place in range(end - 1, at - 1, -1):
-        out[place] = 48 + rest % 10
-        rest //= 10
+    place = end
+    while place > at:
+        place -= 1
+        tenth = value // 10
+        out[place] = 48 + value - 10 * tenth
+        value = tenth
     return end
 
 
@@ -268,14 +268,16 @@ def write_edges(
     kind: NDArray[np.int8],
     w: NDArray[np.float64],
 ) -> int:
-    """Write the edges, each followed by a comma; return where they end."""
+    """Write the edges, each after the end of the one before; return where they end."""
     at = 0
     for k in range(src.size):
-        at = put_literal(out, at, text, begin, 0)
+        at = put_literal(out, at, text, begin, 3)
         at = put_integer(out, at, src[k])
-        at = put_literal(out, at, text, begin, 1)
+        at = put_literal(out, at, text, begin, 0)
         at = put_integer(out, at, dst[k])
-        at = put_literal(out, at, text, begin, 2 + kind[k])
+        at = put_literal(out, at, text, begin, 1 + kind[k])
         at = put_float(out, at, w[k])
-        at = put_literal(out, at, text, begin, 4)
+    if src.size > 0:
+        out[at] = 125  # }
+        at += 1
     return at
