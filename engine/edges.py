@@ -64,12 +64,12 @@ class EdgeCap:
 
     def edges(self, keys: NDArray[np.int64], agent_id: NDArray[np.int64]) -> Edges:
         """Spell out rank keys; `agent_id` are the ids of the frame's nodes."""
-        return Edges(
-            src=agent_id[keys >> _NODE_BITS & _NODE_MASK],
-            dst=agent_id[keys & _NODE_MASK],
-            kind=(keys >> _KIND_BIT & 1).astype(np.int8),
-            w=self._weights[keys >> _COUNT_BIT],
-        )
+        src = np.empty(keys.size, dtype=np.int64)
+        dst = np.empty(keys.size, dtype=np.int64)
+        kind = np.empty(keys.size, dtype=np.int8)
+        w = np.empty(keys.size)
+        spell_out(keys, agent_id, self._weights, (src, dst), kind, w)
+        return Edges(src, dst, kind, w)
 
 
 class NodeRows(NamedTuple):
@@ -92,8 +92,7 @@ def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -
     Cost: O(size of the table), up to twice.
     """
     node_of, W = nodes.of_slot, pairs.histogram.size - 1
-    most = min(most, int(pairs.histogram[1:].sum()))
-    least, wanted = threshold(pairs.histogram, most)
+    least, wanted, most = threshold(pairs.histogram, most)
     last_src = nodes.size
     if pairs.histogram[least] > wanted:
         ties = np.zeros(nodes.size, dtype=np.int64)
@@ -114,8 +113,7 @@ def keys_from_rows(
     """
     histogram = np.zeros(W + 1, dtype=np.int64)
     count_rows(rows, histogram)
-    most = min(most, int(histogram[1:].sum()))
-    least, wanted = threshold(histogram, most)
+    least, wanted, most = threshold(histogram, most)
     last_src = nodes.size
     if histogram[least] > wanted:
         ties = np.zeros(nodes.size, dtype=np.int64)
@@ -182,14 +180,33 @@ def sort_by_field(keys: NDArray[np.int64], bit: int, mask: int, greatest: int) -
 
 
 @kernel
-def threshold(histogram: NDArray[np.int64], most: int) -> tuple[int, int]:
-    """Return the least count among the `most` best, and how many of just that count fit."""
+def threshold(histogram: NDArray[np.int64], most: int) -> tuple[int, int, int]:
+    """Return the least count among the `most` best, how many of just that fit, how many in all."""
     left = most
     for count in range(histogram.size - 1, 0, -1):
         if histogram[count] >= left:
-            return count, left
+            return count, left, most
         left -= histogram[count]
-    return 1, histogram[1]
+    return 1, histogram[1], most - left
+
+
+@kernel
+def spell_out(
+    keys: NDArray[np.int64],
+    agent_id: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    ends: tuple[NDArray[np.int64], NDArray[np.int64]],
+    kind: NDArray[np.int8],
+    w: NDArray[np.float64],
+) -> None:
+    """Write the columns of the edges that rank keys stand for."""
+    src, dst = ends
+    for k in range(keys.size):
+        key = keys[k]
+        src[k] = agent_id[key >> _NODE_BITS & _NODE_MASK]
+        dst[k] = agent_id[key & _NODE_MASK]
+        kind[k] = key >> _KIND_BIT & 1
+        w[k] = weights[key >> _COUNT_BIT]
 
 
 @kernel

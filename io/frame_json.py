@@ -201,14 +201,16 @@ def put_float(out: NDArray[np.uint8], at: int, value: float) -> int:
     at = put_integer(out, at, whole)
     out[at] = 46  # .
     at += 1
-    digit = 100000
-    while True:
-        out[at] = 48 + fraction // digit
-        at += 1
-        fraction %= digit
-        if fraction == 0:
-            return at
-        digit //= 10
+    digits = 6
+    while digits > 1 and fraction % 10 == 0:
+        fraction //= 10
+        digits -= 1
+    # From the right, since dividing by the constant 10 is a multiplication.
+    for place in range(at + digits - 1, at - 1, -1):
+        tenth = fraction // 10
+        out[place] = 48 + fraction - 10 * tenth
+        fraction = tenth
+    return at + digits
 
 
 @kernel
@@ -269,14 +271,20 @@ def write_edges(
     w: NDArray[np.float64],
 ) -> int:
     """Write the edges, each after the end of the one before; return where they end."""
-    at = 0
+    at = weight_at = weight_size = 0
     for k in range(src.size):
         at = put_literal(out, at, text, begin, 3)
         at = put_integer(out, at, src[k])
         at = put_literal(out, at, text, begin, 0)
         at = put_integer(out, at, dst[k])
         at = put_literal(out, at, text, begin, 1 + kind[k])
-        at = put_float(out, at, w[k])
+        if k > 0 and w[k] == w[k - 1]:  # as most are, listed by weight: copied from the last edge
+            copy_block(out, at, out, weight_at)
+            weight_at, at = at, at + weight_size
+        else:
+            weight_at = at
+            at = put_float(out, at, w[k])
+            weight_size = at - weight_at
     if src.size > 0:
         out[at] = 125  # }
         at += 1
