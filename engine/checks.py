@@ -152,9 +152,15 @@ def _converted(array: NDArray[Any], dtype: np.dtype[Any], name: str, t: int) -> 
     elif np.issubdtype(array.dtype, np.floating):
         fits = fits or dtype.kind == "f"
     if not fits:
-        problem = f"must hold {dtype.name}"
-        raise TickError(problem, t=t, field=name, value=f"dtype {array.dtype}")
+        raise TickError(f"must hold {dtype.name}", t=t, field=name, value=_misfit(array, dtype))
     return array.astype(dtype, order="C")
+
+
+def _misfit(array: NDArray[Any], dtype: np.dtype[Any]) -> object:
+    """Return what to show of an array that does not convert: a value, or its own dtype."""
+    if np.issubdtype(array.dtype, np.integer):
+        return array[array.astype(dtype) != array][0].item()
+    return f"dtype {array.dtype}"
 
 
 @kernel

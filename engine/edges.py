@@ -16,12 +16,13 @@ import numpy as np
 
 from marketcam.engine.frame import Edges
 from marketcam.engine.jit import kernel
-from marketcam.engine.tiles import TILE, TileRows
+from marketcam.engine.pair_counts import SLOT_BITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.pair_counts import PairCounts
+    from marketcam.engine.tiles import TileRows
 
 __all__ = [
     "MATCH",
@@ -41,8 +42,7 @@ _KIND_BIT: Final = 2 * _NODE_BITS
 _COUNT_BIT: Final = _KIND_BIT + 1
 _NODE_MASK: Final = (1 << _NODE_BITS) - 1
 _PAIR_MASK: Final = (1 << _KIND_BIT) - 1
-_SLOT_BITS: Final = 32
-_TILE: Final = TILE
+_SLOT_BITS: Final = SLOT_BITS
 
 MOST_NODES: Final = 1 << _NODE_BITS
 """Agents a window can hold: what fits into a rank key."""
@@ -108,7 +108,7 @@ def keys_from_rows(
 ) -> tuple[NDArray[np.int64], int]:
     """Return the `most` best rank keys among some rows of tiles, sorted, and their least count.
 
-    Pairs in other rows must not be among the best. Cost: O(rows x TILE), a few passes, of which
+    Pairs in other rows must not be among the best. Cost: O(rows x side), a few passes, of which
     those over rows of equal counts are vectorized.
     """
     histogram = np.zeros(W + 1, dtype=np.int64)
@@ -263,13 +263,14 @@ def gather_counts(
 @kernel
 def row_of_counts(rows: TileRows, place: int) -> tuple[int, int, NDArray[np.uint16]]:
     """Return the slot of a row of tiles, the slot of its first count, and the counts."""
-    tile = place // _TILE
+    side = rows.tiles.shape[1]
+    tile = place // side
     bj = int((math.sqrt(8.0 * tile + 1.0) - 1.0) / 2.0)
-    left = bj * _TILE
-    i = (tile - bj * (bj + 1) // 2) * _TILE + place % _TILE
+    left = bj * side
+    i = (tile - bj * (bj + 1) // 2) * side + place % side
     begin = max(left, i + 1)
-    right = min(left + _TILE, rows.used)
-    return i, begin, rows.tiles[tile, place % _TILE, begin - left : right - left]
+    right = min(left + side, rows.used)
+    return i, begin, rows.tiles[tile, place % side, begin - left : right - left]
 
 
 @kernel
@@ -285,7 +286,7 @@ def extremes(counts: NDArray[np.uint16]) -> tuple[int, int]:
 
 @kernel
 def occurrences(counts: NDArray[np.uint16], wanted: int) -> int:
-    """Return how many of at most TILE counts are the `wanted` one."""
+    """Return how many of fewer than 2**16 counts are the `wanted` one."""
     found = np.uint16(0)
     sixteen_bits = np.uint16(wanted)
     for j in range(counts.size):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketcam.engine.errors import LimitError
+from marketcam.engine.limits import whole_number
 from marketcam.engine.market_kernels import (
     DIFFERENCES,
     LIQUIDITY,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_AGENTS", "MAX_SEED", "InfiniteGameMarket", "check_integer"]
+__all__ = ["MAX_AGENTS", "MAX_SEED", "InfiniteGameMarket"]
 
 MAX_AGENTS: Final = 100_000
 """Most agents the market starts with."""
@@ -81,13 +81,12 @@ class InfiniteGameMarket:
         *,
         pool_only: bool = False,
     ) -> None:
-        check_integer("IG_AGENTS", agents, 1, MAX_AGENTS)
-        check_integer("IG_SEED", seed, 0, MAX_SEED)
-        check_integer("IG_ADJUST_INTERVAL", adjust_interval, 1, MAX_ID)
-        if max_agents is not None:
-            check_integer("IG_MAX_AGENTS", max_agents, agents, MAX_ID)
-        self._adjust_interval = adjust_interval
-        self._max_agents = max_agents
+        agents = whole_number("agents", agents, 1, MAX_AGENTS)
+        seed = whole_number("seed", seed, 0, MAX_SEED)
+        self._adjust_interval = whole_number("adjust_interval", adjust_interval, 1, MAX_ID)
+        self._max_agents = (
+            None if max_agents is None else whole_number("max_agents", max_agents, agents, MAX_ID)
+        )
         self._pool_only = pool_only
         self._random = np.random.Generator(np.random.PCG64(seed))
         self._t = 0
@@ -179,9 +178,3 @@ class InfiniteGameMarket:
         self._fill = np.empty(n, dtype=np.int8)
         self._rows = np.empty((2, n), dtype=np.int64)
         self._counts = np.empty(min(n, MAX_BUCKETS), dtype=np.int64)
-
-
-def check_integer(name: str, value: object, low: int, high: int) -> None:
-    """Raise `LimitError`, naming the setting, unless `value` is an integer of `low`..`high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise LimitError(f"{name} must be an integer of {low}..{high}, got {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class Metric:
         if tick.state is None:
             return None
         known = tick.experience[~np.isnan(tick.experience)]
-        average = float(known.mean()) if known.size else 0.0
+        average = _mean(known.tolist()) if known.size else 0.0
         return cls(
             tick.t,
             MarketState(*map(_rounded, tick.state)),
@@ -58,6 +59,13 @@ class Metric:
             "avg_exp": self.avg_exp,
             "matches_n": self.matches_n,
         }
+
+
+def _mean(values: list[float]) -> float:
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # of the sum, not of the mean
+        return math.fsum(value / len(values) for value in values)
 
 
 def _rounded(value: float) -> float:

@@ -17,11 +17,12 @@ from marketcam.engine.jit import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PairCounts"]
+__all__ = ["SLOT_BITS", "PairCounts"]
 
 _EMPTY: Final = -1
 _SMALLEST: Final = 256
-_SLOT_BITS: Final = 32
+SLOT_BITS: Final = 32
+"""Where the lower slot begins in a key."""
 
 
 class PairCounts:
@@ -100,7 +101,7 @@ def _doubled(size: int, needed: int) -> int:
 @kernel
 def home(key: int, size: int) -> int:
     """Return the place a key would take in an empty table of `size`, a power of two."""
-    mixed = ((key >> _SLOT_BITS) * 0x9E3779B1 ^ (key & 0xFFFFFFFF) * 0x85EBCA6B) & 0x7FFFFFFF
+    mixed = ((key >> SLOT_BITS) * 0x9E3779B1 ^ (key & 0xFFFFFFFF) * 0x85EBCA6B) & 0x7FFFFFFF
     return (mixed * 0x9E3779B1 >> 15) & (size - 1)
 
 
@@ -128,7 +129,7 @@ def add_pairs(
     for k in range(pairs.shape[0]):
         a = np.int64(pairs[k, 0])
         b = np.int64(pairs[k, 1])
-        key = _EMPTY if a < 0 or b < 0 else min(a, b) << _SLOT_BITS | max(a, b)
+        key = _EMPTY if a < 0 or b < 0 else min(a, b) << SLOT_BITS | max(a, b)
         ring[end] = key
         end = end + 1 if end + 1 < ring.size else 0
         if key == _EMPTY:

@@ -40,6 +40,7 @@ _DISTANCES: Final = 2
 _MATCHES: Final = 3
 
 _BUY: Final = 1
+_GREATEST: Final = 1.7976931348623157e308
 _EXACT_FROM: Final = 2.0**33
 """Doubles this large lie further apart than 1e-6: rounding to 6 decimals returns them as is."""
 
@@ -199,6 +200,14 @@ def round6(x: float) -> float:
 
 
 @kernel
+def bounded(x: float) -> float:
+    """Return the largest double in place of what has left the doubles: JSON has no infinity."""
+    if math.isnan(x):
+        return _GREATEST
+    return min(max(x, -_GREATEST), _GREATEST)
+
+
+@kernel
 def merge_panes(
     slots: NDArray[np.int64],
     W: int,
@@ -251,12 +260,12 @@ def merge_panes(
         integers[2, k] = W - quotes
         integers[3, k] = matches
         floats[0, k] = round6(matches / W)
-        floats[1, k] = round6(mean)
-        floats[2, k] = round6(math.sqrt(m2 / quotes)) if quotes else 0.0
-        floats[3, k] = round6(distance / distances) if distances else 0.0
+        floats[1, k] = round6(bounded(mean))
+        floats[2, k] = round6(bounded(math.sqrt(m2 / quotes))) if quotes else 0.0
+        floats[3, k] = round6(bounded(distance / distances)) if distances else 0.0
         floats[4, k] = round6(first)
         floats[5, k] = round6(last)
-        floats[6, k] = 0.0 if math.isnan(first) else round6(last - first)
+        floats[6, k] = 0.0 if math.isnan(first) else round6(bounded(last - first))
         none = W - quotes
         if buys > 0 and buys >= sells and buys >= none:
             integers[4, k] = 1

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PairTable"]
 
-_TILE: Final = TILE
 _ABSENT: Final = 0xFFFF
 _RANK: Final = 0
 _LOW: Final = 1
 _WIDTH: Final = 2
 _NONE: Final = 2**16  # more than any count
+_TICKS_A_PASS: Final = 64  # added at once at most, so that their ranks stay in cache
 
 
 class PairTable:
@@ -44,17 +44,20 @@ class PairTable:
     ticks being ``W + stride``.
     """
 
-    def __init__(self, W: int, stride: int, eps_pct: float, budget: int) -> None:
+    def __init__(
+        self, W: int, stride: int, eps_pct: float, budget: int, *, side: int = TILE
+    ) -> None:
         self._W = W
         self._eps_pct = eps_pct
         self._budget = budget
+        self._side = side
         # Adding and taking away 2 * stride ticks must cost less than counting W anew.
         self._incremental = 2 * stride < W
         self._rows = W + stride if self._incremental else W
         self._quotes = np.zeros(self._rows, dtype=np.int64)
         self._ranks = np.empty((self._rows, 3, 0), dtype=np.uint16)
         self._ordered = np.empty(0)
-        self._tiles = np.zeros((0, TILE, TILE), dtype=np.uint16)
+        self._tiles = np.zeros((0, side, side), dtype=np.uint16)
         self.clear()
 
     def clear(self) -> None:
@@ -62,18 +65,19 @@ class PairTable:
         self._quotes.fill(0)
         self._tiles.fill(0)
         self._guess = 1
-        self._counted_from = self._counted_to = 0  # half-open range of the ticks counted
+        self._counted: range | None = None  # the ticks counted
 
     @property
     def most_agents(self) -> int:
         """Agents a window can hold within the budget."""
-        return most_agents(self._budget)
+        return most_agents(self._budget, self._rows, self._side)
 
     def limit(self, agents: int) -> str:
         """Say what `agents` agents would need, and the ways out."""
+        needed = pair_table_bytes(agents, self._rows, self._side)
         return (
-            f"the proximity rule 'pairs' would need {pair_table_bytes(agents) / 2**20:,.0f} MiB of "
-            f"the {self._budget / 2**20:,.0f} MiB it may take; raise pair_budget_bytes "
+            f"the proximity rule 'pairs' would need {_mebibytes(needed)} MiB of the "
+            f"{_mebibytes(self._budget)} MiB it may take; raise pair_budget_bytes "
             "(IG_CAM_PAIR_BUDGET_BYTES) or choose the rule 'neighbors' (IG_CAM_PROXIMITY)"
         )
 
@@ -84,9 +88,10 @@ class PairTable:
             self._ranks = np.full((self._rows, 3, capacity), _ABSENT, dtype=np.uint16)
             self._ranks[:, :, : old.shape[2]] = old
             self._ordered = np.empty(capacity)
-        needed = tile_count(used)
+        needed = tile_count(used, self._side)
         if needed > len(self._tiles):
-            tiles = np.zeros((max(needed, 2 * len(self._tiles)), TILE, TILE), dtype=np.uint16)
+            shape = (max(needed, 2 * len(self._tiles)), self._side, self._side)
+            tiles = np.zeros(shape, dtype=np.uint16)
             tiles[: len(self._tiles)] = self._tiles
             self._tiles = tiles
 
@@ -130,22 +135,35 @@ class PairTable:
 
     def _count(self, t0: int, t: int, used: int, least: int) -> TileRows:
         """Bring the counts to the ticks from `t0` to `t`; return the rows that reach `least`."""
-        kept = self._incremental and t0 <= self._counted_to
-        if not kept or t + 1 - self._counted_from > self._rows:
-            self._tiles[: tile_count(used)].fill(0)
-            self._counted_from = self._counted_to = t0
-        added = self._places(self._counted_to, t + 1)
-        removed = self._places(self._counted_from, t0)
-        places = np.empty(tile_count(used) * TILE, dtype=np.int64)
-        ticks = np.concatenate((added, removed)), added.size
-        found = update_tiles(self._tiles, self._ranks, used, ticks, least, places)
-        self._counted_from, self._counted_to = t0, t + 1
+        counted = self._counted
+        if not self._incremental or counted is None or not self._can_follow(counted, t0, t):
+            self._tiles[: tile_count(used, self._side)].fill(0)
+            counted = range(t0, t0)
+        added = self._places(counted.stop, t + 1)
+        removed = self._places(counted.start, t0)
+        self._counted = range(t0, t + 1)
+        places = np.empty(tile_count(used, self._side) * self._side, dtype=np.int64)
+        for begin in range(_TICKS_A_PASS, added.size, _TICKS_A_PASS):
+            ticks = added[begin : begin + _TICKS_A_PASS]
+            update_tiles(self._tiles, self._ranks, used, (ticks, ticks.size), _NONE, places)
+        ticks = np.concatenate((added[:_TICKS_A_PASS], removed))
+        n_added = ticks.size - removed.size
+        found = update_tiles(self._tiles, self._ranks, used, (ticks, n_added), least, places)
         return TileRows(self._tiles, places[:found], used)
+
+    def _can_follow(self, counted: range, t0: int, t: int) -> bool:
+        """Tell whether the counted ticks reach into the window and their ranks are still here."""
+        return counted.start <= t0 <= counted.stop and t + 1 - counted.start <= self._rows
 
     def _places(self, begin: int, end: int) -> NDArray[np.int64]:
         """Return the rows of the ticks in [begin, end) in which any two agents quoted."""
         places = np.arange(begin, end, dtype=np.int64) % self._rows
         return places[self._quotes[places] > 1]
+
+
+def _mebibytes(size: int) -> str:
+    mebibytes = size / 2**20
+    return f"{mebibytes:,.0f}" if mebibytes >= 10 else f"{mebibytes:.2g}"
 
 
 @kernel
@@ -216,12 +234,12 @@ def reaches(counts: NDArray[np.uint16], least: int) -> bool:
 def copy_ranks(
     ranks: NDArray[np.uint16], ticks: NDArray[np.int64], begin: int, end: int
 ) -> NDArray[np.uint16]:
-    """Return rank, low and width of the slots begin … end in some ticks, uint16[ticks, 3, TILE].
+    """Return rank, low and width of the slots begin … end in some ticks, uint16[ticks, 3, n].
 
     Where they stand, the ticks' rows lie a power of two apart and drive each other out of the
     cache: reading them in place took three times as long.
     """
-    near = np.empty((ticks.size, 3, _TILE), dtype=np.uint16)
+    near = np.empty((ticks.size, 3, end - begin), dtype=np.uint16)
     for k in range(ticks.size):
         for column in range(3):
             for j in range(begin, end):
@@ -239,7 +257,7 @@ def update_tile(
     least: int,
     places: NDArray[np.int64],
 ) -> int:
-    """Add the first `n_added` ticks of uint16[ticks, 3, TILE] ranks, take away the others.
+    """Add the first `n_added` ticks of uint16[ticks, 3, side] ranks, take away the others.
 
     `shape` is the number of rows and of columns in use, and whether the tile lies on the diagonal.
     Writes to `places` the rows with a count of at least `least`, returns how many.
@@ -278,18 +296,18 @@ def update_tiles(
     """
     rows_of_ticks, n_added = ticks
     found = 0
-    blocks = (used + _TILE - 1) // _TILE
-    for bj in range(blocks):
-        right = min(bj * _TILE + _TILE, used)
-        theirs = copy_ranks(ranks, rows_of_ticks, bj * _TILE, right)
+    side = tiles.shape[1]
+    for bj in range((used + side - 1) // side):
+        right = min(bj * side + side, used)
+        theirs = copy_ranks(ranks, rows_of_ticks, bj * side, right)
         for bi in range(bj + 1):
-            below = min(bi * _TILE + _TILE, used)
-            mine = copy_ranks(ranks, rows_of_ticks, bi * _TILE, below)
-            shape = (below - bi * _TILE, right - bj * _TILE, bi == bj)
+            below = min(bi * side + side, used)
+            mine = copy_ranks(ranks, rows_of_ticks, bi * side, below)
+            shape = (below - bi * side, right - bj * side, bi == bj)
             tile = bj * (bj + 1) // 2 + bi
             reached = places[found:]
             more = update_tile(tiles[tile], mine, theirs, n_added, shape, least, reached)
             for k in range(more):
-                reached[k] += tile * _TILE
+                reached[k] += tile * side
             found += more
     return found

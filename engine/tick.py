@@ -51,7 +51,8 @@ class MarketState(NamedTuple):
 class Tick:
     """One raw tick. Arrays are not copied and must not be changed afterwards.
 
-    The constructor trusts its arguments; `from_dict` and `from_arrays` check theirs.
+    The constructor trusts its arguments; `from_dict` checks its own, and
+    `SlidingWindowCamera.ingest_arrays` those that come as arrays.
 
     Attributes:
         t: tick number.
@@ -85,7 +86,11 @@ class Tick:
         return _DictReader(raw).tick()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the dict form, with string ids, ready for JSON; the inverse of `from_dict`."""
+        """Return the dict form, with string ids, ready for JSON.
+
+        `from_dict` makes the same tick of it. What a tick does not hold is not made up: sizes, and
+        which of `agents` and `actions` named an agent that does nothing.
+        """
         ids = [str(i) for i in self.agent_id.tolist()]
         known = [None if e != e else e for e in self.experience.tolist()]  # noqa: PLR0124
         raw: dict[str, Any] = {"t": self.t, "mid": self.mid}
@@ -93,7 +98,7 @@ class Tick:
             raw["s"] = self.state._asdict()
         raw["agents"] = dict(zip(ids, known, strict=True))
         raw["actions"] = {
-            i: {"side": SIDES[side], "price": price, "size": 1.0}
+            i: {"side": SIDES[side], "price": price}
             for i, side, price in zip(ids, self.side.tolist(), self.price.tolist(), strict=True)
             if side
         }

@@ -6,7 +6,7 @@ stands at ``bj (bj + 1) / 2 + bi``: more slots mean more tiles behind, and none 
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class TileRows(NamedTuple):
     """Some rows of a table of tiles.
 
     Attributes:
-        tiles: uint16[tiles, TILE, TILE].
+        tiles: uint16[tiles, side, side].
         places: int64[n], places in the list of all rows of all tiles.
         used: slots in use; what lies beyond them or across the diagonal is left out.
     """
@@ -37,19 +37,21 @@ class TileRows(NamedTuple):
     used: int
 
 
-def tile_count(slots: int) -> int:
-    """Return the number of tiles that `slots` slots take."""
-    blocks = -(-slots // TILE)
+def tile_count(slots: int, side: int) -> int:
+    """Return the number of tiles, `side` slots wide, that `slots` slots take."""
+    blocks = -(-slots // side)
     return blocks * (blocks + 1) // 2
 
 
-def pair_table_bytes(agents: int) -> int:
-    """Return the memory the rule `pairs` needs for its counts, about agents² bytes."""
-    return tile_count(agents) * TILE * TILE * 2
+def pair_table_bytes(agents: int, ticks: int, side: int = TILE) -> int:
+    """Return the memory of the rule `pairs`: about agents² bytes of counts, 6 a rank.
+
+    `ticks` are the ticks whose ranks are kept, ``W + stride`` at most.
+    """
+    return tile_count(agents, side) * side * side * 2 + agents * ticks * 6
 
 
-def most_agents(budget: int) -> int:
-    """Return how many agents fit into `budget` bytes, the inverse of `pair_table_bytes`."""
-    tiles = budget // pair_table_bytes(1)
-    blocks = (math.isqrt(8 * tiles + 1) - 1) // 2
-    return min(blocks * TILE, MOST_SLOTS)
+def most_agents(budget: int, ticks: int, side: int = TILE) -> int:
+    """Return how many agents fit into `budget` bytes; see `pair_table_bytes`."""
+    fits = range(MOST_SLOTS + 1)
+    return bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks, side)) - 1

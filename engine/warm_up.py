@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["warm_up"]
 
-_AGENTS = 3
+_AGENTS = 70  # more than tables have room for at first
 _TICKS = 5
 
 
@@ -33,7 +33,8 @@ def _film(proximity: str) -> Frame:
     camera = SlidingWindowCamera(W=3, stride=1, edge_cap=1, match_share=0.0, proximity=proximity)  # type: ignore[arg-type]
     frame = None
     for t in range(1, _TICKS):
-        # New agents every tick, in descending order: slots are freed, handed on, and grow.
+        # New agents every tick, in descending order: slots are freed, handed on, and grow, and so
+        # do the tables of pairs.
         ids = np.arange(_AGENTS * t * t + _AGENTS, _AGENTS * t * t, -1)
         side = (1 + ids % 2).astype(np.int8)
         matches = np.stack([ids, np.roll(ids, 1)], axis=1)

@@ -140,7 +140,7 @@ def streams(
     places = st.lists(st.integers(0, length), max_size=2)
     leaps = draw(places) if gaps else []
     spoiled = draw(places) if faults else []
-    t = draw(st.sampled_from([0, 0, 1, W, 1_000_000_007]))
+    t = draw(st.sampled_from([0, 0, 1, W, 1_000_000_007, -1, -W, -(10**9)]))
     cast, mid, raws = population, None, []
     for index in range(length):
         if draw(st.integers(0, 3)) == 0:

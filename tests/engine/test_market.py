@@ -213,14 +213,14 @@ def test_closing_ends_the_iteration():
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
     [
-        ("agents", 0, "IG_AGENTS must be an integer of 1..100000, got 0"),
-        ("agents", 100_001, "IG_AGENTS must be an integer of 1..100000, got 100001"),
-        ("agents", 3.0, "IG_AGENTS must be an integer of 1..100000, got 3.0"),
-        ("agents", True, "IG_AGENTS must be an integer of 1..100000, got True"),
-        ("seed", -1, "IG_SEED must be an integer of 0..4294967295, got -1"),
-        ("seed", 2**32, "IG_SEED must be an integer of 0..4294967295, got 4294967296"),
-        ("adjust_interval", 0, "IG_ADJUST_INTERVAL must be an integer of 1..9007199254740991"),
-        ("max_agents", 2, "IG_MAX_AGENTS must be an integer of 3..9007199254740991, got 2"),
+        ("agents", 0, "agents must be a whole number of 1 to 100000, got 0"),
+        ("agents", 100_001, "agents must be a whole number of 1 to 100000, got 100001"),
+        ("agents", 3.0, "agents must be a whole number of 1 to 100000, got 3.0"),
+        ("agents", True, "agents must be a whole number of 1 to 100000, got True"),
+        ("seed", -1, "seed must be a whole number of 0 to 4294967295, got -1"),
+        ("seed", 2**32, "seed must be a whole number of 0 to 4294967295, got 4294967296"),
+        ("adjust_interval", 0, "adjust_interval must be a whole number of 1 to 9007199254740991"),
+        ("max_agents", 2, "max_agents must be a whole number of 3 to 9007199254740991, got 2"),
     ],
 )
 def test_arguments_out_of_range_are_named(argument, value, message):

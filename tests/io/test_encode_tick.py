@@ -59,7 +59,7 @@ def test_a_tick_line_written_out():
         "mid": None,
         "s": STATE,
         "agents": {"4": None, "9": 0.25},
-        "actions": {"4": {"side": "buy", "price": 1.5, "size": 1.0}},
+        "actions": {"4": {"side": "buy", "price": 1.5}},
         "matches": [[4, -1]],
     }
 
