@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from marketcam.engine.checks import ArrayChecker
 from marketcam.engine.errors import LimitError, TickError
+from marketcam.engine.limits import finite_number_in, whole_number
 from marketcam.engine.tick import Tick
 from marketcam.engine.window import Window, WindowSettings
 
@@ -22,8 +21,6 @@ __all__ = ["PAIR_BUDGET", "SlidingWindowCamera"]
 
 PAIR_BUDGET: Final = 2**31
 """Default for the memory that the rule `pairs` may take for its counts, in bytes."""
-
-_INFINITE: Final = 2**53
 
 
 class SlidingWindowCamera:
@@ -67,15 +64,15 @@ class SlidingWindowCamera:
         if proximity not in ("pairs", "neighbors"):
             raise LimitError(f"proximity must be 'pairs' or 'neighbors', got {proximity!r}")
         self._settings = WindowSettings(
-            W=_whole("W", W, 1, 65535),
-            stride=_whole("stride", stride, 1),
-            eps_pct=_real("eps_pct", eps_pct, 0.0),
-            edge_cap=_whole("edge_cap", edge_cap, 0),
+            W=whole_number("W", W, 1, 65535),
+            stride=whole_number("stride", stride, 1),
+            eps_pct=finite_number_in("eps_pct", eps_pct, 0.0),
+            edge_cap=whole_number("edge_cap", edge_cap, 0),
             proximity=proximity,
-            match_share=_real("match_share", match_share, 0.0, 1.0),
-            burst_z=_real("burst_z", burst_z, 0.0),
-            shock_z=_real("shock_z", shock_z, 0.0),
-            pair_budget_bytes=_whole("pair_budget_bytes", pair_budget_bytes, 0),
+            match_share=finite_number_in("match_share", match_share, 0.0, 1.0),
+            burst_z=finite_number_in("burst_z", burst_z, 0.0),
+            shock_z=finite_number_in("shock_z", shock_z, 0.0),
+            pair_budget_bytes=whole_number("pair_budget_bytes", pair_budget_bytes, 0),
         )
         self._window = Window(self._settings)
         self._checker = ArrayChecker()
@@ -146,21 +143,3 @@ class SlidingWindowCamera:
         """Return the frame of tick `t` as the dict of a `frame` message, or None."""
         frame = self.maybe_frame(t)
         return None if frame is None else frame.to_dict()
-
-
-def _whole(name: str, value: object, least: int, most: int = _INFINITE) -> int:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:  # type: ignore[operator]
-        raise LimitError(f"{name} must be a whole number {_range(least, most)}, got {value!r}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-def _real(name: str, value: object, least: float, most: float = math.inf) -> float:
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not least <= value <= most or not math.isfinite(value):  # type: ignore[arg-type, operator]
-        raise LimitError(f"{name} must be a finite number {_range(least, most)}, got {value!r}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _range(least: float, most: float) -> str:
-    return f"from {least}" if most in (_INFINITE, math.inf) else f"of {least} to {most}"

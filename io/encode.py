@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_frame", "encode_metric", "encode_tick"]
 
+_ORJSON_BUFFER: Final = 4096
+
 
 def encode_frame(frame: Frame) -> bytes:
     """Return the JSON text of a frame, byte-identical to `orjson.dumps(frame.to_dict())`."""
@@ -21,9 +23,14 @@ def encode_frame(frame: Frame) -> bytes:
 
 def encode_metric(metric: Metric) -> bytes:
     """Return the JSON text of a metric."""
-    return orjson.dumps(metric.to_dict())
+    return _compact(orjson.dumps(metric.to_dict()))
 
 
 def encode_tick(tick: Tick) -> bytes:
     """Return the JSON text of a raw tick, a line that `Tick.from_dict` reads back exactly."""
-    return orjson.dumps(tick.to_dict())
+    return _compact(orjson.dumps(tick.to_dict()))
+
+
+def _compact(text: bytes) -> bytes:
+    """Return a short text in memory of its own size; orjson leaves it in a buffer of 4 KB."""
+    return bytes(memoryview(text)) if len(text) < _ORJSON_BUFFER else text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.sources.errors import (
     MalformedLineError,
     SimulatorError,
     SourceError,
     TickLineError,
 )
-from marketcam.io.sources.line_reader import MAX_LINE_BYTES, TornEnd
+from marketcam.io.sources.line_reader import TornEnd
 from marketcam.io.sources.simulator import SimulatorSource
 from marketcam.io.sources.tick_lines import BadLine, TickLines, fail_on_bad_line
 

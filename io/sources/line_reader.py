@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
+from marketcam.io.lines import MAX_LINE_BYTES, MAX_WINDOW_BYTES
 from marketcam.io.sources.errors import SourceError
 
 if TYPE_CHECKING:
@@ -14,10 +15,7 @@ if TYPE_CHECKING:
 
     from marketcam.io.sources.byte_input import ByteInput
 
-__all__ = ["MAX_LINE_BYTES", "LineReader", "TornEnd"]
-
-MAX_LINE_BYTES: Final = 64 * 2**20
-"""Longest line that is read, seven times a tick of 100,000 agents; a longer one is a bad line."""
+__all__ = ["LineReader", "TornEnd"]
 
 _READ_BYTES: Final = 64 * 1024
 _DECODE_BYTES: Final = 1024
@@ -66,7 +64,9 @@ class LineReader:
     def __iter__(self) -> Iterator[bytes | None]:
         """Yield the lines without their ends, None for one that is too long to be read.
 
-        Memory: the line, and 32 MiB for compressed input at worst.
+        Memory: twice the line. For compressed input also its window, 128 MiB at most (a larger
+        one is damage), and what is decoded in one go: little of honest data, of hostile ones
+        32 MiB of text and its lines.
 
         Raises:
             SourceError: reading failed, or the zstd data are damaged; names the last line.
@@ -107,12 +107,16 @@ class LineReader:
             step = data[start : start + _DECODE_BYTES]
             while step:
                 if self._frame is None:
-                    self._frame = zstandard.ZstdDecompressor().decompressobj()
+                    self._frame = _decoder()
                 yield self._frame.decompress(step)
                 step = b""
                 if self._frame.eof:
                     step = self._frame.unused_data
                     self._frame = None
+
+
+def _decoder() -> zstandard.ZstdDecompressionObj:
+    return zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
 
 
 class _Pieces:

@@ -38,9 +38,9 @@ class SimulatorClass:
         """
         spelled = _SPELLING.fullmatch(name)
         if spelled is None:
-            raise SimulatorError(f"IG_SIMULATOR must be spelled 'module:Class', got {name!r}")
+            raise SimulatorError(f"simulator must be spelled 'module:Class', got {name!r}")
         if folder is not None and not Path(folder).is_dir():
-            raise SimulatorError(f"IG_SIMULATOR_PATH must be a folder, got {str(folder)!r}")
+            raise SimulatorError(f"path must be a folder, got {str(folder)!r}")
         self.name = name
         self._module_name = spelled["module"]
         self._class_name = spelled["class"]

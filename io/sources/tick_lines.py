@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from marketcam.engine import MarketCameraError, TickError
+from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.sources.byte_input import ByteInput
 from marketcam.io.sources.errors import MalformedLineError, TickLineError
-from marketcam.io.sources.line_reader import MAX_LINE_BYTES, LineReader, TornEnd
+from marketcam.io.sources.line_reader import LineReader, TornEnd
 from marketcam.io.sources.tick_json import parse_tick
 
 if TYPE_CHECKING:

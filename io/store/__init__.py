@@ -4,8 +4,9 @@
 its writers alone. `Store` reads. `recover` puts a store right.
 """
 
+from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
-from marketcam.io.store.decode import MAX_LINE_BYTES, tick_number
+from marketcam.io.store.decode import tick_of_line
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import (
     DamagedSegmentError,
@@ -50,5 +51,5 @@ __all__ = [
     "disk_use",
     "ignore_event",
     "recover",
-    "tick_number",
+    "tick_of_line",
 ]

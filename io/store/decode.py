@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import orjson
 import zstandard
 
+from marketcam.io.lines import MAX_LINE_BYTES, MAX_WINDOW_BYTES
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MAX_LINE_BYTES", "Summary", "blocks", "read_lines", "summary_of", "tick_number"]
+__all__ = ["Summary", "blocks", "read_lines", "summary_of", "tick_of_line"]
 
-MAX_LINE_BYTES: Final = 256 * 1024 * 1024
-"""Longest line a segment may hold: the writer refuses a longer one, the reader calls it damage."""
-
-_MAX_WINDOW_BYTES: Final = 128 * 1024 * 1024  # the default limit of the zstd command
 _MAGIC: Final = zstandard.FRAME_HEADER
 _SKIPPABLE: Final = range(0x184D2A50, 0x184D2A60)
 _RAW, _RLE, _COMPRESSED = range(3)
@@ -44,7 +41,7 @@ class Summary:
     end_t: int | None
 
 
-def tick_number(line: bytes) -> int | None:
+def tick_of_line(line: bytes) -> int | None:
     """Return the `t` of a JSON line, None where it has no integer of that name.
 
     Cost: 0.3 µs for lines that begin as ours do; others are parsed whole.
@@ -80,7 +77,7 @@ def summary_of(lines: Iterable[bytes]) -> Summary:
     last = None
     for count, last in enumerate(lines, 1):  # noqa: B007 - the last pair is the answer
         pass
-    return Summary(count, None if last is None else tick_number(last))
+    return Summary(count, None if last is None else tick_of_line(last))
 
 
 def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -133,7 +130,7 @@ def _skip(file: BinaryIO) -> None:
 def _frame_blocks(file: BinaryIO) -> Iterator[bytes]:
     header = _header(file)
     has_checksum = bool(header[4] & 0x04)
-    decoder = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
+    decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
     try:
         decoder.decompress(header)
         last = False

@@ -44,7 +44,9 @@ class Manifest:
     Raises:
         ManifestError: the file is not a manifest, and `on_damage` is None.
 
-    Cost: 20 µs a record to open, 0.5 KB of memory; two syncs to append, however many.
+    Cost: 15 µs a record to open (40 beside a busy engine), and again once another process has
+    appended; what this object has written it does not read. To append, however many: 1 µs for
+    each record there is, and two syncs. Memory: 0.7 KB a record.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Manifest:
         self._path = folder / MANIFEST
         self._on_damage = on_damage
         self._appending = threading.Lock()
-        self._records: list[bytes] = []  # as they stand, fields of others included
+        self._records = b""  # as they stand, fields of others included
         self._seen: tuple[int, int, int] | None = None
         # Replaced, never changed: whoever asks does not wait for an append and its syncs.
         self._latest: dict[str, SegmentEntry] = {}
@@ -78,8 +80,8 @@ class Manifest:
         added = list(entries)
         with self._appending, locked_folder(self._path.parent):
             self._take_in()
-            records = self._records + [orjson.dumps(entry.to_dict()) for entry in added]
-            replace_whole(self._path, b"[\n" + b",\n".join(records) + b"\n]\n")
+            records = _joined(self._records, (entry.to_dict() for entry in added))
+            replace_whole(self._path, b"[\n" + records + b"\n]\n")
             self._hold(records, [*self._latest.values(), *added])
 
     def _take_in(self) -> None:
@@ -97,9 +99,9 @@ class Manifest:
             self._path.replace(aside)
             self._on_damage(aside, error)
         else:
-            self._hold([orjson.dumps(raw) for raw, _ in records], [entry for _, entry in records])
+            self._hold(_joined(b"", (raw for raw, _ in records)), [entry for _, entry in records])
 
-    def _hold(self, records: list[bytes], entries: list[SegmentEntry]) -> None:
+    def _hold(self, records: bytes, entries: list[SegmentEntry]) -> None:
         self._records = records
         self._latest = latest_records(entries)
         self._live = tuple(entry for entry in self._latest.values() if not entry.removed)
@@ -111,6 +113,16 @@ class Manifest:
         except FileNotFoundError:
             return None
         return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _joined(records: bytes, added: Iterable[dict[str, Any]]) -> bytes:
+    # One text of all: orjson gives a short one the memory of a long one, 4 KB.
+    text = bytearray(records)
+    for record in added:
+        if text:
+            text += b",\n"
+        text += orjson.dumps(record)
+    return bytes(text)
 
 
 def latest_records(entries: Iterable[SegmentEntry]) -> dict[str, SegmentEntry]:

@@ -26,7 +26,8 @@ class RecorderOptions:
         segment_seconds: age at which a segment is closed.
         segment_bytes: JSON bytes at which a segment is closed.
         level: zstd level, 1-22.
-        flush_seconds: how long a line may wait before it can be read from its file.
+        flush_seconds: how long a line may wait before it can be read from its file, beside the
+            time that writing what came before it takes.
         queue_bytes: memory the lines that wait may take; when it is full, `write` waits.
         retention: which old segments go.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from marketcam.engine import LimitError
 from marketcam.io.store.clock import utc_text
-from marketcam.io.store.decode import read_lines, summary_of, tick_number
+from marketcam.io.store.decode import read_lines, summary_of, tick_of_line
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import (
     StoreError,
@@ -218,7 +218,7 @@ def _within(lines: Iterator[bytes], from_t: int | None, to_t: int | None) -> Ite
         yield from lines
         return
     for number, line in enumerate(lines, 1):
-        t = tick_number(line)
+        t = tick_of_line(line)
         if t is None:
             raise StoreError(f"line {number} has no tick number: {line[:60]!r}")
         if to_t is not None and t > to_t:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ __all__ = ["Recorder", "RecorderStatus"]
 
 _WAKE_AT_BYTES: Final = 256 * 1024
 _BATCH_BYTES: Final = 1024 * 1024
-_SHORTEST_ROUND_SECONDS: Final = 0.01
+_SHORTEST_ROUND_SECONDS: Final = 0.001  # whatever flush_seconds is, the thread does not spin
 _LONGEST_ROUND_SECONDS: Final = 1.0  # segments roll this late at most when no line arrives
 _RETENTION_SECONDS: Final = 10.0
 
@@ -267,11 +268,10 @@ class Recorder:
             self._queue.end()
 
     def _record_until_closed(self) -> None:
-        longest = min(self._options.flush_seconds, _LONGEST_ROUND_SECONDS)
-        round_seconds = max(longest, _SHORTEST_ROUND_SECONDS)
+        round_seconds = min(self._options.flush_seconds, _LONGEST_ROUND_SECONDS)
         is_last = False
         while not is_last:
-            batch = self._queue.take(_BATCH_BYTES, round_seconds)
+            batch = self._queue.take(_BATCH_BYTES, self._seconds_to_wait(round_seconds))
             self._record(batch)
             is_last = batch.is_last
         for writer in self._writers.values():
@@ -279,9 +279,16 @@ class Recorder:
         self._publish_totals()
         self._retain_if_due()
 
+    def _seconds_to_wait(self, round_seconds: float) -> float:
+        # Not a whole round where a flush is due before its end: the lines in the queue are as
+        # old as the round that was cut short, and must not wait for another one.
+        due = min((writer.flush_due_at() for writer in self._writers.values()), default=math.inf)
+        left = due - self._clock.steady()
+        return max(_SHORTEST_ROUND_SECONDS, min(round_seconds, left))
+
     def _record(self, batch: Batch) -> None:
         for kind, line, t in batch.lines:
-            self._writers[kind].write_line(line, t)
+            self._writers[kind].take_line(line, t)
         for writer in self._writers.values():
             writer.close_if_old()
             if batch.asks_flush:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
-from marketcam.io.store.decode import Summary, blocks, read_lines, summary_of, tick_number
+from marketcam.io.store.decode import Summary, blocks, read_lines, summary_of, tick_of_line
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 from marketcam.io.store.events import EventSink, ignore_event
@@ -233,7 +233,7 @@ class _FolderRecovery:
             except DamagedSegmentError as error:
                 damage = error
             frame.finish()
-        end_t = None if line is None else tick_number(line)
+        end_t = None if line is None else tick_of_line(line)
         return _Salvaged(frame.lines, frame.file_bytes, end_t, damage)
 
     def _entry(

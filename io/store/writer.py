@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from marketcam.engine import MAX_ID, LimitError
+from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
-from marketcam.io.store.decode import MAX_LINE_BYTES
 from marketcam.io.store.errors import StoreError
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.segment import PendingSegment
@@ -130,6 +130,14 @@ class SegmentWriter:
 
         Cost: 1 µs, and the compression.
         """
+        self.take_line(line, t)
+        self.flush_if_due()
+
+    def take_line(self, line: bytes, t: int) -> None:
+        """Do what `write_line` does, but for the flush: for callers that have more lines at hand.
+
+        A flush between lines that came together would leave the later ones to the next flush.
+        """
         check_line(line, t)
         if self._is_closed:
             raise StoreError(f"the writer of {self._folder.path} is closed")
@@ -148,8 +156,6 @@ class SegmentWriter:
             raise
         if segment.json_bytes >= self._rules.bytes:
             self._close_segment(segment)
-        elif now >= self._flush_at:
-            self._flush(segment, now)
 
     def roll_if_needed(self, current_t: int) -> bool:
         """Close the segment if its time is over; return whether it was.
@@ -174,10 +180,14 @@ class SegmentWriter:
             self._flush(self._segment, self._folder.clock.steady())
 
     def flush_if_due(self) -> None:
-        """Flush when the last flush is `flush_seconds` old; for times without lines."""
+        """Flush when the last flush is `flush_seconds` old, or a segment has begun."""
         now = self._folder.clock.steady()
         if self._segment is not None and now >= self._flush_at:
             self._flush(self._segment, now)
+
+    def flush_due_at(self) -> float:
+        """Return when a flush is due, in steady seconds; infinity where there is no segment."""
+        return math.inf if self._segment is None else self._flush_at
 
     def close(self) -> None:
         """Close the segment being written and the writer; again does nothing.

@@ -229,6 +229,13 @@ def test_arguments_out_of_range_are_named(argument, value, message):
     assert str(refusal.value).startswith(message)
 
 
+def test_numpy_integers_are_integers():
+    given_as_numpy = InfiniteGameMarket(np.int64(5), np.uint32(3), np.int16(7), np.int64(9))
+    plain = InfiniteGameMarket(5, 3, 7, 9)
+    for _ in range(20):
+        assert given_as_numpy.step().to_dict() == plain.step().to_dict()
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(40_000, 60_000), min_size=1, max_size=70))
 def test_median_is_exact(prices):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import random
+import shutil
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from marketcam.engine import LimitError, MarketCameraError, Tick
-from marketcam.io.sources import SimulatorError
-from tests.simulators import FAKE_NAME, clean_slate, fake_simulator
+from marketcam.io.sources import SimulatorError, SimulatorSource
+from tests.simulators import FAKE_FOLDER, FAKE_NAME, clean_slate, fake_simulator
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +96,63 @@ def test_the_seed_decides_the_ticks():
 
     assert run(3) == run(3)
     assert run(3) != run(4)
+
+
+def test_what_else_is_drawn_changes_nothing_and_is_not_changed():
+    def drawn():
+        return random.random(), random.gauss(0, 1), np.random.rand(), np.random.standard_normal()  # noqa: NPY002
+
+    def seed_all():
+        random.seed(8)
+        np.random.seed(8)  # noqa: NPY002 - what others draw from
+
+    alone = [as_values(tick) for tick in islice(fake_simulator(seed=3, adjust_interval=4), 30)]
+    seed_all()
+    expected = [drawn() for _ in range(31)]
+    seed_all()
+    source = fake_simulator(seed=3, adjust_interval=4)
+    beside, others = [], [drawn()]
+    for _ in range(30):
+        beside.append(as_values(source.step()))
+        others.append(drawn())
+    assert beside == alone
+    assert others == expected
+
+
+def test_two_simulators_do_not_disturb_each_other():
+    sources = [fake_simulator(seed=seed, adjust_interval=4) for seed in (3, 3, 4)]
+    ticks = [[as_values(source.step()) for source in sources] for _ in range(30)]
+    assert all(one == same for one, same, _ in ticks)
+    assert any(one != other for one, _, other in ticks)
+
+
+def test_it_draws_what_a_simulator_seeded_in_its_own_process_draws():
+    tick = fake_simulator(seed=7).step()
+    random.seed(7)
+    first = random.uniform(40_000, 60_000)
+    assert tick.price[0] == first
+
+
+def test_a_failed_step_leaves_the_process_its_own_numbers():
+    source = fake_simulator()
+    source._simulator.active_players[2].decide_action = raising(ZeroDivisionError())
+    before = random.getstate()
+    with pytest.raises(SimulatorError):
+        source.step()
+    assert random.getstate() == before
+
+
+def test_a_module_that_seeds_when_imported_seeds_nobody_else(tmp_path):
+    text = (FAKE_FOLDER / "core_system" / "main.py").read_text()
+    package = tmp_path / "core_system"
+    shutil.copytree(FAKE_FOLDER / "core_system", package)
+    (package / "main.py").write_text("import random\nrandom.seed(42)\n" + text)
+    before = random.getstate()
+    source = SimulatorSource(FAKE_NAME, tmp_path, seed=7)
+    assert random.getstate() == before
+    tick = source.step()
+    random.seed(7)
+    assert tick.price[0] == random.uniform(40_000, 60_000)
 
 
 def test_players_are_numbered_as_objects_whatever_their_ids():
@@ -192,8 +251,8 @@ def test_closing_ends_the_iteration():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"seed": 2**32}, "IG_SEED must be an integer of 0..4294967295"),
-        ({"adjust_interval": 0}, "IG_ADJUST_INTERVAL must be an integer of 1.."),
+        ({"seed": 2**32}, "seed must be a whole number of 0 to 4294967295"),
+        ({"adjust_interval": 0}, "adjust_interval must be a whole number of 1 to "),
     ],
 )
 def test_settings_out_of_range_are_named(arguments, message):

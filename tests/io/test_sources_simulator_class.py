@@ -106,9 +106,9 @@ def test_a_relative_folder_works(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("core_system.main", "IG_SIMULATOR must be spelled 'module:Class', got 'core_system.main'"),
-        ("core_system/main.py:X", "IG_SIMULATOR must be spelled 'module:Class'"),
-        (":X", "IG_SIMULATOR must be spelled 'module:Class'"),
+        ("core_system.main", "simulator must be spelled 'module:Class', got 'core_system.main'"),
+        ("core_system/main.py:X", "simulator must be spelled 'module:Class'"),
+        (":X", "simulator must be spelled 'module:Class'"),
         ("nowhere.main:X", "ModuleNotFoundError: No module named 'nowhere'"),
         ("core_system.nowhere:X", "No module named 'core_system.nowhere'"),
         ("core_system.main:Nothing", "module core_system.main has no class Nothing"),
@@ -126,7 +126,7 @@ def test_a_class_that_cannot_be_found_is_one_clear_line(name, message):
 
 
 def test_a_folder_that_is_none_is_named(tmp_path):
-    with pytest.raises(SimulatorError, match=r"IG_SIMULATOR_PATH must be a folder, got '.*gone'"):
+    with pytest.raises(SimulatorError, match=r"path must be a folder, got '.*gone'"):
         SimulatorSource(FAKE_NAME, tmp_path / "gone")
 
 

@@ -8,7 +8,9 @@ import pytest
 import zstandard
 
 from marketcam.engine import Tick
+from marketcam.io import sources, store
 from marketcam.io.sources import BadLine, SourceError, TickLines, TornEnd
+from marketcam.io.sources.line_reader import LineReader
 from tests.tick_text import (
     as_values,
     flushed_frame,
@@ -116,6 +118,27 @@ def test_damage_is_an_error_that_names_the_last_line(tmp_path):
     file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(SourceError, match=r"damaged\.zst: after line \d: zstd decompressor error"):
         list(TickLines.open(file))
+
+
+@pytest.mark.parametrize(("window_log", "is_read"), [(27, True), (28, False)])
+def test_a_window_beyond_128_mib_is_refused(window_log, is_read, tmp_path):
+    """What is asked for stands in the header; the block is small all the same."""
+    text = line_of(0) + b"\n"
+    header = bytes([0, (window_log - 10) << 3])  # no checksum, no content size, the window
+    block = (len(text) << 3 | 1).to_bytes(3, "little") + text  # raw, and the last
+    file = tmp_path / "wide.zst"
+    file.write_bytes(zstandard.FRAME_HEADER + header + block)
+    source = TickLines.open(file)
+    if is_read:
+        assert [tick.t for tick in source] == [0]
+    else:
+        with pytest.raises(SourceError, match=r"wide\.zst: after line 0: .*too much memory"):
+            list(source)
+
+
+def test_every_line_that_can_be_recorded_can_be_read():
+    assert sources.MAX_LINE_BYTES is store.MAX_LINE_BYTES
+    assert LineReader.__init__.__defaults__ == (store.MAX_LINE_BYTES,)
 
 
 def test_what_follows_a_zstd_frame_must_be_one(tmp_path):

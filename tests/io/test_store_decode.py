@@ -5,7 +5,7 @@ import orjson
 import pytest
 import zstandard
 
-from marketcam.io.store import DamagedSegmentError, TornSegmentError, tick_number
+from marketcam.io.store import DamagedSegmentError, TornSegmentError, tick_of_line
 from marketcam.io.store import decode as decode_module
 from marketcam.io.store.decode import blocks, read_lines, summary_of
 from tests.store_helpers import line, lines
@@ -161,11 +161,11 @@ def test_hostile_bytes_are_damage(data, message):
     ],
 )
 def test_the_tick_number_of_a_line(text, t):
-    assert tick_number(text) == t
+    assert tick_of_line(text) == t
 
 
 def test_the_quick_way_and_json_agree_on_our_lines():
-    assert [tick_number(line(t)) for t in range(-3, 3)] == list(range(-3, 3))
+    assert [tick_of_line(line(t)) for t in range(-3, 3)] == list(range(-3, 3))
     assert [orjson.loads(line(t))["t"] for t in range(-3, 3)] == list(range(-3, 3))
 
 

@@ -1,4 +1,5 @@
 import threading
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -199,3 +200,26 @@ def test_thousands_of_records(folder):
     manifest.append([entry(5000)])
     assert len(on_disk(folder)) == 5000 + 4990 + 1
     assert [item.start_t for item in Manifest(folder).entries()] == [*range(4990, 5001)]
+
+
+def test_records_take_little_memory(folder):
+    """Short texts of orjson's take 4 KB each, so they are not kept one by one."""
+    count = 2000
+    Manifest(folder).append(entry(number) for number in range(count))
+    tracemalloc.start()
+    try:
+        manifest = Manifest(folder)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(manifest.entries()) == count
+    assert kept < 1000 * count
+
+
+def test_what_it_has_written_it_does_not_read(folder, monkeypatch):
+    manifest = Manifest(folder)
+    monkeypatch.setattr(SegmentEntry, "from_dict", lambda *_: pytest.fail("was read again"))
+    for number in range(3):
+        manifest.append([entry(number)])
+        manifest.refresh()
+    assert len(manifest.entries()) == len(on_disk(folder)) == 3

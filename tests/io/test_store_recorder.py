@@ -1,4 +1,8 @@
+from __future__ import annotations
+
+import random
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,6 +31,9 @@ from tests.store_helpers import (
     segment_files,
     streamed,
 )
+
+if TYPE_CHECKING:
+    from marketcam.io.store.line_queue import Batch
 
 
 def test_from_the_first_line_to_closed_segments(tmp_path):
@@ -95,6 +102,39 @@ def test_the_first_line_of_a_segment_is_visible_without_a_wait(tmp_path):
     while recorder.current("metrics") is None:
         pass
     recorder.close()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_line_waits_longer_than_flush_seconds(tmp_path, monkeypatch, seed):
+    """However often the recorder is woken between two flushes; `take` is played on a set clock."""
+    clock, chance = SetClock(0.0), random.Random(seed)
+    recorder = recorder_in(tmp_path, clock, flush_seconds=1.0, segment_seconds=10.0)
+    take = recorder._queue.take
+    written: list[float] = []
+    waits: list[float] = []
+
+    def played(most_bytes: int, timeout: float) -> Batch:
+        entries = recorder.entries("metrics")
+        readable = sum(entry["lines"] for entry in entries)
+        waits.extend(clock.now - at for at in written[len(waits) : readable])
+        if len(written) > 400:
+            recorder._queue.close()
+        # Lines come in the meantime; often a full queue cuts it short, as late as can be.
+        meantime = timeout * chance.choice([0.2, 0.9, 0.999, 1.0, 1.0])
+        start = clock.now
+        for part in sorted(chance.choices([0.0, 0.001, 0.5, 1.0], k=chance.randrange(4))):
+            clock.now = start + part * meantime
+            recorder.write("metrics", line(len(written)), len(written))
+            written.append(clock.now)
+        clock.now = start + meantime
+        return take(most_bytes, 0.0)
+
+    monkeypatch.setattr(recorder._queue, "take", played)
+    recorder.start()
+    recorder._thread.join()
+    assert recorder.status().error is None
+    assert len(waits) > 390
+    assert 0.9 < max(waits) <= 1.0 + 0.001, "and a flush is not made for every line"
 
 
 def test_it_rolls_by_age_and_by_size(tmp_path):

@@ -141,7 +141,7 @@ def test_a_bug_stops_recording_and_says_where(tmp_path, monkeypatch):
     def broken(*_: object) -> None:
         raise ZeroDivisionError("not the disk's fault")
 
-    monkeypatch.setattr(recorder._writers["metrics"], "write_line", broken)
+    monkeypatch.setattr(recorder._writers["metrics"], "take_line", broken)
     record(recorder, 0, 10)
     recorder.flush()
     assert recorder.status().error == "ZeroDivisionError: not the disk's fault"
@@ -155,13 +155,13 @@ def test_a_slow_disk_slows_the_writer_and_loses_nothing(tmp_path, monkeypatch):
     recorder = recorder_in(tmp_path, clock, events, queue_bytes=1000)
     recorder.start()
     writer = recorder._writers["metrics"]
-    write_line, may_go_on = writer.write_line, threading.Event()
+    take_line, may_go_on = writer.take_line, threading.Event()
 
     def slow(text: bytes, t: int) -> None:
         may_go_on.wait()
-        write_line(text, t)
+        take_line(text, t)
 
-    monkeypatch.setattr(writer, "write_line", slow)
+    monkeypatch.setattr(writer, "take_line", slow)
     producer = threading.Thread(target=record, args=(recorder, 0, 200))
     producer.start()
     while recorder.status().waits == 0:
