@@ -21,6 +21,9 @@ __all__ = ["SLOT_BITS", "PairCounts"]
 
 _EMPTY: Final = -1
 _SMALLEST: Final = 256
+_BEGIN: Final = 0  # head[_BEGIN]: where the oldest pair waits in the ring
+_WAITING: Final = 1  # head[_WAITING]: pairs in the ring
+_LIVE: Final = 2  # head[_LIVE]: places taken in the table
 SLOT_BITS: Final = 32
 """Where the lower slot begins in a key."""
 
@@ -42,10 +45,8 @@ class PairCounts:
         self.keys = np.full(_SMALLEST, _EMPTY, dtype=np.int64)
         self.counts = np.zeros(_SMALLEST, dtype=np.int32)
         self.histogram = np.zeros(W + 1, dtype=np.int64)
-        self._live = 0
         self._ring = np.empty(_SMALLEST, dtype=np.int64)
-        self._begin = 0
-        self._waiting = 0
+        self._head = np.zeros(3, dtype=np.int64)
         self._per_tick = np.zeros(W, dtype=np.int64)
 
     def clear(self) -> None:
@@ -54,7 +55,7 @@ class PairCounts:
         self.counts.fill(0)
         self.histogram.fill(0)
         self._per_tick.fill(0)
-        self._live = self._begin = self._waiting = 0
+        self._head.fill(0)
 
     def advance(self, t: int, pairs: NDArray[np.int32]) -> None:
         """Take in the pairs of tick `t`, int32[M, 2], and let go of those of tick ``t - W``.
@@ -63,30 +64,25 @@ class PairCounts:
         """
         place = t % self._W
         leaving = int(self._per_tick[place])
-        if leaving:
-            self._live -= remove_pairs(
-                self._ring, self._begin, leaving, self.keys, self.counts, self.histogram
-            )
-            self._begin = (self._begin + leaving) % self._ring.size
-            self._waiting -= leaving
         self._per_tick[place] = len(pairs)
-        if len(pairs):
+        if len(pairs) or leaving:
             self._reserve(len(pairs))
-            end = (self._begin + self._waiting) % self._ring.size
-            self._waiting += len(pairs)
-            self._live += add_pairs(pairs, self._ring, end, self.keys, self.counts, self.histogram)
+            slide(
+                pairs, leaving, self._ring, self._head, self.keys, self.counts, self.histogram
+            )  # fmt: skip
 
     def _reserve(self, more: int) -> None:
         """Double the ring and the table until `more` pairs fit."""
-        if self._waiting + more > self._ring.size:
-            size = _doubled(self._ring.size, self._waiting + more)
-            unrolled = np.roll(self._ring, -self._begin)[: self._waiting]
+        waiting, live = int(self._head[_WAITING]), int(self._head[_LIVE])
+        if waiting + more > self._ring.size:
+            size = _doubled(self._ring.size, waiting + more)
+            unrolled = np.roll(self._ring, -int(self._head[_BEGIN]))[:waiting]
             self._ring = np.empty(size, dtype=np.int64)
-            self._ring[: self._waiting] = unrolled
-            self._begin = 0
-        if 2 * (self._live + more) > self.keys.size:
+            self._ring[:waiting] = unrolled
+            self._head[_BEGIN] = 0
+        if 2 * (live + more) > self.keys.size:
             keys, counts = self.keys, self.counts
-            size = _doubled(keys.size, 2 * (self._live + more))
+            size = _doubled(keys.size, 2 * (live + more))
             self.keys = np.full(size, _EMPTY, dtype=np.int64)
             self.counts = np.zeros(size, dtype=np.int32)
             rehash(keys, counts, self.keys, self.counts)
@@ -112,6 +108,25 @@ def find(key: int, keys: NDArray[np.int64]) -> int:
     while keys[at] not in (key, _EMPTY):
         at = (at + 1) & (keys.size - 1)
     return at
+
+
+@kernel
+def slide(
+    pairs: NDArray[np.int32],
+    leaving: int,
+    ring: NDArray[np.int64],
+    head: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    histogram: NDArray[np.int64],
+) -> None:
+    """Let go of the `leaving` oldest pairs in the ring and take in new ones."""
+    head[_LIVE] -= remove_pairs(ring, head[_BEGIN], leaving, keys, counts, histogram)
+    head[_BEGIN] = (head[_BEGIN] + leaving) % ring.size
+    head[_WAITING] -= leaving
+    end = (head[_BEGIN] + head[_WAITING]) % ring.size
+    head[_LIVE] += add_pairs(pairs, ring, end, keys, counts, histogram)
+    head[_WAITING] += pairs.shape[0]
 
 
 @kernel

@@ -105,8 +105,9 @@ class Panes:
             self._open(pane)
         sums, counts = self._sums[self._row], self._counts[self._row]
         mid = math.nan if not quotes.mid else quotes.mid
-        add_quotes(quotes.slots, experience, quotes.side, quotes.price, mid, sums, counts)
-        add_matches(pairs, counts)
+        add_tick(
+            quotes.slots, experience, quotes.side, quotes.price, mid, pairs, (sums, counts)
+        )  # fmt: skip
 
     def nodes(self, slots: NDArray[np.int64], agent_id: NDArray[np.int64]) -> Nodes:
         """Merge the window's panes into the nodes of the agents that hold `slots`.
@@ -136,16 +137,24 @@ class Panes:
 
 
 @kernel
-def add_quotes(
+def add_tick(
     slots: NDArray[np.int32],
     experience: NDArray[np.float64],
     side: NDArray[np.int8],
     price: NDArray[np.float64],
     mid: float,
-    sums: NDArray[np.float64],
-    counts: NDArray[np.int32],
+    pairs: NDArray[np.int32],
+    pane: tuple[NDArray[np.float64], NDArray[np.int32]],
 ) -> None:
-    """Add one tick to a pane; `mid` is NaN where distances do not count."""
+    """Add one tick to a pane; `mid` is NaN where distances do not count.
+
+    A match counts for both agents, a fill by the pool (-1) for one.
+    """
+    sums, counts = pane
+    for k in range(pairs.shape[0]):
+        counts[pairs[k, 0], _MATCHES] += 1
+        if pairs[k, 1] >= 0:
+            counts[pairs[k, 1], _MATCHES] += 1
     for k in range(slots.size):
         mine = sums[slots[k]]
         known = experience[k]
@@ -164,15 +173,6 @@ def add_quotes(
         if not math.isnan(mid):
             mine[_DISTANCE] += abs(price[k] - mid) / abs(mid)
             count[_DISTANCES] += 1
-
-
-@kernel
-def add_matches(pairs: NDArray[np.int32], counts: NDArray[np.int32]) -> None:
-    """Count each match for both agents, a fill by the pool (-1) for one."""
-    for k in range(pairs.shape[0]):
-        counts[pairs[k, 0], _MATCHES] += 1
-        if pairs[k, 1] >= 0:
-            counts[pairs[k, 1], _MATCHES] += 1
 
 
 @kernel

@@ -77,6 +77,7 @@ class AgentSlots:
         self._table = _Table.empty(min(_SMALLEST, most))
         self._known = np.empty(0, dtype=np.int64)
         self._slots = np.empty(0, dtype=np.int32)
+        self._pair_slots = np.empty((0, 2), dtype=np.int32)
 
     @property
     def capacity(self) -> int:
@@ -95,28 +96,30 @@ class AgentSlots:
         self._table.head.fill(0)
         self._known = self._known[:0]
 
-    def assign(self, ids: NDArray[np.int64], t: int, t0: int) -> NDArray[np.int32]:
-        """Return the slots of `ids`, seen at tick `t`, as int32 of the same length.
+    def assign(
+        self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the slots of int64[N] `ids` and of int64[M, 2] `pairs` of ids, seen at tick `t`.
 
-        The result is a view that the next call overwrites. `t0` is the window's first tick:
-        slots not seen since may be handed on.
+        The results are int32 of the same shapes, -1 for the pool, and views that the next call
+        overwrites. `t0` is the window's first tick: slots not seen since may be handed on.
 
-        Cost: O(N), one comparison an agent while the ids stay the same from tick to tick.
+        Cost: O(N + M), one comparison an agent while the ids stay the same from tick to tick.
         """
-        if ids.size > self._slots.size:
-            self._slots = np.empty(2 * ids.size, dtype=np.int32)
-            self._known = self._known[:0]
-        slots = self._slots[: ids.size]
-        if not touch_if_same(ids, self._known, slots, t, self._table.last_seen):
+        slots, pair_slots = self._room(ids.size, len(pairs))
+        if not assign_known(ids, self._known, slots, pairs, pair_slots, t, self._table):
             self._assign_all(ids, t, t0, slots)
+            self._assign_all(pairs.ravel(), t, t0, pair_slots.ravel())
             self._known = ids.copy()
-        return slots
+        return slots, pair_slots
 
-    def assign_pairs(self, pairs: NDArray[np.int64], t: int, t0: int) -> NDArray[np.int32]:
-        """Return the slots of int64[M, 2] pairs of ids as int32[M, 2], -1 for the pool."""
-        slots = np.empty(pairs.shape, dtype=np.int32)
-        self._assign_all(pairs.ravel(), t, t0, slots.ravel())
-        return slots
+    def _room(self, n: int, m: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        if n > len(self._slots):
+            self._slots = np.empty(2 * n, dtype=np.int32)
+            self._known = self._known[:0]
+        if m > len(self._pair_slots):
+            self._pair_slots = np.empty((2 * m, 2), dtype=np.int32)
+        return self._slots[:n], self._pair_slots[:m]
 
     def seen_since(self, t0: int) -> SeenAgents:
         """Return the agents seen at `t0` or later, by ascending id."""
@@ -152,25 +155,6 @@ class AgentSlots:
 
 
 @kernel
-def touch_if_same(
-    ids: NDArray[np.int64],
-    known: NDArray[np.int64],
-    slots: NDArray[np.int32],
-    t: int,
-    last_seen: NDArray[np.int64],
-) -> bool:
-    """Mark `slots` as seen at `t` if `ids` are the `known` ones they were found for."""
-    if ids.size != known.size:
-        return False
-    for k in range(ids.size):
-        if ids[k] != known[k]:
-            return False
-    for k in range(ids.size):
-        last_seen[slots[k]] = t
-    return True
-
-
-@kernel
 def hashed(agent: int) -> int:
     """Spread an id over 43 bits, by multiplication that stays below 2**63."""
     return ((agent ^ (agent >> 31)) & 0x7FFFFFFF) * 0x9E3779B1 >> 20
@@ -184,6 +168,39 @@ def find(agent: int, keys: NDArray[np.int64]) -> int:
     while keys[at] not in (agent, _EMPTY):
         at = (at + 1) & mask
     return at
+
+
+@kernel
+def assign_known(
+    ids: NDArray[np.int64],
+    known: NDArray[np.int64],
+    slots: NDArray[np.int32],
+    pairs: NDArray[np.int64],
+    pair_slots: NDArray[np.int32],
+    t: int,
+    table: _Table,
+) -> bool:
+    """Assign without making slots, if `ids` are the `known` ones that `slots` were found for.
+
+    Returns False where the ids are others, or a pair names an agent that has no slot.
+    """
+    if ids.size != known.size:
+        return False
+    for k in range(ids.size):
+        if ids[k] != known[k]:
+            return False
+    for k in range(ids.size):
+        table.last_seen[slots[k]] = t
+    for k in range(pairs.shape[0]):
+        for end in range(2):
+            pair_slots[k, end] = -1
+            if pairs[k, end] >= 0:
+                at = find(pairs[k, end], table.keys)
+                if table.keys[at] == _EMPTY:
+                    return False
+                pair_slots[k, end] = table.slot_at[at]
+                table.last_seen[table.slot_at[at]] = t
+    return True
 
 
 @kernel

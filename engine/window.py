@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from marketcam.engine.tick import Tick
 
 __all__ = ["Window", "WindowSettings"]
-
-_NO_PAIRS: Final = np.empty((0, 2), dtype=np.int32)
 
 
 class WindowSettings(NamedTuple):
@@ -145,10 +143,7 @@ class Window:
         """Return the slots of the tick's agents and of its matches, with room for them."""
         t0 = tick.t - self._settings.W + 1
         capacity, used = self._slots.capacity, self._slots.used
-        slots = self._slots.assign(tick.agent_id, tick.t, t0)
-        pairs = _NO_PAIRS
-        if len(tick.matches):
-            pairs = self._slots.assign_pairs(tick.matches, tick.t, t0)
+        slots, pairs = self._slots.assign(tick.agent_id, tick.matches, tick.t, t0)
         if (capacity, used) != (self._slots.capacity, self._slots.used):
             self._proximity.make_room(self._slots.used, self._slots.capacity)
             self._panes.make_room(self._slots.capacity)

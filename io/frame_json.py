@@ -103,8 +103,8 @@ def _node_text(nodes: Nodes, window: str, times: str) -> memoryview | None:
         *(f',"{name}":' for name in (*_INTEGER_FEATURES[1:], *_FLOAT_FEATURES)),
         *(f',"dominant_side":"{side}"}}}},' for side in SIDES),
     ))  # fmt: skip
-    integers = np.stack([getattr(nodes, name) for name in _INTEGER_FEATURES])
-    floats = np.stack([getattr(nodes, name) for name in _FLOAT_FEATURES])
+    integers = tuple(getattr(nodes, name) for name in _INTEGER_FEATURES)
+    floats = tuple(getattr(nodes, name) for name in _FLOAT_FEATURES)
     numbers = 6 * _LONGEST_INTEGER + 7 * _LONGEST_FLOAT
     out = np.empty(len(nodes) * (literals.size + numbers) + _BLOCK, dtype=np.uint8)
     end = write_nodes(out, *literals, nodes.agent_id, integers, floats, nodes.dominant_side)
@@ -229,14 +229,14 @@ def write_nodes(
     text: NDArray[np.uint8],
     begin: NDArray[np.int64],
     agent_id: NDArray[np.int64],
-    integers: NDArray[np.int32],
-    floats: NDArray[np.float64],
+    integers: tuple[NDArray[np.int32], ...],
+    floats: tuple[NDArray[np.float64], ...],
     dominant: NDArray[np.int8],
 ) -> int:
     """Write the nodes, each followed by a comma; return where they end, or -1.
 
-    `integers` is int32[4, n], `floats` float64[7, n]; NaN is written as null. -1: a number too
-    large for `put_float`.
+    `integers` are 4 columns int32[n], `floats` 7 columns float64[n]; NaN is written as null.
+    -1: a number is too large for `put_float`.
     """
     at = 0
     for k in range(agent_id.size):
@@ -246,10 +246,10 @@ def write_nodes(
         at = put_integer(out, at, agent_id[k])
         for column in range(4):
             at = put_literal(out, at, text, begin, 2 + column)
-            at = put_integer(out, at, int(integers[column, k]))
+            at = put_integer(out, at, int(integers[column][k]))
         for column in range(7):
             at = put_literal(out, at, text, begin, 6 + column)
-            value = floats[column, k]
+            value = floats[column][k]
             if math.isnan(value):
                 at = put_null(out, at)
             elif abs(value) < _PLAIN_BELOW:
