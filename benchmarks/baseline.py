@@ -12,8 +12,9 @@ anything is timed the two frames are compared: what is timed is the same work.
 
 The plain camera does what the first implementation did, which took 7 ms a frame at 10 agents,
 193 ms at 74 and 2,256 ms at 300 (W = 300, stride 10, 2.7 GHz): it goes through the raw dicts of
-the window, tick by tick. Copying the prices out of the dicts before comparing pairs would save it a
-third of its time at 74 agents (93 to 52 ms for the pairs), and it would no longer be that yardstick.
+the window, tick by tick. Copying the prices out of the dicts before comparing pairs would save it
+a third of its time at 74 agents (93 to 52 ms for the pairs), and it would no longer be that
+yardstick.
 """
 
 from __future__ import annotations
