@@ -6,6 +6,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -97,6 +98,10 @@ class HttpApi:
         kind = request.path_params["kind"]
         if kind not in KINDS:
             raise HTTPException(404, f"no such kind, there are {', '.join(KINDS)}")
+        # Not on the loop: after months, this is megabytes of JSON.
+        return await to_thread.run_sync(self._listing, kind)
+
+    def _listing(self, kind: str) -> Response:
         return JsonResponse(self._rig.recorder.entries(kind))
 
     async def upgrade_required(self, _: Request) -> Response:

@@ -1,10 +1,13 @@
-"""uvicorn's WebSocket protocol, with an end to every closing."""
+"""uvicorn's protocols, with bounds to what one peer, or all of them, can hold."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -13,7 +16,60 @@ from marketcam.server.stream import CLOSE_SECONDS
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["StreamProtocol"]
+    from websockets.frames import Frame
+
+__all__ = ["MAX_CONNECTIONS", "REQUEST_SECONDS", "RequestProtocol", "StreamProtocol"]
+
+MAX_CONNECTIONS: Final = 8192
+"""Connections at the same time, of all kinds; one more is cut as it comes."""
+
+REQUEST_SECONDS: Final = 10.0
+"""How long a request may take to come in."""
+
+_COMING_IN: Final = (h11.IDLE, h11.SEND_BODY)
+
+
+class RequestProtocol(H11Protocol):
+    """Bounds the number of connections, and the time that one may wait for its request.
+
+    uvicorn counts connections when a request comes in, so that those which send none are neither
+    counted nor, once they have sent a byte, ever closed.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection in, or cut it where there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._watch_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on in the request."""
+        super().data_received(data)
+        self._watch_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Learn that the connection is gone."""
+        super().connection_lost(exc)
+        self._watch_request()
+
+    def _watch_request(self) -> None:
+        """Run a timer from the begin of a request to its end, however slowly it comes in.
+
+        Between two requests uvicorn's own timer runs, until the next byte. A connection that is
+        lost, or has become a WebSocket, is no longer among the connections.
+        """
+        coming_in = self in self.connections and self.conn.their_state in _COMING_IN
+        if coming_in and self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+        elif not coming_in and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
@@ -23,16 +79,58 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     stopped reading that never happens, and the connection stays, at shutdown too. And it counts
     a connection as done once the close frame is written, when cutting the connection may still
     take the frame from the peer; here `send` returns when the peer has answered.
+
+    Nothing that a peer sends makes the connection grow: while the peer does not read, only the
+    answer to its last ping is kept, as RFC 6455, 5.5.3 allows, and empty fragments are not kept.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lost = asyncio.Event()
+        self._late_pong = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the connection is gone."""
         super().connection_lost(exc)
         self._lost.set()
+
+    def resume_writing(self) -> None:
+        """Go on writing: the peer reads again."""
+        super().resume_writing()
+        if self._late_pong and not self.transport.is_closing():
+            self.transport.write(self._late_pong)
+        self._late_pong = b""
+
+    def handle_ping(self) -> None:
+        """Send the answers that are due, or keep the last one while the peer does not read."""
+        answers = [answer for answer in self.conn.data_to_send() if answer]
+        if self.writable.is_set():
+            self.transport.write(b"".join(answers))
+        elif answers:
+            self._late_pong = answers[-1]
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment; the limit on a message's size does not bound the empty ones."""
+        if event.data or event.fin:
+            super().handle_cont(event)
+
+    def send_keepalive_ping(self) -> None:
+        """Send a ping, with a payload that is not from the `random` module.
+
+        uvicorn's is, and the generator there may be the one a simulator was seeded with: each
+        viewer would change the run that it watches.
+        """
+        self.ping_timer = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.pending_ping_payload = os.urandom(4)
+        self.ping_sent_at = self.loop.time()
+        self.conn.send_ping(self.pending_ping_payload)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.ping_timeout is None:
+            self.schedule_ping()
+        else:
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
 
     async def run_asgi(self) -> None:
         """Run the application, and see to it that the connection ends after it."""

@@ -19,7 +19,7 @@ from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from marketcam.io.store import KINDS, SegmentName
+from marketcam.io.store import KINDS, SegmentName, Store, UnknownSegmentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ class SegmentFiles:
     """The ASGI endpoint of `/segment/{kind}/{name}`, for GET and HEAD.
 
     A closed segment never changes and may be cached for ever. Of one being written, what is in
-    the file now is sent; its name is gone once it is closed.
+    the file now is sent. Its name stays good: once it is closed, the closed file is sent.
     """
 
     def __init__(self, store_dir: Path) -> None:
@@ -54,10 +54,9 @@ class SegmentFiles:
         """
         request = Request(scope, receive)
         kind, name = _named(scope)
-        path = self._store_dir / kind / str(name)
-        snapshot = await to_thread.run_sync(_Snapshot.take, path)
+        snapshot = await to_thread.run_sync(self._find, kind, str(name))
         with snapshot.file:
-            status, part = _asked_for(request.headers, snapshot)
+            status, part = _asked_for(request, snapshot)
             headers = _headers(snapshot, part, pending=name.pending)
             if status == 206 and part is not None:
                 span = f"bytes {part.start}-{part.stop - 1}/{snapshot.size}"
@@ -67,6 +66,16 @@ class SegmentFiles:
                 await _send_part(snapshot, part, request, send)
             else:
                 await send({"type": "http.response.body"})
+
+    def _find(self, kind: str, name: str) -> _Snapshot:
+        try:
+            store = Store(self._store_dir)
+            try:
+                return _Snapshot.take(store.file(kind, name))
+            except FileNotFoundError:  # it was closed in between, and has its other name now
+                return _Snapshot.take(store.file(kind, name))
+        except (UnknownSegmentError, OSError) as error:
+            raise _no_such_segment() from error
 
 
 def _named(scope: Scope) -> tuple[str, SegmentName]:
@@ -99,11 +108,12 @@ class _Snapshot:
 
     @classmethod
     def take(cls, path: Path) -> _Snapshot:
-        """Open and measure a file; links are not followed, since they may lead outside."""
-        try:
-            file = FileIO(path, opener=_open_unlinked)
-        except OSError as error:
-            raise _no_such_segment() from error
+        """Open and measure a file; links are not followed, since they may lead outside.
+
+        Raises:
+            OSError: there is no such file, or it is a link.
+        """
+        file = FileIO(path, opener=_open_unlinked)
         try:
             while True:
                 header = os.pread(file.fileno(), _ZSTD_HEADER_BYTES, 0)
@@ -138,12 +148,14 @@ def _open_unlinked(path: str, flags: int) -> int:
     return descriptor
 
 
-def _asked_for(asked: Headers, snapshot: _Snapshot) -> tuple[int, range | None]:
+def _asked_for(request: Request, snapshot: _Snapshot) -> tuple[int, range | None]:
     """Return the status of the answer and the bytes that it carries, None for none at all."""
+    asked = request.headers
     if _has_already(asked, snapshot.etag):
         return 304, None
     part = None
-    if asked.get("if-range", snapshot.etag) == snapshot.etag:
+    # RFC 9110, 14.2: a range is for GET; to HEAD it is as if it were not there.
+    if request.method == "GET" and asked.get("if-range", snapshot.etag) == snapshot.etag:
         part = _requested_part(asked.get("range", ""), snapshot.size)
     return (200, range(snapshot.size)) if part is None else (206, part)
 

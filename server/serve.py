@@ -18,9 +18,9 @@ import uvicorn
 import uvloop
 
 from marketcam.server.application import create_app
-from marketcam.server.errors import ServerError
+from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.logs import get_logger
-from marketcam.server.protocols import StreamProtocol
+from marketcam.server.protocols import RequestProtocol, StreamProtocol
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream import MAX_CLIENT_MESSAGE
 
@@ -37,9 +37,6 @@ DOWNLOAD_SECONDS: Final = 5
 
 PING_SECONDS: Final = 20.0
 """Time between WebSocket pings, which keep idle connections open on their way through NATs."""
-
-MAX_CONNECTIONS: Final = 8192
-"""Connections at the same time, of all kinds; HTTP requests beyond are answered with 503."""
 
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
@@ -95,8 +92,10 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
     """Run the camera until it is told to stop; return the exit code, 0.
 
     Raises:
-        ServerError: the address cannot be listened at, the certificate cannot be read, or the run
-            has ended at an error in its ticks.
+        ConfigurationError: the certificate cannot be read.
+        LimitError, SourceError: what is configured has no room, or is not there.
+        ServerError: the address cannot be listened at, or the run has ended at an error in its
+            ticks.
         MarketCameraError, OSError: a part cannot start; names what and why.
     """
     with ExitStack() as stack:
@@ -154,7 +153,7 @@ def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
         app,
         loop="uvloop",
         # h11 bounds the head of a request, which httptools, though faster, does not.
-        http="h11",
+        http=RequestProtocol,
         ws=StreamProtocol,
         ws_max_size=MAX_CLIENT_MESSAGE,
         # The loop only moves bytes: deflating a frame for each client would take it 100 times
@@ -166,7 +165,6 @@ def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=DOWNLOAD_SECONDS,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
@@ -175,7 +173,7 @@ def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
         config.load()
     except OSError as error:  # an ssl.SSLError is one as well
         paths = f"IG_TLS_CERT {settings.tls_cert} and IG_TLS_KEY {settings.tls_key}"
-        raise ServerError(f"cannot use {paths}: {_reason(error)}") from error
+        raise ConfigurationError(f"cannot use {paths}: {_reason(error)}") from error
     return config
 
 

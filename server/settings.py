@@ -50,6 +50,8 @@ _ALIKE: Final = 0.75
 """Likeness (difflib) from which a name is taken for a misspelt one."""
 _KIB: Final = 2**10
 _MIB: Final = 2**20
+_TILE_BYTES: Final = 512 * _KIB
+"""The counts of the least population; the window adds some bytes for each of its ticks."""
 
 
 class CameraArguments(TypedDict):
@@ -133,7 +135,7 @@ class Settings(BaseSettings):
     metric_downsample: int = _setting(1, "IG_CAM_METRIC_DOWNSAMPLE", "camera",
         "from one metric to the next", unit="ticks", ge=1, le=_COUNT)
     pair_budget_bytes: int = _setting(2048 * _MIB, "IG_CAM_PAIR_BUDGET_BYTES", "camera",
-        "memory for the pair counts of proximity 'pairs'", unit="bytes", ge=0, le=_COUNT)
+        "memory for the pair counts of proximity 'pairs'", unit="bytes", ge=_TILE_BYTES, le=_COUNT)
 
     store_dir: _Path = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
         "store root: frames/, metrics/ and ticks/ lie in it", form="a path", placeholder="PATH")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CLOSE_SECONDS", "MAX_CLIENT_MESSAGE", "Stream"]
 
 MAX_CLIENT_MESSAGE: Final = 4096
-"""Characters of a message from a client at most; a longer one ends its connection."""
+"""Bytes of a message from a client at most; a longer one ends its connection."""
 
 CLOSE_SECONDS: Final = 2.0
 """How long a client may take to be told that its connection ends, before it is cut."""
@@ -100,8 +100,8 @@ class _Connection:
     async def _answer(self) -> None:
         while (event := await self._receive())["type"] != "websocket.disconnect":
             message = event.get("text") or event.get("bytes") or ""
-            if len(message) > MAX_CLIENT_MESSAGE:
-                reason = f"message too large, the limit is {MAX_CLIENT_MESSAGE} characters"
+            if len(message.encode() if isinstance(message, str) else message) > MAX_CLIENT_MESSAGE:
+                reason = f"message too large, the limit is {MAX_CLIENT_MESSAGE} bytes"
                 self._client.close(_TOO_LARGE, reason)
                 return
             if message == "ping":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ from marketcam.server.cli.parsing import (
     UsageError,
     say,
 )
+from marketcam.server.cli.starting import leaving_at_signals
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -48,10 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     What goes wrong is one line on stderr, with a traceback above it at `--log-level debug`.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    args = _parser(arguments).parse_args(arguments)
-    code = _run(args)
-    _let_go_of_stdout()
-    return code
+    with leaving_at_signals() if arguments[:1] == ["serve"] else nullcontext():
+        args = _parser(arguments).parse_args(arguments)
+        code = _run(args)
+        _let_go_of_stdout()
+        return code
 
 
 def _run(args: Namespace) -> int:
@@ -86,7 +89,12 @@ def _parser(arguments: Sequence[str]) -> Parser:
 
 def _report(error: Exception) -> int:
     """Say what went wrong and return the exit code for it."""
-    from marketcam.engine.errors import MarketCameraError  # noqa: PLC0415 - slow, and rarely needed
+    from marketcam.engine.errors import (  # noqa: PLC0415 - slow, and rarely needed
+        LimitError,
+        MarketCameraError,
+    )
+    from marketcam.io.sources import SourceError  # noqa: PLC0415 - as above
+    from marketcam.server.errors import ConfigurationError  # noqa: PLC0415 - as above
     from marketcam.server.variables import SettingsError  # noqa: PLC0415 - as above
 
     if isinstance(error, SettingsError):
@@ -95,7 +103,10 @@ def _report(error: Exception) -> int:
         return USAGE
     if isinstance(error, CommandError | MarketCameraError):
         say(_on_one_line(str(error)))
-        return USAGE if isinstance(error, UsageError) else FAILED
+        # A source or a limit that fails a run under way comes as a ServerError: these are of the
+        # start, and name what was asked for.
+        is_usage = isinstance(error, UsageError | ConfigurationError | LimitError | SourceError)
+        return USAGE if is_usage else FAILED
     if isinstance(error, OSError):
         say(_on_one_line(_os_error_text(error)))
     else:

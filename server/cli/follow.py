@@ -62,6 +62,12 @@ class Message:
     raw: bytes
     content: dict[str, Any]
 
+    @property
+    def t(self) -> int:
+        """Its tick number, or -1 where it has none."""
+        t = self.content.get("t")
+        return t if isinstance(t, int) else -1
+
     @classmethod
     def read(cls, data: str | bytes) -> Message:
         """Read what a camera sent; CommandError where it is not a message."""
@@ -91,8 +97,7 @@ def follow(camera: Camera) -> Generator[Message]:
                 while True:
                     message = Message.read(connection.recv())
                     delays = _delays()
-                    if memory.is_new(message):
-                        yield message
+                    yield from memory.sift(message)
             except ConnectionClosed as closed:
                 end = closed
             finally:
@@ -104,24 +109,71 @@ def follow(camera: Camera) -> Generator[Message]:
 
 
 class _Memory:
-    """What was yielded lately: a camera begins every connection with its last messages."""
+    """What was yielded lately: a camera begins every connection with its last messages.
+
+    That is its last metrics, up to now, and then its last frame. A camera that was started again
+    with the same seed makes the same messages again, to the byte, but its metrics end before the
+    ones that were yielded, and its frames are older. Which of the two it is may show only after
+    some metrics; they are held until then.
+    """
 
     def __init__(self) -> None:
-        self._digests: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._repeating: set[str] = set()
+        self._begin_run()
 
     def expect_repetition(self) -> None:
         """Leave out what is known, of each kind until the first message that is not."""
         self._repeating = {"metric", "frame"}
+        self._held.clear()
 
-    def is_new(self, message: Message) -> bool:
-        kind, digest = message.kind, hash(message.raw)
-        known = self._digests[kind]
-        if kind in self._repeating and digest in known:
-            return False
+    def sift(self, message: Message) -> list[Message]:
+        """Take the next message; return what is to be shown now."""
+        if message.kind in self._repeating or self._held:
+            if self._tells_a_new_run(message):
+                shown = [*self._held, message]
+                self._repeating.clear()
+                self._begin_run()
+            elif self._is_known(message):
+                self._hold(message)
+                return []
+            else:
+                shown = [message]
+                self._end_repetition(message.kind)
+        else:
+            shown = [message]
+        for each in shown:
+            self._digests[each.kind].append(hash(each.raw))
+            self._last_t[each.kind] = each.t
+        return shown
+
+    def _begin_run(self) -> None:
+        self._digests: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._last_t: dict[str, int] = {}
+        self._held: list[Message] = []
+
+    def _is_known(self, message: Message) -> bool:
+        return message.kind in self._repeating and hash(message.raw) in self._digests[message.kind]
+
+    def _tells_a_new_run(self, message: Message) -> bool:
+        is_older = message.t < self._last_t.get(message.kind, -1)
+        if message.kind == "metric":
+            return (is_older and not self._is_known(message)) or len(self._held) == _REMEMBERED
+        if message.kind == "frame" and is_older:
+            return True
+        # What is held did not come up to the last metric, and there are no more to be repeated.
+        return bool(self._held) and message.kind in {"frame", "heartbeat"}
+
+    def _hold(self, message: Message) -> None:
+        if message.kind != "metric":
+            return
+        self._held.append(message)
+        if message.t >= self._last_t["metric"]:
+            self._end_repetition("metric")
+
+    def _end_repetition(self, kind: str) -> None:
         self._repeating.discard(kind)
-        known.append(digest)
-        return True
+        if kind == "metric":
+            self._held.clear()
 
 
 def _delays() -> Iterator[float]:
@@ -142,6 +194,8 @@ def _opened(camera: Camera) -> ClientConnection:
         reason = f"no stream of a camera there, the server answered {error.response.status_code}"
     except ssl.SSLCertVerificationError as error:
         reason = f"TLS certificate refused, {error.verify_message} (--insecure accepts any)"
+    except AssertionError:  # websockets, when a peer speaks and hangs up before it is asked
+        reason = "what answers there does not speak HTTP"
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
     except WebSocketException as error:

@@ -35,7 +35,7 @@ INTERRUPTED: Final = 130
 EXIT_CODES: Final = """\
 exit codes:
   0    done
-  1    failed while running
+  1    failed
   2    bad usage or configuration
   130  interrupted"""
 

@@ -89,6 +89,32 @@ def test_a_signal_closes_everything_and_ends_with_0(tmp_path: Path, number: sign
     assert frames == list(range(20, metrics[-1] + 1, 5))
 
 
+SIGNALLED_AT_AN_IMPORT = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), int(sys.argv[2]))
+
+sys.meta_path.insert(0, Finder())
+from marketcam.server.cli import main
+sys.exit(main(["serve", "--port", "0"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["marketcam.server.cli.serve", "pydantic", "numba", "uvicorn"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_anything_has_started_ends_with_0(
+    tmp_path: Path, number: signal.Signals, module: str
+) -> None:
+    command = ("-c", SIGNALLED_AT_AN_IMPORT, module, str(int(number)))
+    with any_process(tmp_path, *command) as server:
+        assert server.process.wait(PATIENCE) == 0
+    assert server.log == ""
+    assert not server.store.exists()
+
+
 def test_a_client_that_does_not_read_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
     flags = ("--agents", "300", "--tick-rate", "200", "--W", "5", "--stride", "1")
     with server_process(tmp_path, *flags) as server, socket.socket() as deaf:

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 import marketcam.server
-from marketcam.engine import MarketCameraError
+from marketcam.engine import LimitError, MarketCameraError
+from marketcam.io.sources import SimulatorError
 from marketcam.server import logs
 from marketcam.server.cli import COMMANDS, main
 from marketcam.server.cli.flags import add_setting_flags
-from marketcam.server.cli.parsing import CommandError, Parser
+from marketcam.server.cli.parsing import CommandError, Parser, UsageError
+from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.settings import Settings, SettingsError, described_settings
 
 EXIT_CODES = ["0    done", "1    failed", "2    bad usage", "130  interrupted"]
@@ -149,6 +151,23 @@ def test_a_value_out_of_range_stops_the_start(arguments, variables, message):
     assert run_marketcam("serve", *arguments, **variables) == (2, [], [f"marketcam: {message}"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--agents", "90000", "--pair-budget-bytes", "524288"], "90000 agents "),
+        (["--tls-cert", "/no/cert.pem", "--tls-key", "/no/key.pem"], "cannot use IG_TLS_CERT "),
+        (["--ticks", "/no/ticks.jsonl"], "ticks cannot be read from /no/ticks.jsonl: no such file"),
+        (["--simulator", "nowhere:Simulator"], "nowhere:Simulator: "),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_stops_the_start(tmp_path, arguments, message):
+    store = ["--store-dir", str(tmp_path / "store"), "--port", "0"]
+    code, out, errors = run_marketcam("serve", *store, *arguments)
+    assert (code, out) == (2, [])
+    assert errors[-1].startswith(f"marketcam: {message}")
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_log_file_that_cannot_be_opened_stops_the_start(tmp_path):
     code, out, errors = run_marketcam("serve", "--log-file", str(tmp_path))
     assert (code, out, len(errors)) == (2, [], 1)
@@ -179,6 +198,11 @@ def test_bad_usage_is_one_line(capsys, arguments, message):
     [
         (CommandError("no such thing"), 1, "no such thing"),
         (MarketCameraError("two\n  lines"), 1, "two lines"),
+        (UsageError("ask otherwise"), 2, "ask otherwise"),
+        (ServerError("the run has failed"), 1, "the run has failed"),
+        (ConfigurationError("cannot use it"), 2, "cannot use it"),
+        (LimitError("no room"), 2, "no room"),
+        (SimulatorError("cannot be loaded"), 2, "cannot be loaded"),
         (FileNotFoundError(2, "No such file", "/a/b"), 1, "/a/b: no such file"),
         (OSError("odd"), 1, "odd"),
         (SettingsError(["A must be 1", "B must be 2"]), 2, "A must be 1\nmarketcam: B must be 2"),

@@ -182,6 +182,38 @@ def test_a_lost_connection_is_made_again_without_repeating_anything(capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    "sign",
+    [frame(40), frame(42), {"type": "heartbeat", "t": 3}, metric(4) | {"N": 11}],
+    ids=lambda sign: f"{sign['type']}-{sign['t']}",
+)
+def test_a_new_run_that_makes_the_same_messages_is_no_repetition(capsys, sign):
+    first = [*(metric(t) for t in range(1, 46)), frame(40), frame(45)]
+    second = [metric(1), metric(2), metric(3), sign, metric(4), frame(45)]
+    camera = Camera([*first, 1001], second)
+    code, lines, _ = tail(capsys, camera, "--count", str(len(first) + len(second)))
+    assert code == 0
+    shown = [line.split()[:2] for line in lines[len(first) :]]
+    assert shown == [[message["type"], str(message["t"])] for message in second]
+
+
+def test_a_new_run_without_metrics_to_repeat_shows_by_its_older_frame(capsys):
+    camera = Camera([frame(40), frame(45), 1001], [frame(40), frame(45)])
+    _, lines, _ = tail(capsys, camera, "--count", "4")
+    assert [line.split()[1] for line in lines] == ["40", "45", "40", "45"]
+
+
+def test_a_repetition_after_a_new_run_is_left_out_again(capsys):
+    camera = Camera(
+        [metric(1), metric(2), metric(3), frame(40), frame(45), 1001],
+        [metric(1), metric(2), frame(40), 1001],
+        [metric(1), metric(2), frame(40), {"type": "heartbeat", "t": 2}, metric(3), frame(45)],
+    )
+    _, lines, _ = tail(capsys, camera, "--count", "11")
+    shown = ["".join(line.split()[:2]) for line in lines]
+    assert shown[5:] == ["metric1", "metric2", "frame40", "heartbeat2", "metric3", "frame45"]
+
+
 def test_a_camera_that_is_away_is_waited_for(capsys):
     camera = Camera([metric(1), 1011], [metric(2)])
     camera.refusals = [None, http.HTTPStatus.SERVICE_UNAVAILABLE]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
+from marketcam.io.store import Recorder
+from marketcam.server import answers
 from tests.server_helpers import fed_server, receive_until
 
 if TYPE_CHECKING:
@@ -112,6 +117,30 @@ def test_manifest_lists_what_can_be_fetched(tmp_path: Path) -> None:
     assert (metrics["start_t"], metrics["end_t"], metrics["lines"]) == (0, 5, 6)
     assert (frames["start_t"], frames["end_t"], frames["lines"]) == (4, 4, 1)
     assert frames["pending"] is True
+
+
+def test_a_manifest_is_not_made_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def entries_watched(recorder: Recorder, kind: str) -> list[dict[str, Any]]:
+        threads.append(threading.get_ident())
+        return entries(recorder, kind)
+
+    def dumps_watched(value: object) -> bytes:
+        threads.append(threading.get_ident())
+        return orjson.dumps(value)
+
+    entries = Recorder.entries
+    with api(tmp_path) as (http, _):
+        monkeypatch.setattr(Recorder, "entries", entries_watched)
+        monkeypatch.setattr(answers, "orjson", SimpleNamespace(dumps=dumps_watched))
+        http.get("/")  # is made on the loop
+        assert len(http.get("/manifest/metrics").json()) == 1
+    loop_thread, *others = threads
+    assert len(others) == 2
+    assert loop_thread not in others
 
 
 def test_manifest_lists_earlier_runs_too(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import zstandard
 
-from marketcam.io.store import ZstdSegmentWriter
+from marketcam.io.store import Store, ZstdSegmentWriter
 from marketcam.server.segments_http import SegmentFiles
 from tests.server_helpers import fed_server, receive_until
 
@@ -112,9 +112,14 @@ def test_parts(served: Served, asked: str, part: slice) -> None:
     assert answer.content == expected
     assert answer.headers["content-length"] == str(len(expected))
     assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(served.data)}"
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-9", "bytes=99999999-", "bytes=5-2"])
+def test_head_knows_no_parts(served: Served, asked: str) -> None:
     head = served.http.head(served.url, headers={"range": asked})
-    assert (head.status_code, head.content) == (206, b"")
-    assert head.headers["content-range"] == answer.headers["content-range"]
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(served.data))
+    assert "content-range" not in head.headers
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0", "bytes=99999999-100000000"])
@@ -255,14 +260,40 @@ def test_a_segment_being_written_can_be_read(tmp_path: Path) -> None:
     assert decoder.decompress(answer.content).count(b"\n") == 21
 
 
-def test_a_segment_is_gone_by_its_pending_name_once_it_is_closed(tmp_path: Path) -> None:
+def test_the_name_of_a_pending_segment_stays_good_once_it_is_closed(tmp_path: Path) -> None:
     with pending(tmp_path) as (server, http, url):
+        before = http.get(url)
         server.rig.pipeline.stop()
         server.rig.recorder.close()
-        assert http.get(url).status_code == 404
+        after = http.get(url, headers={"if-none-match": before.headers["etag"]})
         closed = http.get(url.replace("_pending", ""))
-        assert closed.status_code == 200
+        assert (after.status_code, after.content) == (200, closed.content)
+        assert after.headers["etag"] == closed.headers["etag"]
+        assert after.headers["cache-control"] == "no-cache"
+        assert closed.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert zstandard.decompress(closed.content).count(b"\n") == 21
+        (tmp_path / "store" / "metrics" / url.rpartition("/")[2].replace("_pending", "")).unlink()
+        assert http.get(url).status_code == 404
+
+
+def test_a_segment_that_is_closed_while_it_is_looked_up_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = ZstdSegmentWriter("frames", tmp_path)
+    writer.write_line(b'{"t":0}', 0)
+    writer.flush()
+    (path,) = (tmp_path / "frames").glob("*_pending*")
+    find = Store.file
+
+    def close_meanwhile(store: Store, kind: str, name: str) -> Path:
+        found = find(store, kind, name)
+        writer.close()
+        return found
+
+    monkeypatch.setattr(Store, "file", close_meanwhile)
+    sent = Wire(path).ask(tmp_path)
+    assert not path.exists()
+    assert zstandard.decompress(sent) == b'{"t":0}\n'
 
 
 class Wire:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from marketcam.server import serve
-from marketcam.server.errors import ServerError
+from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.rig import Rig
 from marketcam.server.settings import Settings
 from tests.server_helpers import (
@@ -170,7 +170,7 @@ def test_a_certificate_that_cannot_be_used_is_told(
         {"tls_cert": tmp_path / "nothing.pem", "tls_key": key},
         {"tls_cert": cert, "tls_key": cert},
     ):
-        with pytest.raises(ServerError, match=r"IG_TLS_CERT .* IG_TLS_KEY"):
+        with pytest.raises(ConfigurationError, match=r"IG_TLS_CERT .* IG_TLS_KEY"):
             serve.run(settings(tmp_path, **given), never)
     assert list(tmp_path.iterdir()) == []
 

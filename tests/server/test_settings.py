@@ -10,6 +10,11 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 
 from marketcam.engine import MarketCameraError, SlidingWindowCamera
+from marketcam.io.store import RecorderOptions
+from marketcam.io.store.writer import SegmentRules
+from marketcam.server import rig
+from marketcam.server.hub import HubOptions
+from marketcam.server.pipeline import PipelineOptions
 from marketcam.server.settings import (
     Settings,
     SettingsError,
@@ -80,6 +85,7 @@ REFUSED = [  # variable, value, the message's range
     ("IG_CAM_SEGMENT_SECONDS", "0", "more than 0, at most 1000000000"),
     ("IG_CAM_METRIC_DOWNSAMPLE", "0", "1 to 2^53-1"),
     ("IG_CAM_CLIENT_QUEUE_BYTES", "65535", "65536 to 2^53-1"),
+    ("IG_CAM_PAIR_BUDGET_BYTES", "524287", "524288 to 2^53-1"),
     ("IG_AGENTS", "0", "1 to 100000"),
     ("IG_AGENTS", "100001", "1 to 100000"),
     ("IG_SEED", "4294967296", "0 to 2^32-1"),
@@ -353,3 +359,12 @@ def test_flags_are_variables_without_their_prefix():
     assert flags["PORT"] == ("--port",)
     spellings = [flag for spelled in flags.values() for flag in spelled]
     assert len(spellings) == len(set(spellings))
+
+
+def test_the_parts_have_the_same_defaults():
+    settings = Settings()
+    recorder = rig._recorder_options(settings)
+    assert recorder == RecorderOptions(settings.store_dir)  # and the retention's, which it holds
+    assert recorder.segment_rules() == SegmentRules()
+    assert rig._hub_options(settings) == HubOptions()
+    assert rig._pipeline_options(settings) == PipelineOptions()

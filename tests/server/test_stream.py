@@ -21,6 +21,7 @@ from tests.server_helpers import (
     named,
     receive,
     receive_until,
+    recorded,
     state_tick,
 )
 
@@ -114,11 +115,22 @@ def test_a_client_that_is_spoken_to_gets_no_heartbeat() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("size", [MAX_CLIENT_MESSAGE, MAX_CLIENT_MESSAGE + 1])
-def test_a_message_that_is_too_large_is_refused_where_the_server_lets_it_through(size: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("x" * MAX_CLIENT_MESSAGE, False),
+        ("x" * (MAX_CLIENT_MESSAGE + 1), True),
+        ("é" * (MAX_CLIENT_MESSAGE // 2), False),  # it is bytes that count
+        ("é" * (MAX_CLIENT_MESSAGE // 2 + 1), True),
+    ],
+    ids=["most", "more", "most-bytes", "more-bytes"],
+)
+def test_a_message_that_is_too_large_is_refused_where_the_server_lets_it_through(
+    text: str, is_refused: bool
+) -> None:
     async def scenario() -> Any:
         peer, task = await connected(Hub(HubOptions()))
-        peer.say("x" * size)
+        peer.say(text)
         peer.say("ping")
         answer = await peer.next()
         peer.go()
@@ -126,8 +138,8 @@ def test_a_message_that_is_too_large_is_refused_where_the_server_lets_it_through
         return answer
 
     answer = asyncio.run(scenario())
-    if size > MAX_CLIENT_MESSAGE:
-        reason = "message too large, the limit is 4096 characters"
+    if is_refused:
+        reason = "message too large, the limit is 4096 bytes"
         assert answer == {"type": "websocket.close", "code": 1009, "reason": reason}
     else:
         assert answer == {"type": "websocket.send", "text": '{"type":"pong"}'}
@@ -225,16 +237,17 @@ def test_greets_then_streams_without_a_seam(tmp_path: Path) -> None:
 
 
 def test_frames_and_metrics_are_as_recorded(tmp_path: Path) -> None:
-    with fed_server(tmp_path) as (server, feed), server.stream() as stream:
-        feed.send_ticks(0, 4)
-        texts = [stream.recv(timeout=PATIENCE) for _ in range(6)]
-        server.rig.recorder.flush()
-        url = "/segment/frames/" + server.rig.recorder.entries("frames")[0]["path"]
-        with server.http() as http:
-            assert http.get(url).status_code == 200
+    with fed_server(tmp_path, record_ticks=True) as (server, feed), server.stream() as stream:
+        feed.send_ticks(0, 8)
+        texts = [str(stream.recv(timeout=PATIENCE)) for _ in range(12)]
+    streamed = [(orjson.loads(text)["type"], text.encode()) for text in texts]
+    for kind in ("metric", "frame"):
+        lines = [text for of_kind, text in streamed if of_kind == kind]
+        assert lines == recorded(tmp_path / "store", f"{kind}s")
+    assert len(recorded(tmp_path / "store", "ticks")) == 9
     metric_text = '{"type":"metric","t":0,"s":{"price_norm":0.5,"volatility":0.3,"liquidity":0.5,'
-    assert str(texts[0]).startswith(metric_text)
-    assert str(texts[5]).startswith('{"type":"frame","t":4,"window":{"W":4,"t0":1,"t1":4,')
+    assert texts[0].startswith(metric_text)
+    assert texts[5].startswith('{"type":"frame","t":4,"window":{"W":4,"t0":1,"t1":4,')
 
 
 @pytest.mark.parametrize("t", [None, 3])
@@ -264,7 +277,9 @@ def test_ping_is_answered_and_the_rest_ignored(tmp_path: Path) -> None:
         assert named(receive(stream)) == [("metric", 0)]
 
 
-@pytest.mark.parametrize("message", ["x" * (MAX_CLIENT_MESSAGE + 1), b"x" * 10**6])
+@pytest.mark.parametrize(
+    "message", ["x" * (MAX_CLIENT_MESSAGE + 1), "é" * MAX_CLIENT_MESSAGE, b"x" * 10**6]
+)
 def test_a_message_that_is_too_large_ends_the_connection(
     tmp_path: Path, message: str | bytes
 ) -> None:
