@@ -29,7 +29,8 @@ FAREWELL_SECONDS: Final = 3 * CLOSE_SECONDS
 """How long the viewers may take to go when the rig is stopped; the segments do not wait longer."""
 
 log = get_logger(__name__)
-recorder_log = get_logger("marketcam.io.store")
+recorder_log = get_logger(__name__)
+store_log = get_logger("marketcam.io.store")
 
 
 class Rig:
@@ -78,6 +79,7 @@ class Rig:
             undo.callback(source.close)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
+            log.info("warming_up", note="kernels are compiled, once: a minute the first time")
             await asyncio.to_thread(_warm_up)
             self.handover.open(asyncio.get_running_loop())
             self.started_at = time.time()
