@@ -99,8 +99,9 @@ def test_the_first_line_of_a_segment_is_visible_without_a_wait(tmp_path):
     recorder = recorder_in(tmp_path, flush_seconds=3600)
     recorder.start()
     recorder.write("metrics", line(0), 0)
-    while recorder.current("metrics") is None:
+    while (entry := recorder.current("metrics")) is None:
         pass
+    assert (entry["start_t"], entry["lines"]) == (0, 1)
     recorder.close()
 
 

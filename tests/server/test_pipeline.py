@@ -268,7 +268,9 @@ def test_a_tick_in_hand_is_finished_when_stopped() -> None:
 
 
 def test_stopping_before_starting_is_fine() -> None:
-    Pipeline(SlidingWindowCamera(), Takings().outputs, UNPACED).stop()
+    pipeline = Pipeline(SlidingWindowCamera(), Takings().outputs, UNPACED)
+    pipeline.stop()
+    assert (pipeline.running, pipeline.ticks, pipeline.error) == (False, 0, None)
 
 
 def test_stages_are_timed() -> None:

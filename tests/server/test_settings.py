@@ -238,11 +238,15 @@ def test_settings_that_do_not_go_together(flags, message):
 
 
 def test_settings_that_go_together():
-    Settings.from_flags({"disk_start_pct": 50, "disk_target_pct": 50})
-    Settings.from_flags({"tls_cert": "cert.pem", "tls_key": "key.pem"})
-    Settings.from_flags({"simulator": "core_system.main:V5MarketSimulator", "simulator_path": "."})
-    Settings.from_flags({"stride": 1000, "window": 10})
-    Settings.from_flags({"max_agents": 1, "ticks": "-"})
+    for flags in (
+        {"disk_start_pct": 50, "disk_target_pct": 50},
+        {"tls_cert": Path("cert.pem"), "tls_key": Path("key.pem")},
+        {"simulator": "core_system.main:V5MarketSimulator", "simulator_path": Path()},
+        {"stride": 1000, "window": 10},
+        {"max_agents": 1, "ticks": "-"},
+    ):
+        settings = Settings.from_flags(flags)
+        assert {name: getattr(settings, name) for name in flags} == flags
 
 
 @pytest.mark.parametrize(

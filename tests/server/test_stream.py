@@ -364,6 +364,7 @@ def test_a_client_that_never_reads_is_sent_away(tmp_path: Path) -> None:
                 feed.send(state_tick(t, agents=crowded))
                 receive_until(quick, "metric", t)
                 t += 1
+            assert server.rig.hub.sent_away == 1
         deaf.settimeout(PATIENCE)
         read_to_the_end(deaf)  # it was cut: there is an end
 
@@ -385,6 +386,7 @@ def test_a_client_that_vanishes_is_forgotten(tmp_path: Path) -> None:
             t += 1
             feed.send(state_tick(t))
             receive_until(other, "metric", t)
+        assert len(server.rig.hub) == 1
 
 
 def test_stopping_closes_with_1001(tmp_path: Path) -> None:
