@@ -81,7 +81,7 @@ class Tick:
         Raises:
             TickError: the tick is not well formed; names tick, agent, field and value.
 
-        Cost: about 1 µs an agent; sources with many agents use arrays.
+        Cost: about 2 µs an agent; sources with many agents use arrays.
         """
         return _DictReader(raw).tick()
 

@@ -21,7 +21,7 @@ _TICKS = 5
 def warm_up() -> Frame:
     """Run a market and cameras of both rules, so that nothing is compiled after the first tick.
 
-    Returns the last frame, for encoders to warm up with. Cost: some 20 s with an empty kernel
+    Returns the last frame, for encoders to warm up with. Cost: 12 s and more with an empty kernel
     cache, a fraction of a second from then on.
     """
     InfiniteGameMarket(1).step()
