@@ -51,13 +51,21 @@ class NeighborCounts:
         if capacity > len(self._pairs):
             self._pairs = np.empty((capacity, 2), dtype=np.int32)
 
+    def take(self, block):  # SHIM
+        from marketcam.engine.quotes import Quotes
+        for row in range(block.size):
+            eps = block.eps[row]
+            q = Quotes(np.arange(block.used, dtype=np.int32), block.ids[:block.used], block.side[row,:block.used], block.price[row,:block.used], None if np.isnan(eps) else 1.0)
+            self._eps = float(eps)
+            self.add(block.t+row, q)
+
     def add(self, t: int, quotes: Quotes) -> None:
         """Take in the quotes of tick `t`, let go of those of ``t - W``. Cost: O(N log N)."""
         found = 0
         if quotes.mid is not None and quotes.mid > 0.0:
             order = quotes.price.argsort()
             sort_ties(order, quotes.ids, quotes.price)
-            eps = self._eps_pct * quotes.mid
+            eps = self._eps
             found = adjacent(order, quotes.slots, quotes.side, quotes.price, eps, self._pairs)
         self._counts.advance(t, self._pairs[:found])
 

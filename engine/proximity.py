@@ -95,6 +95,14 @@ class PairTable:
             tiles[: len(self._tiles)] = self._tiles
             self._tiles = tiles
 
+    def take(self, block):  # SHIM
+        from marketcam.engine.quotes import Quotes
+        for row in range(block.size):
+            eps = block.eps[row]
+            q = Quotes(np.arange(block.used, dtype=np.int32), block.ids[:block.used], block.side[row,:block.used], block.price[row,:block.used], None if np.isnan(eps) else 1.0)
+            self._eps = float(eps)
+            self.add(block.t+row, q)
+
     def add(self, t: int, quotes: Quotes) -> None:
         """Take in the quotes of tick `t`. Cost: O(N log N)."""
         place = t % self._rows
@@ -103,7 +111,7 @@ class PairTable:
             return
         ranks = self._ranks[place]
         ranks[_RANK].fill(_ABSENT)
-        eps = self._eps_pct * quotes.mid
+        eps = self._eps
         order = quotes.price.argsort()
         self._quotes[place] = rank_intervals(
             order, quotes.price, quotes.slots, eps, self._ordered, ranks
