@@ -53,11 +53,18 @@ class NeighborCounts:
 
     def take(self, block):  # SHIM
         from marketcam.engine.quotes import Quotes
+
         for row in range(block.size):
             eps = block.eps[row]
-            q = Quotes(np.arange(block.used, dtype=np.int32), block.ids[:block.used], block.side[row,:block.used], block.price[row,:block.used], None if np.isnan(eps) else 1.0)
+            q = Quotes(
+                np.arange(block.used, dtype=np.int32),
+                block.ids[: block.used],
+                block.side[row, : block.used],
+                block.price[row, : block.used],
+                None if np.isnan(eps) else 1.0,
+            )
             self._eps = float(eps)
-            self.add(block.t+row, q)
+            self.add(block.t + row, q)
 
     def add(self, t: int, quotes: Quotes) -> None:
         """Take in the quotes of tick `t`, let go of those of ``t - W``. Cost: O(N log N)."""

@@ -1,13 +1,13 @@
 """The kernels of the panes: ticks to the sums of a pane, panes to the features of the nodes.
 
-Both go over slots, a span at a time, in loops without branches, which LLVM vectorizes; a span's
-sums stay in the first-level cache while the ticks, or the panes, pass by.
+They go over slots in loops without branches, which LLVM vectorizes, a span at a time, whose columns
+stay in the first-level cache while the ticks, or the panes, pass by.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -17,82 +17,101 @@ from marketcam.engine.rounding import bounded, round6
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COUNTS", "FIRST", "MATCHES", "SUMS", "merge_panes", "scratch", "sum_ticks"]
+__all__ = [
+    "MATCHES",
+    "Pane",
+    "clear",
+    "close_pane",
+    "copy_span",
+    "empty_panes",
+    "merge_spans",
+    "scratch",
+    "sum_ticks",
+    "write_nodes",
+]
+
+Pane: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.int32]]"
+"""The sums and counts of some ticks: float64[5, capacity] and int32[4, capacity]."""
 
 # Rows of a pane's float64 sums: mean and sum of squared deviations (M2) of the quoted prices, sum
 # of the distances to the mid, first and last known experience.
 _MEAN: Final = 0
 _M2: Final = 1
 _DISTANCE: Final = 2
-FIRST: Final = 3
+_FIRST: Final = 3
 _LAST: Final = 4
-SUMS: Final = 5
+_SUMS: Final = 5
 # Rows of a pane's int32 counts.
 _BUYS: Final = 0
 _SELLS: Final = 1
 _DISTANCES: Final = 2
 MATCHES: Final = 3
-COUNTS: Final = 4
-
-# Further rows of the sums while a block's prices are averaged.
-_ORIGIN: Final = 5
-_TOTAL: Final = 6
-_QUOTES: Final = 7
+_COUNTS: Final = 4
 
 _BUY: Final = 1
 _SELL: Final = 2
 
-_SPAN: Final = 256  # slots whose sums are made at once: 20 KiB
+_SPAN: Final = 256
+"""Slots that are dealt with at once, so that their columns stay in the first-level cache."""
 
 
-def scratch() -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Return room for the sums and counts of a span, as the kernels take it."""
-    return np.empty((_QUOTES + 1, _SPAN)), np.empty((COUNTS, _SPAN), dtype=np.int32)
+def empty_panes(many: int, capacity: int) -> Pane:
+    """Return panes without ticks: float64[many, 5, capacity] and int32[many, 4, capacity]."""
+    sums = np.zeros((many, _SUMS, capacity))
+    sums[:, _FIRST:] = math.nan
+    return sums, np.zeros((many, _COUNTS, capacity), dtype=np.int32)
+
+
+def scratch() -> NDArray[np.float64]:
+    """Return the scratch room that the kernels take."""
+    return np.empty((3, _SPAN))
+
+
+@kernel
+def clear(sums: NDArray[np.float64], counts: NDArray[np.int32], begin: int, end: int) -> None:
+    """Empty the slots of a span."""
+    for row in range(_SUMS):
+        sums[row, begin:end] = math.nan if row >= _FIRST else 0.0
+    for row in range(_COUNTS):
+        counts[row, begin:end] = 0
 
 
 @kernel
 def sum_ticks(
     block: tuple[NDArray[np.float64], ...],
     size: int,
-    used: int,
-    pane: tuple[NDArray[np.float64], NDArray[np.int32]],
-    room: tuple[NDArray[np.float64], NDArray[np.int32]],
+    pane: Pane,
+    span: tuple[int, int],
+    room: NDArray[np.float64],
 ) -> None:
-    """Add the first `size` ticks of a block to a pane.
+    """Sum up the first `size` ticks of a block, for the slots of a span, in an empty pane.
 
-    `block` is price, side and experience by tick and slot, and mid by tick; `pane` is
-    float64[5, capacity] and int32[4, capacity]; `room` is `scratch()`. A pane's matches are counted
-    elsewhere.
+    `block` is price, side and experience by tick and slot, and mid by tick. A pane's matches are
+    counted elsewhere.
     """
     prices, sides, experiences, mids = block
-    sums, counts = room
-    for begin in range(0, used, _SPAN):
-        end = min(begin + _SPAN, used)
-        n = end - begin
-        clear(sums, counts, n)
+    sums, counts = pane
+    for begin in range(span[0], span[1], _SPAN):
+        end = min(begin + _SPAN, span[1])
+        origin = room[0, : end - begin]
+        total = room[1, : end - begin]
+        quotes = room[2, : end - begin]
+        origin[:] = 0.0
+        total[:] = 0.0
+        quotes[:] = 0.0
+        mean = sums[_MEAN, begin:end]
         for row in range(size):
-            add_side(sides[row, begin:end], _BUY, counts[_BUYS, :n])
-            add_side(sides[row, begin:end], _SELL, counts[_SELLS, :n])
-            add_experience(experiences[row, begin:end], sums[FIRST, :n], sums[_LAST, :n])
-            add_prices(
-                prices[row, begin:end], sums[_ORIGIN, :n], sums[_TOTAL, :n], sums[_QUOTES, :n]
-            )
-        average(sums[_ORIGIN, :n], sums[_TOTAL, :n], sums[_QUOTES, :n], sums[_MEAN, :n])
+            add_side(sides[row, begin:end], _BUY, counts[_BUYS, begin:end])
+            add_side(sides[row, begin:end], _SELL, counts[_SELLS, begin:end])
+            add_prices(prices[row, begin:end], origin, total, quotes)
+            keep_first(sums[_FIRST, begin:end], experiences[row, begin:end])
+            keep_last(sums[_LAST, begin:end], experiences[row, begin:end])
+        average(origin, total, quotes, mean)
         for row in range(size):
-            add_squares(prices[row, begin:end], sums[_MEAN, :n], sums[_M2, :n])
+            add_squares(prices[row, begin:end], mean, sums[_M2, begin:end])
             if mids[row] == mids[row] and mids[row] != 0.0:  # noqa: PLR0124 - NaN: no mid
-                add_distances(prices[row, begin:end], mids[row], sums[_DISTANCE, :n])
-                add_quotes(sides[row, begin:end], counts[_DISTANCES, :n])
-        merge_span((pane[0], pane[1], begin), (sums, counts, 0), n)
-
-
-@kernel
-def clear(sums: NDArray[np.float64], counts: NDArray[np.int32], n: int) -> None:
-    """Begin the sums and counts of `n` slots."""
-    for row in range(sums.shape[0]):
-        sums[row, :n] = math.nan if row in (FIRST, _LAST) else 0.0
-    for row in range(counts.shape[0]):
-        counts[row, :n] = 0
+                add_distances(prices[row, begin:end], mids[row], sums[_DISTANCE, begin:end])
+                add_quotes(sides[row, begin:end], counts[_DISTANCES, begin:end])
 
 
 @kernel
@@ -107,17 +126,6 @@ def add_quotes(side: NDArray[np.int8], count: NDArray[np.int32]) -> None:
     """Count who quotes."""
     for k in range(side.size):
         count[k] += np.int32(side[k] != 0)
-
-
-@kernel
-def add_experience(
-    experience: NDArray[np.float64], first: NDArray[np.float64], last: NDArray[np.float64]
-) -> None:
-    """Keep the first and the last experience that is known, not NaN."""
-    for k in range(experience.size):
-        known = experience[k]
-        first[k] = known if math.isnan(first[k]) else first[k]
-        last[k] = last[k] if math.isnan(known) else known
 
 
 @kernel
@@ -167,70 +175,92 @@ def add_distances(price: NDArray[np.float64], mid: float, distance: NDArray[np.f
 
 
 @kernel
-def merge_span(
-    mine: tuple[NDArray[np.float64], NDArray[np.int32], int],
-    other: tuple[NDArray[np.float64], NDArray[np.int32], int],
-    n: int,
+def merge(
+    mine: Pane,
+    other: Pane,
+    span: tuple[int, int],
+    shares: NDArray[np.float64],
 ) -> None:
-    """Merge `n` slots' sums and counts, of ticks that come later, into those before them.
+    """Merge the slots of a span of a pane with those of another, whose ticks come later.
 
-    Each side is sums, counts, and the column at which its slots begin.
+    `shares` is scratch room for a span. Means and M2 are merged by the pairwise formula: Chan,
+    Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances",
+    1979. One loop a quantity: LLVM does not vectorize a loop over more arrays than it can tell
+    apart cheaply.
     """
-    sums, counts, at = mine
-    more_sums, more_counts, begin = other
-    merge_moments(
-        (counts[_BUYS, at : at + n], counts[_SELLS, at : at + n]),
-        (sums[_MEAN, at : at + n], sums[_M2, at : at + n]),
-        (more_counts[_BUYS, begin : begin + n], more_counts[_SELLS, begin : begin + n]),
-        (more_sums[_MEAN, begin : begin + n], more_sums[_M2, begin : begin + n]),
+    sums, counts = mine
+    more_sums, more_counts = other
+    begin, end = span
+    share = shares[: end - begin]
+    mean = sums[_MEAN, begin:end]
+    more_mean = more_sums[_MEAN, begin:end]
+    buys = counts[_BUYS, begin:end]
+    sells = counts[_SELLS, begin:end]
+    share_of_quotes(
+        buys, sells, more_counts[_BUYS, begin:end], more_counts[_SELLS, begin:end], share
     )
-    add_floats(sums[_DISTANCE, at : at + n], more_sums[_DISTANCE, begin : begin + n])
-    merge_experience(
-        (sums[FIRST, at : at + n], sums[_LAST, at : at + n]),
-        (more_sums[FIRST, begin : begin + n], more_sums[_LAST, begin : begin + n]),
-    )
-    for row in range(COUNTS):
-        add_integers(counts[row, at : at + n], more_counts[row, begin : begin + n])
+    merge_m2((buys, sells, mean, sums[_M2, begin:end]), more_mean, more_sums[_M2, begin:end], share)
+    merge_means(mean, more_mean, share)
+    add_floats(sums[_DISTANCE, begin:end], more_sums[_DISTANCE, begin:end])
+    keep_first(sums[_FIRST, begin:end], more_sums[_FIRST, begin:end])
+    keep_last(sums[_LAST, begin:end], more_sums[_LAST, begin:end])
+    for row in range(_COUNTS):
+        add_integers(counts[row, begin:end], more_counts[row, begin:end])
 
 
 @kernel
-def merge_moments(
-    counts: tuple[NDArray[np.int32], NDArray[np.int32]],
-    moments: tuple[NDArray[np.float64], NDArray[np.float64]],
-    more_counts: tuple[NDArray[np.int32], NDArray[np.int32]],
-    more_moments: tuple[NDArray[np.float64], NDArray[np.float64]],
+def share_of_quotes(
+    buys: NDArray[np.int32],
+    sells: NDArray[np.int32],
+    more_buys: NDArray[np.int32],
+    more_sells: NDArray[np.int32],
+    shares: NDArray[np.float64],
 ) -> None:
-    """Merge means and M2 by the pairwise formula.
+    """Write which share of all quotes the later ones are, 0 without any."""
+    for k in range(shares.size):
+        more = more_buys[k] + more_sells[k]
+        total = buys[k] + sells[k] + more
+        shares[k] = float(more) / float(total if total > 0 else 1)
 
-    Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-    variances", 1979. Where one side is empty, the other's figures are not touched by rounding.
-    """
-    buys, sells = counts
-    mean, m2 = moments
-    more_buys, more_sells = more_counts
-    more_mean, more_m2 = more_moments
-    for k in range(mean.size):
-        n = float(buys[k] + sells[k])
-        more = float(more_buys[k] + more_sells[k])
-        total = n + more
-        share = more / (total if total > 0.0 else 1.0)
+
+@kernel
+def merge_m2(
+    mine: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]],
+    more_mean: NDArray[np.float64],
+    more_m2: NDArray[np.float64],
+    shares: NDArray[np.float64],
+) -> None:
+    """Merge the sums of squared deviations; `mine` is buys, sells, means and M2."""
+    buys, sells, mean, m2 = mine
+    for k in range(m2.size):
+        n = buys[k] + sells[k]
         delta = more_mean[k] - mean[k]
-        both = n > 0.0 and more > 0.0
-        m2[k] += more_m2[k] + (delta * delta * share * n if both else 0.0)
-        mean[k] += delta * share if more > 0.0 else 0.0
+        between = delta * delta * shares[k] * float(n)
+        m2[k] += more_m2[k] + (between if n > 0 and shares[k] > 0.0 else 0.0)
 
 
 @kernel
-def merge_experience(
-    mine: tuple[NDArray[np.float64], NDArray[np.float64]],
-    more: tuple[NDArray[np.float64], NDArray[np.float64]],
+def merge_means(
+    mean: NDArray[np.float64], more_mean: NDArray[np.float64], shares: NDArray[np.float64]
 ) -> None:
-    """Merge the first and the last known experience."""
-    first, last = mine
-    more_first, more_last = more
+    """Merge the means."""
+    for k in range(mean.size):
+        step = (more_mean[k] - mean[k]) * shares[k]
+        mean[k] += step if shares[k] > 0.0 else 0.0
+
+
+@kernel
+def keep_first(first: NDArray[np.float64], more: NDArray[np.float64]) -> None:
+    """Keep the first value that is known."""
     for k in range(first.size):
-        first[k] = more_first[k] if math.isnan(first[k]) else first[k]
-        last[k] = last[k] if math.isnan(more_last[k]) else more_last[k]
+        first[k] = more[k] if math.isnan(first[k]) else first[k]
+
+
+@kernel
+def keep_last(last: NDArray[np.float64], more: NDArray[np.float64]) -> None:
+    """Keep the last value that is known."""
+    for k in range(last.size):
+        last[k] = last[k] if math.isnan(more[k]) else more[k]
 
 
 @kernel
@@ -248,50 +278,94 @@ def add_integers(counts: NDArray[np.int32], more: NDArray[np.int32]) -> None:
 
 
 @kernel
-def merge_panes(
-    panes: tuple[NDArray[np.float64], NDArray[np.int32]],
-    oldest: int,
-    window: int,
-    rows: NDArray[np.int32],
+def close_pane(
+    panes: Pane,
+    current: Pane,
+    since: Pane,
+    place: tuple[int, bool],
     span: tuple[int, int],
-    room: tuple[NDArray[np.float64], NDArray[np.int32]],
-    nodes: tuple[NDArray[np.int32], NDArray[np.float64]],
+    room: NDArray[np.float64],
 ) -> None:
-    """Merge a ring of panes, from the `oldest` on and but for the last, into the nodes' features.
+    """Enter the current pane at its place in the round, and begin the next.
 
-    `panes` is float64[panes, 5, capacity] and int32[panes, 4, capacity]; `rows` int32[capacity]
-    the node of each slot, -1 for none; `span` the slots to go over; `nodes` the features, int32
-    [5, nodes] and float64[7, nodes], in the order of `Nodes`, the dominant side with the integers.
+    `place` is its number in the round, and whether `since` is to begin with it. With the last pane
+    of a round, all become the sums from them on to the round's end.
     """
     all_sums, all_counts = panes
-    sums, counts = room
-    ring = all_sums.shape[0]
-    first, last = span
-    for begin in range(first, last, _SPAN):
-        n = min(begin + _SPAN, last) - begin
-        clear(sums, counts, n)
-        for step in range(ring - 1):
-            row = oldest + step
-            row -= ring if row >= ring else 0
-            merge_span((sums, counts, 0), (all_sums[row], all_counts[row], begin), n)
-        for k in range(n):
-            if rows[begin + k] >= 0:
-                write_counts(counts, k, window, rows[begin + k], nodes[0])
-                write_figures(sums, counts, k, window, rows[begin + k], nodes[1])
+    number, begins = place
+    last = all_sums.shape[0] - 1
+    for begin in range(span[0], span[1], _SPAN):
+        part = begin, min(begin + _SPAN, span[1])
+        copy_span(current, (all_sums[number], all_counts[number]), part)
+        if begins:
+            copy_span(current, since, part)
+        else:
+            merge(since, current, part, room[0])
+        clear(current[0], current[1], part[0], part[1])
+        if number == last:
+            for row in range(last - 1, -1, -1):
+                later = all_sums[row + 1], all_counts[row + 1]
+                merge((all_sums[row], all_counts[row]), later, part, room[0])
+
+
+@kernel
+def merge_spans(
+    mine: Pane,
+    other: Pane,
+    span: tuple[int, int],
+    room: NDArray[np.float64],
+) -> None:
+    """Merge a pane with one whose ticks come later, for the slots of a span of any size."""
+    for begin in range(span[0], span[1], _SPAN):
+        merge(mine, other, (begin, min(begin + _SPAN, span[1])), room[0])
+
+
+@kernel
+def copy_span(
+    source: Pane,
+    target: Pane,
+    span: tuple[int, int],
+) -> None:
+    """Copy the slots of a span from pane to pane."""
+    begin, end = span
+    for row in range(_SUMS):
+        target[0][row, begin:end] = source[0][row, begin:end]
+    for row in range(_COUNTS):
+        target[1][row, begin:end] = source[1][row, begin:end]
+
+
+@kernel
+def write_nodes(
+    pane: Pane,
+    W: int,
+    rows: NDArray[np.int32],
+    span: tuple[int, int],
+    nodes: tuple[NDArray[np.int32], NDArray[np.float64]],
+) -> None:
+    """Write the features of the nodes whose slots lie in a span, from a pane of all W ticks.
+
+    `rows` int32[capacity] is the node of each slot, -1 for none; `nodes` are the features,
+    int32[5, nodes] and float64[7, nodes], in the order of `Nodes`, the side with the integers.
+    """
+    sums, counts = pane
+    for slot in range(span[0], span[1]):
+        if rows[slot] >= 0:
+            write_counts(counts, slot, W, rows[slot], nodes[0])
+            write_figures(sums, counts, slot, W, rows[slot], nodes[1])
 
 
 @kernel
 def write_counts(
-    counts: NDArray[np.int32], k: int, W: int, row: int, nodes: NDArray[np.int32]
+    counts: NDArray[np.int32], slot: int, W: int, row: int, nodes: NDArray[np.int32]
 ) -> None:
     """Write the whole numbers of one node."""
-    buys = counts[_BUYS, k]
-    sells = counts[_SELLS, k]
+    buys = counts[_BUYS, slot]
+    sells = counts[_SELLS, slot]
     none = W - buys - sells
     nodes[0, row] = buys
     nodes[1, row] = sells
     nodes[2, row] = none
-    nodes[3, row] = counts[MATCHES, k]
+    nodes[3, row] = counts[MATCHES, slot]
     if buys > 0 and buys >= sells and buys >= none:
         nodes[4, row] = _BUY
     elif sells > 0 and sells >= buys and sells >= none:
@@ -304,20 +378,20 @@ def write_counts(
 def write_figures(
     sums: NDArray[np.float64],
     counts: NDArray[np.int32],
-    k: int,
+    slot: int,
     W: int,
     row: int,
     nodes: NDArray[np.float64],
 ) -> None:
     """Write the rounded figures of one node."""
-    quotes = counts[_BUYS, k] + counts[_SELLS, k]
-    distances = counts[_DISTANCES, k]
-    first = sums[FIRST, k]
-    last = sums[_LAST, k]
-    nodes[0, row] = round6(counts[MATCHES, k] / W)
-    nodes[1, row] = round6(bounded(sums[_MEAN, k]))
-    nodes[2, row] = round6(bounded(math.sqrt(sums[_M2, k] / quotes))) if quotes else 0.0
-    nodes[3, row] = round6(bounded(sums[_DISTANCE, k] / distances)) if distances else 0.0
+    quotes = counts[_BUYS, slot] + counts[_SELLS, slot]
+    distances = counts[_DISTANCES, slot]
+    first = sums[_FIRST, slot]
+    last = sums[_LAST, slot]
+    nodes[0, row] = round6(counts[MATCHES, slot] / W)
+    nodes[1, row] = round6(bounded(sums[_MEAN, slot]))
+    nodes[2, row] = round6(bounded(math.sqrt(sums[_M2, slot] / quotes))) if quotes else 0.0
+    nodes[3, row] = round6(bounded(sums[_DISTANCE, slot] / distances)) if distances else 0.0
     nodes[4, row] = round6(first)
     nodes[5, row] = round6(last)
     nodes[6, row] = 0.0 if math.isnan(first) else round6(bounded(last - first))

@@ -5,28 +5,37 @@ on history. Instead, ticks are summed in *panes*, stretches of time that begin a
 frames' windows begin and end, so that every window is a whole number of panes. With
 ``r = W % stride``, a stride is cut into a pane of ``stride - r`` ticks and one of ``r`` ticks
 (*paired windows*: Krishnamurthy, Wu and Franklin, "On-the-fly sharing for streamed
-aggregation", SIGMOD 2006). A frame merges the panes of its window from the oldest to the newest;
-nothing is ever subtracted.
+aggregation", SIGMOD 2006). A frame merges the panes of its window; nothing is ever subtracted.
 
-Within a pane, ticks are summed a block at a time. Where blocks begin depends on nothing but the
-number of the tick, and so do the figures, to the last bit.
+What is merged with what, and when, depends on nothing but the numbers of the ticks; so do the
+figures, to the last bit, whatever came before the window.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from marketcam.engine.block import MOST_TICKS
 from marketcam.engine.frame import Nodes
-from marketcam.engine.pane_sums import COUNTS, FIRST, MATCHES, SUMS, merge_panes, scratch, sum_ticks
+from marketcam.engine.pane_sums import (
+    MATCHES,
+    clear,
+    close_pane,
+    copy_span,
+    empty_panes,
+    merge_spans,
+    scratch,
+    sum_ticks,
+    write_nodes,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.block import TickBlock
+    from marketcam.engine.pane_sums import Pane
     from marketcam.engine.slots import NodeRows
 
 __all__ = ["Panes", "Stretch", "TickClock"]
@@ -38,11 +47,13 @@ class Stretch(NamedTuple):
     Attributes:
         pane: the number of its pane; consecutive panes differ by one.
         opens: whether the pane begins with it.
+        closes: whether the pane ends with it.
         last: its last tick.
     """
 
     pane: int
     opens: bool
+    closes: bool
     last: int
 
 
@@ -70,68 +81,104 @@ class TickClock:
         block = (position - begin) // self.most_ticks
         last = min(begin + (block + 1) * self.most_ticks, end) - 1
         pane = 2 * period + in_tail if self._tail else period
-        return Stretch(pane, block == 0, t + last - position)
+        return Stretch(pane, block == 0, last == end - 1, t + last - position)
 
 
 class Panes:
-    """Per-agent sums and counts of the last panes, those of a window and the one begun after it.
+    """Per-agent sums and counts of the window, one column a slot.
 
-    One column a slot.
+    The window's panes are merged by going round: `panes` of them make a *round*, numbered by the
+    ticks alone. When a round is complete, each of its panes is merged with those behind it, once.
+    Every window is then the end of the last round, merged already, and the beginning of this one,
+    which is merged as it comes: two merges a frame, however many panes a window has (van Herk,
+    "A fast algorithm for local minimum and maximum filters", 1992, for sums instead of minima).
 
     Attributes:
         matches: int32[capacity], the matches of the current pane by slot; to be added to.
 
     Memory: 56 bytes a slot and pane, ``W / stride`` panes, twice that where stride does not
-    divide W.
+    divide W, and four more.
     """
 
     def __init__(self, W: int, panes: int) -> None:
         self._W = W
-        self._ring = panes + 1
-        self._row = 0
+        self._many = panes
+        self._number = 0
+        self._restarted = True
         self._room = scratch()
         self._allocate(0)
 
+    def clear(self) -> None:
+        """Forget everything; the room stays."""
+        self._restarted = True
+        clear(self._current[0], self._current[1], 0, self._current[0].shape[1])
+
     def make_room(self, capacity: int) -> None:
         """Make room for `capacity` slots."""
-        sums, counts = self._sums, self._counts
-        old = sums.shape[2]
-        if capacity > old:
+        old = self._round, self._spare
+        had = old[0][0].shape[2]
+        if capacity > had:
             self._allocate(capacity)
-            self._sums[:, :, :old] = sums
-            self._counts[:, :, :old] = counts
+            for ours, theirs in zip((self._round, self._spare), old, strict=True):
+                for array, values in zip(ours, theirs, strict=True):
+                    array[:, :, :had] = values
 
-    def open(self, pane: int) -> None:
-        """Begin a pane, the one after the last, or any after a break."""
-        self._row = pane % self._ring
-        self._sums[self._row, :FIRST] = 0.0
-        self._sums[self._row, FIRST:] = math.nan
-        self._counts[self._row] = 0
-        self.matches = self._counts[self._row, MATCHES]
+    def add(self, block: TickBlock, *, opens: bool, used: int) -> None:
+        """Add a block's ticks to the current pane, which `opens` with it or not.
 
-    def add(self, block: TickBlock, used: int) -> None:
-        """Add a block's ticks to the current pane. Cost: O(ticks x used)."""
-        pane = self._sums[self._row], self._counts[self._row]
+        Cost: O(ticks x used).
+        """
         arrays = block.price, block.side, block.experience, block.mid
-        sum_ticks(arrays, block.size, used, pane, self._room)
+        span = 0, used
+        if opens:
+            sum_ticks(arrays, block.size, self._current, span, self._room)
+        else:
+            clear(self._more[0], self._more[1], 0, used)
+            sum_ticks(arrays, block.size, self._more, span, self._room)
+            merge_spans(self._current, self._more, span, self._room)
+
+    def close(self, pane: int, used: int) -> None:
+        """End the current pane, number `pane`, and begin the next.
+
+        Cost: O(used); with the last pane of a round, O(panes x used).
+        """
+        self._number = pane % self._many
+        begins = self._restarted or self._number == 0
+        self._restarted = False
+        capacity = self._current[0].shape[1]
+        close_pane(
+            self._round,
+            self._current,
+            self._since,
+            (self._number, begins),
+            (0, capacity),
+            self._room,
+        )
 
     def nodes(self, rows: NodeRows, agent_id: NDArray[np.int64], used: int) -> Nodes:
-        """Merge the panes before the current one, those of a window, into the nodes' features.
+        """Return the features of the nodes over the window that ends with the last pane closed.
 
-        Cost: O(panes x used).
+        Cost: O(used).
         """
         integers = np.empty((5, rows.size), dtype=np.int32)
         floats = np.empty((7, rows.size))
-        oldest = (self._row + 1) % self._ring
-        panes = self._sums, self._counts
-        merge_panes(
-            panes, oldest, self._W, rows.of_slot, (0, used), self._room, (integers, floats)
-        )
+        span = 0, used
+        write_nodes(self._window(span), self._W, rows.of_slot, span, (integers, floats))
         features: list[NDArray[Any]] = [*integers[:4], *floats, integers[4].astype(np.int8)]
         return Nodes(agent_id, *features)
 
+    def _window(self, span: tuple[int, int]) -> Pane:
+        begin = self._number + 1
+        if begin == self._many:
+            return self._since
+        sums, counts = self._round
+        copy_span((sums[begin], counts[begin]), self._more, span)
+        merge_spans(self._more, self._since, span, self._room)
+        return self._more
+
     def _allocate(self, capacity: int) -> None:
-        self._sums = np.zeros((self._ring, SUMS, capacity))
-        self._sums[:, FIRST:] = math.nan
-        self._counts = np.zeros((self._ring, COUNTS, capacity), dtype=np.int32)
-        self.matches = self._counts[self._row, MATCHES]
+        self._round = empty_panes(self._many, capacity)
+        self._spare = empty_panes(3, capacity)
+        sums, counts = self._spare
+        self._current, self._since, self._more = ((sums[k], counts[k]) for k in range(len(sums)))
+        self.matches = self._current[1][MATCHES]

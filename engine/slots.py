@@ -99,9 +99,7 @@ class AgentSlots:
         self._table.head.fill(0)
         self.known = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
 
-    def know(
-        self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int
-    ) -> None:
+    def know(self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int) -> None:
         """Give slots to the agents of tick `t` and of its matches, int64[M, 2]; none to the pool.
 
         From then on `ids` are the `known` ones. `t0` is the window's first tick: slots not seen
@@ -120,7 +118,9 @@ class AgentSlots:
         used = self.used
         slots, ids = np.empty(used, dtype=np.int64), np.empty(used, dtype=np.int64)
         of_slot = self._of_slot
-        n, ordered = list_seen(self._table.last_seen, self._table.agent_of, used, t0, of_slot, (slots, ids))
+        n, ordered = list_seen(
+            self._table.last_seen, self._table.agent_of, used, t0, of_slot, (slots, ids)
+        )
         slots, ids = slots[:n], ids[:n]
         if not ordered:
             order = ids.argsort()

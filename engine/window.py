@@ -79,7 +79,8 @@ class Window:
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
         self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
         self._mid = math.nan
-        self._first = self._block_ends = 0
+        self._first = 0
+        self._stretch = self._clock.stretch(0)
         self.last_t: int | None = None
         self._make_room(0)
 
@@ -105,7 +106,7 @@ class Window:
         self._block.size += 1
         self._mid = mid
         self.last_t = t
-        if t == self._block_ends:
+        if t == self._stretch.last:
             self._complete_block(t)
 
     def _take(self, t: int, mid: float, columns: Columns) -> bool:
@@ -146,19 +147,15 @@ class Window:
 
     def _complete_block(self, t: int) -> None:
         """Deal with the ticks of the block that ends with `t`, and begin the next."""
-        used, block = self._slots.used, self._block
-        self._panes.add(block, used)
+        used, block, stretch = self._slots.used, self._block, self._stretch
+        self._panes.add(block, opens=stretch.opens or t - block.size < self._first, used=used)
+        if stretch.closes:
+            self._panes.close(stretch.pane, used)
         self._proximity.take(block.quotes(t, self._slots.ids, used))
         block.size = 0
         if not self.full and t % self._settings.stride == 0:
             self._proximity.fill(self._first, t, used)
-        self._begin_block(t + 1)
-
-    def _begin_block(self, t: int) -> None:
-        stretch = self._clock.stretch(t)
-        self._block_ends = stretch.last
-        if stretch.opens or t == self._first:
-            self._panes.open(stretch.pane)
+        self._stretch = self._clock.stretch(t + 1)
 
     def check_room(self, agents: int) -> None:
         """Raise `LimitError` if the window cannot hold so many agents."""
@@ -194,9 +191,10 @@ class Window:
         self._slots.clear()
         self._matches.clear()
         self._proximity.clear()
+        self._panes.clear()
         self._block.size = 0
         self._first = t
-        self._begin_block(t)
+        self._stretch = self._clock.stretch(t)
 
     def _make_room(self, used: int) -> None:
         """Make room for the slots that there are now; before, `used` were in use."""
