@@ -46,7 +46,7 @@ class TickBlock:
         return self.price, self.side, self.experience, self.mid, self.eps  # type: ignore[return-value]
 
     def make_room(self, used: int, now_used: int, capacity: int) -> None:
-        """Make room for `capacity` slots; those from `used` to `now_used` have not been seen yet."""
+        """Make room for `capacity` slots; those from `used` to `now_used` are new."""
         if capacity > self.price.shape[1]:
             old = self.price, self.side, self.experience
             self._allocate(capacity)

@@ -56,20 +56,22 @@ class EdgeCap:
         self.reserved = min(cap, math.floor(cap * match_share + 1e-9))
         self._weights = np.array([round(count / W, 6) for count in range(W, -1, -1)])
 
-    def keep(self, matches: NDArray[np.int64], proximity: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Choose among the rank keys of each type, sorted; return those kept, sorted."""
-        kept = np.empty(min(self.cap, matches.size + proximity.size), dtype=np.int64)
-        merge_best(matches, proximity, self.reserved, kept)
-        return kept
+    def edges(
+        self,
+        matches: NDArray[np.int64],
+        proximity: NDArray[np.int64],
+        agent_id: NDArray[np.int64],
+    ) -> Edges:
+        """Choose among the rank keys of each type, sorted, and spell them out.
 
-    def edges(self, keys: NDArray[np.int64], agent_id: NDArray[np.int64]) -> Edges:
-        """Spell out rank keys; `agent_id` are the ids of the frame's nodes."""
-        src = np.empty(keys.size, dtype=np.int64)
-        dst = np.empty(keys.size, dtype=np.int64)
-        kind = np.empty(keys.size, dtype=np.int8)
-        w = np.empty(keys.size)
-        spell_out(keys, agent_id, self._weights, (src, dst), kind, w)
-        return Edges(src, dst, kind, w)
+        `agent_id` are the ids of the frame's nodes. Cost: O(cap).
+        """
+        n = min(self.cap, matches.size + proximity.size)
+        ends = np.empty((2, n), dtype=np.int64)
+        kind = np.empty(n, dtype=np.int8)
+        w = np.empty(n)
+        spell_best((matches, proximity), self.reserved, agent_id, self._weights, ends, kind, w)
+        return Edges(ends[0], ends[1], kind, w)
 
 
 class NodeRows(NamedTuple):
@@ -125,27 +127,51 @@ def keys_from_rows(
 
 
 @kernel
-def merge_best(
-    matches: NDArray[np.int64], proximity: NDArray[np.int64], reserved: int, kept: NDArray[np.int64]
+def spell_best(
+    keys: tuple[NDArray[np.int64], NDArray[np.int64]],
+    reserved: int,
+    agent_id: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    kind: NDArray[np.int8],
+    w: NDArray[np.float64],
 ) -> None:
-    """Fill `kept` with the best of two sorted lists, up to `reserved` matches first; sorted."""
+    """Fill the columns of the edges with the best of two sorted lists of rank keys, in order.
+
+    `keys` are those of matches, of which up to `reserved` come in whatever their rank, and those of
+    proximity; `ends` int64[2, n] takes the ids.
+    """
+    matches, proximity = keys
+    n_matches, n_proximity = share_out(matches, proximity, reserved, w.size)
+    i = j = 0
+    for k in range(w.size):
+        if j == n_proximity or (i < n_matches and matches[i] < proximity[j]):
+            key = matches[i]
+            i += 1
+        else:
+            key = proximity[j]
+            j += 1
+        ends[0, k] = agent_id[key >> _NODE_BITS & _NODE_MASK]
+        ends[1, k] = agent_id[key & _NODE_MASK]
+        kind[k] = key >> _KIND_BIT & 1
+        w[k] = weights[key >> _COUNT_BIT]
+
+
+@kernel
+def share_out(
+    matches: NDArray[np.int64], proximity: NDArray[np.int64], reserved: int, many: int
+) -> tuple[int, int]:
+    """Return how many of each list are among the `many` that are kept."""
     n_matches = min(reserved, matches.size)
     n_proximity = 0
-    while n_matches + n_proximity < kept.size:
+    while n_matches + n_proximity < many:
         if n_proximity == proximity.size or (
             n_matches < matches.size and matches[n_matches] < proximity[n_proximity]
         ):
             n_matches += 1
         else:
             n_proximity += 1
-    i = j = 0
-    for k in range(kept.size):
-        if j == n_proximity or (i < n_matches and matches[i] < proximity[j]):
-            kept[k] = matches[i]
-            i += 1
-        else:
-            kept[k] = proximity[j]
-            j += 1
+    return n_matches, n_proximity
 
 
 @kernel
@@ -187,25 +213,6 @@ def threshold(histogram: NDArray[np.int64], most: int) -> tuple[int, int, int]:
             return count, left, most
         left -= histogram[count]
     return 1, histogram[1], most - left
-
-
-@kernel
-def spell_out(
-    keys: NDArray[np.int64],
-    agent_id: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    ends: tuple[NDArray[np.int64], NDArray[np.int64]],
-    kind: NDArray[np.int8],
-    w: NDArray[np.float64],
-) -> None:
-    """Write the columns of the edges that rank keys stand for."""
-    src, dst = ends
-    for k in range(keys.size):
-        key = keys[k]
-        src[k] = agent_id[key >> _NODE_BITS & _NODE_MASK]
-        dst[k] = agent_id[key & _NODE_MASK]
-        kind[k] = key >> _KIND_BIT & 1
-        w[k] = weights[key >> _COUNT_BIT]
 
 
 @kernel

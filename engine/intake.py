@@ -1,11 +1,9 @@
-"""A tick into the buffers, by one kernel call: all there is to do for it until its block is full."""
+"""A tick into the buffers, by one kernel call: all there is to do until its block is full."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 from marketcam.engine.checks import FINE, first_fault
 from marketcam.engine.events import log_ratio
@@ -13,6 +11,7 @@ from marketcam.engine.jit import kernel
 from marketcam.engine.slots import find
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from marketcam.engine.tick import Columns
@@ -23,7 +22,7 @@ _NO_SLOT: Final = -1
 
 
 @kernel
-def take_tick(  # noqa: PLR0913 - one call a tick: its columns and every buffer they go to
+def take_tick(  # noqa: PLR0913, PLR0917 - one call a tick: its columns and every buffer they go to
     t: int,
     mid: float,
     columns: Columns,

@@ -109,7 +109,7 @@ def sum_ticks(
         average(origin, total, quotes, mean)
         for row in range(size):
             add_squares(prices[row, begin:end], mean, sums[_M2, begin:end])
-            if mids[row] == mids[row] and mids[row] != 0.0:  # noqa: PLR0124 - NaN: no mid
+            if mids[row] == mids[row] and mids[row] != 0.0:  # NaN: no mid
                 add_distances(prices[row, begin:end], mids[row], sums[_DISTANCE, begin:end])
                 add_quotes(sides[row, begin:end], counts[_DISTANCES, begin:end])
 
@@ -336,42 +336,55 @@ def copy_span(
 
 @kernel
 def write_nodes(
-    pane: Pane,
+    window: tuple[Pane, Pane, Pane, bool],
     W: int,
     rows: NDArray[np.int32],
     span: tuple[int, int],
-    nodes: tuple[NDArray[np.int32], NDArray[np.float64]],
+    room: NDArray[np.float64],
+    nodes: tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int8]],
 ) -> None:
-    """Write the features of the nodes whose slots lie in a span, from a pane of all W ticks.
+    """Write the features of the nodes whose slots lie in a span.
 
-    `rows` int32[capacity] is the node of each slot, -1 for none; `nodes` are the features,
-    int32[5, nodes] and float64[7, nodes], in the order of `Nodes`, the side with the integers.
+    `window` is the pane of the ticks up to the round's end, the pane of those since, a pane to
+    merge them in, and whether there are ticks since only; `rows` int32[capacity] is the node of
+    each slot, -1 for none; `nodes` are the features in the order of `Nodes`: int32[4, nodes],
+    float64[7, nodes] and int8[nodes].
     """
-    sums, counts = pane
-    for slot in range(span[0], span[1]):
-        if rows[slot] >= 0:
-            write_counts(counts, slot, W, rows[slot], nodes[0])
-            write_figures(sums, counts, slot, W, rows[slot], nodes[1])
+    until, since, merged, alone = window
+    for begin in range(span[0], span[1], _SPAN):
+        part = begin, min(begin + _SPAN, span[1])
+        copy_span(since if alone else until, merged, part)
+        if not alone:
+            merge(merged, since, part, room[0])
+        for slot in range(part[0], part[1]):
+            if rows[slot] >= 0:
+                write_counts(merged[1], slot, W, rows[slot], (nodes[0], nodes[2]))
+                write_figures(merged[0], merged[1], slot, W, rows[slot], nodes[1])
 
 
 @kernel
 def write_counts(
-    counts: NDArray[np.int32], slot: int, W: int, row: int, nodes: NDArray[np.int32]
+    counts: NDArray[np.int32],
+    slot: int,
+    W: int,
+    row: int,
+    nodes: tuple[NDArray[np.int32], NDArray[np.int8]],
 ) -> None:
-    """Write the whole numbers of one node."""
+    """Write the whole numbers of one node, and its dominant side."""
+    integers, dominant = nodes
     buys = counts[_BUYS, slot]
     sells = counts[_SELLS, slot]
     none = W - buys - sells
-    nodes[0, row] = buys
-    nodes[1, row] = sells
-    nodes[2, row] = none
-    nodes[3, row] = counts[MATCHES, slot]
+    integers[0, row] = buys
+    integers[1, row] = sells
+    integers[2, row] = none
+    integers[3, row] = counts[MATCHES, slot]
     if buys > 0 and buys >= sells and buys >= none:
-        nodes[4, row] = _BUY
+        dominant[row] = _BUY
     elif sells > 0 and sells >= buys and sells >= none:
-        nodes[4, row] = _SELL
+        dominant[row] = _SELL
     else:
-        nodes[4, row] = 0
+        dominant[row] = 0
 
 
 @kernel

@@ -23,7 +23,6 @@ from marketcam.engine.pane_sums import (
     MATCHES,
     clear,
     close_pane,
-    copy_span,
     empty_panes,
     merge_spans,
     scratch,
@@ -137,44 +136,34 @@ class Panes:
             sum_ticks(arrays, block.size, self._more, span, self._room)
             merge_spans(self._current, self._more, span, self._room)
 
-    def close(self, pane: int, used: int) -> None:
+    def close(self, pane: int) -> None:
         """End the current pane, number `pane`, and begin the next.
 
-        Cost: O(used); with the last pane of a round, O(panes x used).
+        Cost: O(capacity); with the last pane of a round, O(panes x capacity).
         """
         self._number = pane % self._many
         begins = self._restarted or self._number == 0
         self._restarted = False
-        capacity = self._current[0].shape[1]
-        close_pane(
-            self._round,
-            self._current,
-            self._since,
-            (self._number, begins),
-            (0, capacity),
-            self._room,
-        )
+        place = self._number, begins
+        span = 0, self._current[0].shape[1]  # slots handed out later must be empty in this pane
+        close_pane(self._round, self._current, self._since, place, span, self._room)
 
     def nodes(self, rows: NodeRows, agent_id: NDArray[np.int64], used: int) -> Nodes:
         """Return the features of the nodes over the window that ends with the last pane closed.
 
         Cost: O(used).
         """
-        integers = np.empty((5, rows.size), dtype=np.int32)
-        floats = np.empty((7, rows.size))
-        span = 0, used
-        write_nodes(self._window(span), self._W, rows.of_slot, span, (integers, floats))
-        features: list[NDArray[Any]] = [*integers[:4], *floats, integers[4].astype(np.int8)]
-        return Nodes(agent_id, *features)
-
-    def _window(self, span: tuple[int, int]) -> Pane:
-        begin = self._number + 1
-        if begin == self._many:
-            return self._since
+        n = rows.size
+        integers = np.empty((4, n), dtype=np.int32)
+        floats = np.empty((7, n))
+        dominant = np.empty(n, dtype=np.int8)
         sums, counts = self._round
-        copy_span((sums[begin], counts[begin]), self._more, span)
-        merge_spans(self._more, self._since, span, self._room)
-        return self._more
+        begin = (self._number + 1) % self._many
+        until = sums[begin], counts[begin]
+        window = until, self._since, self._more, begin == 0
+        features = integers, floats, dominant
+        write_nodes(window, self._W, rows.of_slot, (0, used), self._room, features)
+        return Nodes(agent_id, *integers, *floats, dominant)
 
     def _allocate(self, capacity: int) -> None:
         self._round = empty_panes(self._many, capacity)

@@ -173,7 +173,6 @@ def find(agent: int, keys: NDArray[np.int64]) -> int:
 def list_seen(
     last_seen: NDArray[np.int64],
     agent_of: NDArray[np.int64],
-    used: int,
     t0: int,
     rows: NDArray[np.int32],
     seen: tuple[NDArray[np.int64], NDArray[np.int64]],
@@ -185,7 +184,7 @@ def list_seen(
     slots, ids = seen
     n = 0
     ascending = True
-    for slot in range(used):
+    for slot in range(last_seen.size):
         rows[slot] = -1
         if last_seen[slot] >= t0:
             slots[n] = slot

@@ -9,7 +9,7 @@ import numpy as np
 
 from marketcam.engine.block import TickBlock
 from marketcam.engine.checks import check_columns
-from marketcam.engine.edges import MATCH, EdgeCap, NodeRows, keys_from_counts
+from marketcam.engine.edges import MATCH, EdgeCap, keys_from_counts
 from marketcam.engine.errors import LimitError, TickError
 from marketcam.engine.events import EventWindow
 from marketcam.engine.frame import Frame
@@ -23,6 +23,8 @@ from marketcam.engine.slots import AgentSlots
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from marketcam.engine.edges import NodeRows
+    from marketcam.engine.frame import Edges
     from marketcam.engine.quotes import QuoteBlock
     from marketcam.engine.tick import Columns
 
@@ -150,7 +152,7 @@ class Window:
         used, block, stretch = self._slots.used, self._block, self._stretch
         self._panes.add(block, opens=stretch.opens or t - block.size < self._first, used=used)
         if stretch.closes:
-            self._panes.close(stretch.pane, used)
+            self._panes.close(stretch.pane)
         self._proximity.take(block.quotes(t, self._slots.ids, used))
         block.size = 0
         if not self.full and t % self._settings.stride == 0:
@@ -176,15 +178,16 @@ class Window:
             W=self._settings.W,
             stride=self._settings.stride,
             nodes=self._panes.nodes(rows, agent_id, self._slots.used),
-            edges=self._cap.edges(self._best_edges(t0, t, rows), agent_id),
+            edges=self._edges(t0, t, rows, agent_id),
             bursts=bursts,
             shocks=shocks,
         )
 
-    def _best_edges(self, t0: int, t: int, nodes: NodeRows) -> NDArray[np.int64]:
+    def _edges(self, t0: int, t: int, rows: NodeRows, agent_id: NDArray[np.int64]) -> Edges:
         most = self._cap.cap
-        proximity = self._proximity.best(t0, t, self._slots.used, nodes, most)
-        return self._cap.keep(keys_from_counts(self._matches, MATCH, nodes, most), proximity)
+        proximity = self._proximity.best(t0, t, self._slots.used, rows, most)
+        matches = keys_from_counts(self._matches, MATCH, rows, most)
+        return self._cap.edges(matches, proximity, agent_id)
 
     def _restart(self, t: int) -> None:
         """Begin again at tick `t`; only the last known mid is carried over."""
