@@ -151,9 +151,7 @@ class PairTable:
         self._count(t0, t, used)
         tables = self._counts, self._maxima
         while True:
-            keys = best_of_tiles(
-                tables, used, nodes.of_slot, nodes.size, self._W, most, self._guess
-            )
+            keys = best_of_tiles(tables, used, nodes, self._W, most, self._guess)
             if keys.size >= most or self._guess == 1:
                 break
             self._guess //= 2

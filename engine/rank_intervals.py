@@ -67,7 +67,12 @@ class RankRing(NamedTuple):
 def sweep(
     order: NDArray[np.int64], price: NDArray[np.float64], eps: float, row: int, ring: RankRing
 ) -> int:
-    """Write the intervals of a tick and return its number of quotes; `order` sorts, NaN last."""
+    """Write the intervals of a tick and return its number of quotes; `order` sorts, NaN last.
+
+    One loop that moves one of the pointers a step, without a branch to mispredict, took half the
+    time at 10,000 uniform prices, but half as long again at 74, and three times where prices
+    are crowded.
+    """
     interval = ring.interval[row]
     quotes = 0
     while quotes < order.size and not np.isnan(price[order[quotes]]):
@@ -124,8 +129,10 @@ def rank_tick(
 
 @kernel
 def rank_ticks(order: NDArray[np.int64], first: int, block: QuoteBlock, ring: RankRing) -> None:
-    """Enter the ticks from number `first` of a block on, `order` int64[ticks, used] sorting each."""
-    rows = ring.quotes.size
-    for k in range(order.shape[0]):
-        row = (block.t + first + k) % rows
-        rank_tick(order[k], block.price[first + k], block.eps[first + k], row, ring)
+    """Enter ticks of a block into the ring, from number `first` on.
+
+    `order` int64[ticks, used] sorts their prices, NaN last.
+    """
+    for k in range(first, first + order.shape[0]):
+        row = (block.t + k) % ring.quotes.size
+        rank_tick(order[k - first], block.price[k], block.eps[k], row, ring)

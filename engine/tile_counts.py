@@ -92,6 +92,14 @@ def reach_within(
 
 
 @kernel
+def reach_of_all(interval: NDArray[np.uint32], rows: int, reach: NDArray[np.uint8]) -> None:
+    """Write the intervals of the first `rows` agents, all quotes being one block's."""
+    for i in range(rows):
+        reach[2 * i] = interval[i] & np.uint32(0xFF)
+        reach[2 * i + 1] = interval[i] >> np.uint32(16)
+
+
+@kernel
 def lay_out(change: Change, ring: RankRing, block: int, rows: int, bench: Bench) -> tuple[int, int]:
     """Fill the bench for a column's block; return how many ticks come, and how many in all."""
     n_added = n = 0
@@ -103,10 +111,12 @@ def lay_out(change: Change, ring: RankRing, block: int, rows: int, bench: Bench)
         if quotes == 0:
             continue
         bench.place[n, :] = ring.place[row, left : left + SIDE]
-        rank_below(
-            ring.member[row, left : left + SIDE], ring.members[row, block], quotes, bench.below
-        )
-        reach_within(ring.interval[row], rows, bench.below, bench.reach[n])
+        members = ring.members[row, block]
+        if members == quotes:  # as in a market of one block: ranks within it are ranks
+            reach_of_all(ring.interval[row], rows, bench.reach[n])
+        else:
+            rank_below(ring.member[row, left : left + SIDE], members, quotes, bench.below)
+            reach_within(ring.interval[row], rows, bench.below, bench.reach[n])
         n += 1
         n_added += k < change.more
     return n_added, n

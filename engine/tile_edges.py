@@ -19,13 +19,15 @@ from marketcam.engine.edges import (
     PAIR_MASK,
     PROXIMITY,
     rank_key,
-    sort_keys,
+    sort_by_field,
 )
 from marketcam.engine.jit import kernel
 from marketcam.engine.lanes import LANES, SIDE, lanes_from, lowest_lane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from marketcam.engine.edges import NodeRows
 
 __all__ = ["best_of_tiles"]
 
@@ -112,11 +114,19 @@ def gather_rows(
 
 
 @kernel
+def sorted_by_rank(keys: NDArray[np.int64], nodes: NodeRows, W: int) -> NDArray[np.int64]:
+    """Return keys sorted; where nodes are ordered, pairs of one count come in order already."""
+    if not nodes.ordered:
+        keys = sort_by_field(keys, 0, NODE_MASK, nodes.size)
+        keys = sort_by_field(keys, NODE_BITS, NODE_MASK, nodes.size)
+    return sort_by_field(keys, COUNT_BIT, 0xFFFF, W)
+
+
+@kernel
 def best_of_tiles(
     tables: tuple[NDArray[np.uint16], NDArray[np.uint16]],
     used: int,
-    node_of: NDArray[np.int32],
-    nodes: int,
+    nodes: NodeRows,
     W: int,
     most: int,
     least: int,
@@ -127,12 +137,12 @@ def best_of_tiles(
         tables: the counts, uint16[tiles * SIDE * SIDE], and the greatest of each row, uint16[slots,
             blocks]; see `count_column`.
         used: slots in use.
-        node_of: int32[capacity], the rows of the slots' agents among the nodes.
-        nodes: how many nodes there are.
+        nodes: where the slots' agents stand among the nodes.
         W: the window, which no count passes.
         most: keys wanted, from 1.
         least: a count, from 1.
     """
+    node_of = nodes.of_slot
     first = first_nodes(node_of, used)
     pairs = used * (used - 1) // 2
     keep = min(most, pairs)
@@ -140,7 +150,7 @@ def best_of_tiles(
     bound = np.int64(W - least) << COUNT_BIT | PROXIMITY << (COUNT_BIT - 1) | PAIR_MASK
     begin, found = gather_rows(tables, 0, used, first, (node_of, W, bound), out, 0)
     while begin < used:
-        out[:keep] = sort_keys(out[:found], nodes, W)[:keep]
+        out[:keep] = sorted_by_rank(out[:found], nodes, W)[:keep]
         bound = out[keep - 1]
         begin, found = gather_rows(tables, begin, used, first, (node_of, W, bound), out, keep)
-    return sort_keys(out[:found], nodes, W)[:most]
+    return sorted_by_rank(out[:found], nodes, W)[:most]
