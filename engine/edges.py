@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.pair_counts import PairCounts
-    from marketcam.engine.tiles import TileRows
 
 __all__ = [
     "MATCH",
@@ -31,20 +30,19 @@ __all__ = [
     "EdgeCap",
     "NodeRows",
     "keys_from_counts",
-    "keys_from_rows",
 ]
 
 MATCH: Final = 0
 PROXIMITY: Final = 1
 
-_NODE_BITS: Final = 23
-_KIND_BIT: Final = 2 * _NODE_BITS
-_COUNT_BIT: Final = _KIND_BIT + 1
-_NODE_MASK: Final = (1 << _NODE_BITS) - 1
-_PAIR_MASK: Final = (1 << _KIND_BIT) - 1
+NODE_BITS: Final = 23
+_KIND_BIT: Final = 2 * NODE_BITS
+COUNT_BIT: Final = _KIND_BIT + 1
+NODE_MASK: Final = (1 << NODE_BITS) - 1
+PAIR_MASK: Final = (1 << _KIND_BIT) - 1
 _SLOT_BITS: Final = SLOT_BITS
 
-MOST_NODES: Final = 1 << _NODE_BITS
+MOST_NODES: Final = 1 << NODE_BITS
 """Agents a window can hold: what fits into a rank key."""
 
 
@@ -105,27 +103,6 @@ def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -
     return sort_keys(keys[:found], nodes.size, W)[:most]
 
 
-def keys_from_rows(
-    rows: TileRows, nodes: NodeRows, W: int, most: int
-) -> tuple[NDArray[np.int64], int]:
-    """Return the `most` best rank keys among some rows of tiles, sorted, and their least count.
-
-    Pairs in other rows must not be among the best. Cost: O(rows x side), a few passes, of which
-    those over rows of equal counts are vectorized.
-    """
-    histogram = np.zeros(W + 1, dtype=np.int64)
-    count_rows(rows, histogram)
-    least, wanted, most = threshold(histogram, most)
-    last_src = nodes.size
-    if histogram[least] > wanted:
-        ties = np.zeros(nodes.size, dtype=np.int64)
-        tie_rows(rows, least, nodes.of_slot, nodes.ordered, ties)
-        last_src = int(np.searchsorted(np.cumsum(ties), wanted))
-    keys = np.empty(most + nodes.size, dtype=np.int64)
-    found = gather_rows(rows, (least, last_src), W, nodes.of_slot, nodes.ordered, keys)
-    return sort_keys(keys[:found], nodes.size, W)[:most], least
-
-
 @kernel
 def spell_best(
     keys: tuple[NDArray[np.int64], NDArray[np.int64]],
@@ -151,10 +128,10 @@ def spell_best(
         else:
             key = proximity[j]
             j += 1
-        ends[0, k] = agent_id[key >> _NODE_BITS & _NODE_MASK]
-        ends[1, k] = agent_id[key & _NODE_MASK]
+        ends[0, k] = agent_id[key >> NODE_BITS & NODE_MASK]
+        ends[1, k] = agent_id[key & NODE_MASK]
         kind[k] = key >> _KIND_BIT & 1
-        w[k] = weights[key >> _COUNT_BIT]
+        w[k] = weights[key >> COUNT_BIT]
 
 
 @kernel
@@ -181,11 +158,11 @@ def sort_keys(keys: NDArray[np.int64], nodes: int, W: int) -> NDArray[np.int64]:
     Pairs that came in order need the last pass only. Cost: O(keys + nodes + W).
     """
     for k in range(1, keys.size):
-        if (keys[k] & _PAIR_MASK) < (keys[k - 1] & _PAIR_MASK):
-            keys = sort_by_field(keys, 0, _NODE_MASK, nodes)
-            keys = sort_by_field(keys, _NODE_BITS, _NODE_MASK, nodes)
+        if (keys[k] & PAIR_MASK) < (keys[k - 1] & PAIR_MASK):
+            keys = sort_by_field(keys, 0, NODE_MASK, nodes)
+            keys = sort_by_field(keys, NODE_BITS, NODE_MASK, nodes)
             break
-    return sort_by_field(keys, _COUNT_BIT, 0xFFFF, W)
+    return sort_by_field(keys, COUNT_BIT, 0xFFFF, W)
 
 
 @kernel
@@ -220,7 +197,7 @@ def rank_key(a: int, b: int, count: int, kind: int, W: int) -> int:
     """Compose the rank key of an edge between the nodes at rows `a` and `b`."""
     src = np.int64(min(a, b))
     dst = np.int64(max(a, b))
-    return int(np.int64(W - count) << _COUNT_BIT | kind << _KIND_BIT | src << _NODE_BITS | dst)
+    return int(np.int64(W - count) << COUNT_BIT | kind << _KIND_BIT | src << NODE_BITS | dst)
 
 
 @kernel
@@ -263,97 +240,4 @@ def gather_counts(
         if count > least or min(a, b) <= last_src:
             out[found] = rank_key(a, b, count, kind, W)
             found += 1
-    return found
-
-
-@kernel
-def row_of_counts(rows: TileRows, place: int) -> tuple[int, int, NDArray[np.uint16]]:
-    """Return the slot of a row of tiles, the slot of its first count, and the counts."""
-    side = rows.tiles.shape[1]
-    tile = place // side
-    bj = int((math.sqrt(8.0 * tile + 1.0) - 1.0) / 2.0)
-    left = bj * side
-    i = (tile - bj * (bj + 1) // 2) * side + place % side
-    begin = max(left, i + 1)
-    right = min(left + side, rows.used)
-    return i, begin, rows.tiles[tile, place % side, begin - left : right - left]
-
-
-@kernel
-def extremes(counts: NDArray[np.uint16]) -> tuple[int, int]:
-    """Return the least and the greatest count."""
-    low = high = counts[0]
-    for j in range(counts.size):
-        count = counts[j]
-        low = count if count < low else low
-        high = count if count > high else high
-    return low, high
-
-
-@kernel
-def occurrences(counts: NDArray[np.uint16], wanted: int) -> int:
-    """Return how many of fewer than 2**16 counts are the `wanted` one."""
-    found = np.uint16(0)
-    sixteen_bits = np.uint16(wanted)
-    for j in range(counts.size):
-        found += np.uint16(counts[j] == sixteen_bits)
-    return int(found)
-
-
-@kernel
-def count_rows(rows: TileRows, histogram: NDArray[np.int64]) -> None:
-    """Add the number of pairs by count to histogram[0 … W]."""
-    for place in rows.places:
-        _, _, counts = row_of_counts(rows, place)
-        low, high = extremes(counts)
-        if low == high:
-            histogram[low] += counts.size
-        else:
-            for count in counts:
-                histogram[count] += 1
-
-
-@kernel
-def tie_rows(
-    rows: TileRows,
-    least: int,
-    node_of: NDArray[np.int32],
-    ordered: bool,
-    ties: NDArray[np.int64],
-) -> None:
-    """Count by `src` row the pairs whose count is `least`; `ordered`: slots are in order of ids."""
-    for place in rows.places:
-        i, begin, counts = row_of_counts(rows, place)
-        if ordered:
-            ties[node_of[i]] += occurrences(counts, least)
-        else:
-            for j in range(counts.size):
-                if counts[j] == least:
-                    ties[min(node_of[i], node_of[begin + j])] += 1
-
-
-@kernel
-def gather_rows(
-    rows: TileRows,
-    cut: tuple[int, int],
-    W: int,
-    node_of: NDArray[np.int32],
-    ordered: bool,
-    out: NDArray[np.int64],
-) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many. See `gather_counts`."""
-    least, last_src = cut
-    found = 0
-    for place in rows.places:
-        i, begin, counts = row_of_counts(rows, place)
-        a = node_of[i]
-        if ordered and a > last_src and extremes(counts)[1] <= least:
-            continue
-        for j in range(counts.size):
-            if counts[j] < least:
-                continue
-            b = node_of[begin + j]
-            if counts[j] > least or min(a, b) <= last_src:
-                out[found] = rank_key(a, b, counts[j], PROXIMITY, W)
-                found += 1
     return found
