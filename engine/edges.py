@@ -16,12 +16,10 @@ import numpy as np
 
 from marketcam.engine.frame import Edges
 from marketcam.engine.jit import kernel
-from marketcam.engine.pair_counts import SLOT_BITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketcam.engine.pair_counts import PairCounts
     from marketcam.engine.tiles import TileRows
 
 __all__ = [
@@ -30,7 +28,6 @@ __all__ = [
     "PROXIMITY",
     "EdgeCap",
     "NodeRows",
-    "keys_from_counts",
     "keys_from_rows",
 ]
 
@@ -42,7 +39,6 @@ _KIND_BIT: Final = 2 * _NODE_BITS
 _COUNT_BIT: Final = _KIND_BIT + 1
 _NODE_MASK: Final = (1 << _NODE_BITS) - 1
 _PAIR_MASK: Final = (1 << _KIND_BIT) - 1
-_SLOT_BITS: Final = SLOT_BITS
 
 MOST_NODES: Final = 1 << _NODE_BITS
 """Agents a window can hold: what fits into a rank key."""
@@ -84,23 +80,6 @@ class NodeRows(NamedTuple):
     of_slot: NDArray[np.int32]
     size: int
     ordered: bool
-
-
-def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -> NDArray[np.int64]:
-    """Return the `most` best rank keys of a windowed pair count, sorted.
-
-    Cost: O(size of the table), up to twice.
-    """
-    node_of, W = nodes.of_slot, pairs.histogram.size - 1
-    least, wanted, most = threshold(pairs.histogram, most)
-    last_src = nodes.size
-    if pairs.histogram[least] > wanted:
-        ties = np.zeros(nodes.size, dtype=np.int64)
-        tie_counts(pairs.keys, pairs.counts, least, W, node_of, ties)
-        last_src = int(np.searchsorted(np.cumsum(ties), wanted))
-    keys = np.empty(most + nodes.size, dtype=np.int64)
-    found = gather_counts(pairs.keys, pairs.counts, (least, last_src), kind, W, node_of, keys)
-    return sort_keys(keys[:found], nodes.size, W)[:most]
 
 
 def keys_from_rows(
@@ -217,49 +196,6 @@ def rank_key(a: int, b: int, count: int, kind: int, W: int) -> int:
 
 
 @kernel
-def tie_counts(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    least: int,
-    W: int,
-    node_of: NDArray[np.int32],
-    ties: NDArray[np.int64],
-) -> None:
-    """Count by `src` row the pairs whose count, capped at W, is `least`."""
-    for at in range(keys.size):
-        if min(counts[at], W) == least:  # at empty places the count is 0
-            ties[min(node_of[keys[at] >> _SLOT_BITS], node_of[keys[at] & 0xFFFFFFFF])] += 1
-
-
-@kernel
-def gather_counts(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    cut: tuple[int, int],
-    kind: int,
-    W: int,
-    node_of: NDArray[np.int32],
-    out: NDArray[np.int64],
-) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many.
-
-    Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
-    """
-    least, last_src = cut
-    found = 0
-    for at in range(keys.size):
-        count = min(counts[at], W)
-        if count < least:  # as at empty places, where it is 0
-            continue
-        a = node_of[keys[at] >> _SLOT_BITS]
-        b = node_of[keys[at] & 0xFFFFFFFF]
-        if count > least or min(a, b) <= last_src:
-            out[found] = rank_key(a, b, count, kind, W)
-            found += 1
-    return found
-
-
-@kernel
 def row_of_counts(rows: TileRows, place: int) -> tuple[int, int, NDArray[np.uint16]]:
     """Return the slot of a row of tiles, the slot of its first count, and the counts."""
     side = rows.tiles.shape[1]
@@ -334,7 +270,7 @@ def gather_rows(
     ordered: bool,
     out: NDArray[np.int64],
 ) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many. See `gather_counts`."""
+    """Write the keys of the pairs that `cut` keeps; return how many."""
     least, last_src = cut
     found = 0
     for place in rows.places:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from marketcam.engine.edges import MATCH, EdgeCap, NodeRows, keys_from_counts
+from marketcam.engine.count_edges import keys_from_counts
+from marketcam.engine.edges import MATCH, EdgeCap, NodeRows
 from marketcam.engine.errors import LimitError
 from marketcam.engine.events import EventWindow
 from marketcam.engine.frame import Frame
@@ -93,7 +94,7 @@ class Window:
             self._mid = tick.mid
         quotes = Quotes(slots, tick.agent_id, tick.side, self._quoted(tick), self._mid)
         self._panes.add(tick.t, quotes, tick.experience, pairs)
-        self._matches.advance(tick.t, pairs)
+        self._matches.note(tick.t, pairs)
         self._proximity.add(tick.t, quotes)
         self._events.add(tick.t, len(pairs), self._mid)
         self.last_t = tick.t
@@ -129,6 +130,7 @@ class Window:
     def _best_edges(self, t0: int, t: int, nodes: NodeRows) -> NDArray[np.int64]:
         most = self._cap.cap
         proximity = self._proximity.best(t0, t, self._slots.used, nodes, most)
+        self._matches.settle(t)
         return self._cap.keep(keys_from_counts(self._matches, MATCH, nodes, most), proximity)
 
     def _restart(self, t: int) -> None:
@@ -147,6 +149,7 @@ class Window:
         if (capacity, used) != (self._slots.capacity, self._slots.used):
             self._proximity.make_room(self._slots.used, self._slots.capacity)
             self._panes.make_room(self._slots.capacity)
+            self._matches.make_room(self._slots.capacity)
         return slots, pairs
 
     def _quoted(self, tick: Tick) -> NDArray[np.float64]:
