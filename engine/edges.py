@@ -16,12 +16,9 @@ import numpy as np
 
 from marketcam.engine.frame import Edges
 from marketcam.engine.jit import kernel
-from marketcam.engine.pair_counts import SLOT_BITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from marketcam.engine.pair_counts import PairCounts
 
 __all__ = [
     "MATCH",
@@ -29,7 +26,6 @@ __all__ = [
     "PROXIMITY",
     "EdgeCap",
     "NodeRows",
-    "keys_from_counts",
 ]
 
 MATCH: Final = 0
@@ -40,7 +36,6 @@ _KIND_BIT: Final = 2 * NODE_BITS
 COUNT_BIT: Final = _KIND_BIT + 1
 NODE_MASK: Final = (1 << NODE_BITS) - 1
 PAIR_MASK: Final = (1 << _KIND_BIT) - 1
-_SLOT_BITS: Final = SLOT_BITS
 
 MOST_NODES: Final = 1 << NODE_BITS
 """Agents a window can hold: what fits into a rank key."""
@@ -84,23 +79,6 @@ class NodeRows(NamedTuple):
     of_slot: NDArray[np.int32]
     size: int
     ordered: bool
-
-
-def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -> NDArray[np.int64]:
-    """Return the `most` best rank keys of a windowed pair count, sorted.
-
-    Cost: O(size of the table), up to twice.
-    """
-    node_of, W = nodes.of_slot, pairs.histogram.size - 1
-    least, wanted, most = threshold(pairs.histogram, most)
-    last_src = nodes.size
-    if pairs.histogram[least] > wanted:
-        ties = np.zeros(nodes.size, dtype=np.int64)
-        tie_counts(pairs.keys, pairs.counts, least, W, node_of, ties)
-        last_src = int(np.searchsorted(np.cumsum(ties), wanted))
-    keys = np.empty(most + nodes.size, dtype=np.int64)
-    found = gather_counts(pairs.keys, pairs.counts, (least, last_src), kind, W, node_of, keys)
-    return sort_keys(keys[:found], nodes.size, W)[:most]
 
 
 @kernel
@@ -198,46 +176,3 @@ def rank_key(a: int, b: int, count: int, kind: int, W: int) -> int:
     src = np.int64(min(a, b))
     dst = np.int64(max(a, b))
     return int(np.int64(W - count) << COUNT_BIT | kind << _KIND_BIT | src << NODE_BITS | dst)
-
-
-@kernel
-def tie_counts(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    least: int,
-    W: int,
-    node_of: NDArray[np.int32],
-    ties: NDArray[np.int64],
-) -> None:
-    """Count by `src` row the pairs whose count, capped at W, is `least`."""
-    for at in range(keys.size):
-        if min(counts[at], W) == least:  # at empty places the count is 0
-            ties[min(node_of[keys[at] >> _SLOT_BITS], node_of[keys[at] & 0xFFFFFFFF])] += 1
-
-
-@kernel
-def gather_counts(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    cut: tuple[int, int],
-    kind: int,
-    W: int,
-    node_of: NDArray[np.int32],
-    out: NDArray[np.int64],
-) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many.
-
-    Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
-    """
-    least, last_src = cut
-    found = 0
-    for at in range(keys.size):
-        count = min(counts[at], W)
-        if count < least:  # as at empty places, where it is 0
-            continue
-        a = node_of[keys[at] >> _SLOT_BITS]
-        b = node_of[keys[at] & 0xFFFFFFFF]
-        if count > least or min(a, b) <= last_src:
-            out[found] = rank_key(a, b, count, kind, W)
-            found += 1
-    return found

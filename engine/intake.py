@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.engine.checks import FINE, first_fault
 from marketcam.engine.events import log_ratio
 from marketcam.engine.jit import kernel
+from marketcam.engine.pair_counts import note_pairs
 from marketcam.engine.slots import find
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _NO_SLOT: Final = -1
 
 
 @kernel
-def take_tick(  # noqa: PLR0913, PLR0917 - one call a tick: its columns and every buffer they go to
+def take_tick(  # noqa: PLR0911, PLR0913, PLR0917 - one call a tick
     t: int,
     mid: float,
     columns: Columns,
@@ -31,6 +32,7 @@ def take_tick(  # noqa: PLR0913, PLR0917 - one call a tick: its columns and ever
     block: tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64]],
     place: tuple[int, int],
     pairs: NDArray[np.int32],
+    noted: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
     matches_of: NDArray[np.int32],
     mids: tuple[NDArray[np.float64], NDArray[np.float64], float],
     events: tuple[NDArray[np.int64], NDArray[np.float64], float],
@@ -49,6 +51,7 @@ def take_tick(  # noqa: PLR0913, PLR0917 - one call a tick: its columns and ever
         block: price, side and experience, by tick and slot.
         place: the tick's row in the block, and the slots in use.
         pairs: int32[room, 2], takes the slots of the matches.
+        noted: ring, head and per tick, of `PairCounts`.
         matches_of: int32[capacity], takes the matches by slot.
         mids: mid and eps by row, and eps as a share of the mid.
         events: matches and log returns by ``t % W``, and the mid before.
@@ -65,6 +68,8 @@ def take_tick(  # noqa: PLR0913, PLR0917 - one call a tick: its columns and ever
         if agent_id[k] != ids[k]:
             return False
     if not find_pairs(matches, table[0], table[1], pairs):
+        return False
+    if not note_pairs(pairs[: matches.shape[0]], t, noted[0], noted[1], noted[2]):
         return False
     row, used = place
     if ids.size < used:

@@ -13,7 +13,7 @@ figures, to the last bit, whatever came before the window.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.block import TickBlock
-    from marketcam.engine.pane_sums import Pane
     from marketcam.engine.slots import NodeRows
 
 __all__ = ["Panes", "Stretch", "TickClock"]

@@ -115,12 +115,9 @@ class AgentSlots:
 
         The rows are valid until the next call. Cost: O(used).
         """
-        used = self.used
-        slots, ids = np.empty(used, dtype=np.int64), np.empty(used, dtype=np.int64)
-        of_slot = self._of_slot
-        n, ordered = list_seen(
-            self._table.last_seen, self._table.agent_of, used, t0, of_slot, (slots, ids)
-        )
+        table, of_slot, used = self._table, self._of_slot, self.used
+        slots, ids = np.empty((2, used), dtype=np.int64)
+        n, ordered = list_seen(table.last_seen[:used], table.agent_of, t0, of_slot, (slots, ids))
         slots, ids = slots[:n], ids[:n]
         if not ordered:
             order = ids.argsort()

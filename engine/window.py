@@ -9,7 +9,9 @@ import numpy as np
 
 from marketcam.engine.block import TickBlock
 from marketcam.engine.checks import check_columns
-from marketcam.engine.edges import MATCH, EdgeCap, keys_from_counts
+from marketcam.engine.count_edges import keys_from_counts
+from marketcam.engine.crew import Crew
+from marketcam.engine.edges import MATCH, EdgeCap
 from marketcam.engine.errors import LimitError, TickError
 from marketcam.engine.events import EventWindow
 from marketcam.engine.frame import Frame
@@ -71,12 +73,13 @@ class Window:
     def __init__(self, settings: WindowSettings) -> None:
         self._settings = settings
         W, stride = settings.W, settings.stride
-        self._proximity = _proximity_rule(settings)
+        crew = Crew()
+        self._proximity = _proximity_rule(settings, crew)
         self._slots = AgentSlots(self._proximity.most_agents)
         self._clock = TickClock(W, stride)
         self._block = TickBlock(self._clock.most_ticks)
         self._panes = Panes(W, self._clock.panes)
-        self._matches = PairCounts(W)
+        self._matches = PairCounts(W, crew)
         self._pairs = np.empty((64, 2), dtype=np.int32)
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
         self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
@@ -103,8 +106,6 @@ class Window:
             self._prepare(t, columns)
             taken = self._take(t, mid, columns)
             assert taken  # noqa: S101 - `_prepare` has seen to it
-        pairs = columns[4].shape[0]
-        self._matches.advance(t, self._pairs[:pairs])
         self._block.size += 1
         self._mid = mid
         self.last_t = t
@@ -112,7 +113,7 @@ class Window:
             self._complete_block(t)
 
     def _take(self, t: int, mid: float, columns: Columns) -> bool:
-        slots, block, events = self._slots, self._block, self._events
+        slots, block, matches, events = self._slots, self._block, self._matches, self._events
         return take_tick(
             t,
             mid,
@@ -122,6 +123,7 @@ class Window:
             (block.price, block.side, block.experience),
             (block.size, slots.used),
             self._pairs,
+            (matches.ring, matches.head, matches.per_tick),
             self._panes.matches,
             (block.mid, block.eps, self._settings.eps_pct),
             (events.matches, events.returns, self._mid),
@@ -146,6 +148,7 @@ class Window:
         if len(columns[4]) > len(self._pairs):
             self._pairs = np.empty((2 * len(columns[4]), 2), dtype=np.int32)
         self._make_room(used)
+        self._matches.make_ready(t, len(columns[4]))
 
     def _complete_block(self, t: int) -> None:
         """Deal with the ticks of the block that ends with `t`, and begin the next."""
@@ -186,6 +189,7 @@ class Window:
     def _edges(self, t0: int, t: int, rows: NodeRows, agent_id: NDArray[np.int64]) -> Edges:
         most = self._cap.cap
         proximity = self._proximity.best(t0, t, self._slots.used, rows, most)
+        self._matches.settle(t)
         matches = keys_from_counts(self._matches, MATCH, rows, most)
         return self._cap.edges(matches, proximity, agent_id)
 
@@ -205,6 +209,7 @@ class Window:
         self._block.make_room(used, now_used, capacity)
         self._proximity.make_room(now_used, capacity)
         self._panes.make_room(capacity)
+        self._matches.make_room(capacity)
 
     def _check_room_for(self, t: int, columns: Columns, *, restarts: bool) -> None:
         ids, matches = columns[0], columns[4]
@@ -217,7 +222,9 @@ class Window:
         self.check_room(agents.size)
 
 
-def _proximity_rule(settings: WindowSettings) -> ProximityRule:
+def _proximity_rule(settings: WindowSettings, crew: Crew) -> ProximityRule:
     if settings.proximity == "neighbors":
-        return NeighborCounts(settings.W, settings.eps_pct)
-    return PairTable(settings.W, settings.stride, settings.eps_pct, settings.pair_budget_bytes)
+        return NeighborCounts(settings.W, settings.eps_pct, crew)
+    return PairTable(
+        settings.W, settings.stride, settings.eps_pct, settings.pair_budget_bytes, crew=crew
+    )
