@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from marketcam.io.store import RecorderStatus
+    from marketcam.server.filming import Filming
     from marketcam.server.rig import Rig
 
 __all__ = ["API_VERSION", "HttpApi"]
@@ -85,6 +86,7 @@ class HttpApi:
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
                 "clients": len(rig.hub),
+                "proximity": _proximity(rig.filming),
             }
         )
 
@@ -108,6 +110,11 @@ class HttpApi:
         """Tell those who ask for the stream over plain HTTP."""
         headers = {"upgrade": "websocket", "connection": "upgrade"}
         raise HTTPException(426, "this is a websocket", headers)
+
+
+def _proximity(filming: Filming) -> dict[str, object]:
+    status = filming.status
+    return {"degraded": status.degraded, **asdict(status)}
 
 
 def _recorder_figures(status: RecorderStatus) -> dict[str, object]:

@@ -7,9 +7,10 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from marketcam.engine import SlidingWindowCamera, warm_up
+from marketcam.engine import warm_up
 from marketcam.io import encode_frame
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
 from marketcam.server.logs import get_logger
@@ -41,6 +42,7 @@ class Rig:
         recorder: writes the segments.
         hub: serves the viewers.
         handover: carries messages from the engine's thread to the hub's.
+        filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
@@ -58,10 +60,10 @@ class Rig:
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
         outputs = Outputs(self.recorder.write, self.handover.put)
-        camera = SlidingWindowCamera(**settings.camera_arguments())
+        self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if settings.source == "market":
-            camera.check_room(settings.agents)
-        self.pipeline = Pipeline(camera, outputs, _pipeline_options(settings))
+            self.filming.check_room(settings.agents)
+        self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
