@@ -24,8 +24,8 @@ def kernel(function: F) -> F:
     It may call kernels of other files: the cache knows all sources that a module draws on.
     `fastmath` stays off: kernels rely on NaN and on the order of operations.
     """
-    dispatcher = numba.njit(nogil=True)(function)
-    if isinstance(dispatcher, Dispatcher):  # else numba is told not to compile
+    dispatcher: Any = numba.njit(nogil=True)(function)
+    if dispatcher is not function:  # numba can be told not to compile
         dispatcher._cache = KernelCache(function)  # noqa: SLF001 - what cache=True sets, to numba's
     return cast("F", dispatcher)
 

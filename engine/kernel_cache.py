@@ -95,7 +95,7 @@ class KernelFiles:
         self.problem = "; ".join(problems) or "there is no cache folder"
 
 
-class KernelCache(NullCache):  # type: ignore[misc] # numba has no types
+class KernelCache(NullCache):
     """What a dispatcher of numba asks before it compiles, and tells afterwards.
 
     A kernel depends on the sources of its module and of all it imports (`source_stamp`), on the
@@ -124,7 +124,7 @@ class KernelCache(NullCache):  # type: ignore[misc] # numba has no types
         if payload is None:
             return None
         try:
-            result = CompileResult._rebuild(target_context, *pickle.loads(payload))  # noqa: S301, SLF001 - the docstring above; as numba's own cache does
+            result = _unpickled(payload, target_context)
         except Exception:  # noqa: BLE001 - whatever is wrong with it, compiling puts it right
             return None
         self._files.loaded += 1
@@ -134,12 +134,12 @@ class KernelCache(NullCache):  # type: ignore[misc] # numba has no types
         """Keep a kernel that was compiled."""
         self._files.compiled += 1
         if self._prefix is None or data.lifted or data.library.has_dynamic_globals:
-            self._files.problem = f"{data.fndesc.qualname} cannot be told from its next edit"
-            return
-        self._files.write(self._name(sig, data.codegen), dumps(data._reduce()))  # noqa: SLF001 - as numba's own cache does
+            self._files.problem = f"{data.fndesc.qualname} draws on what no digest can tell"
+        else:
+            self._files.write(self._name(sig, data.codegen), _pickled(data))
 
     def _name(self, sig: Any, codegen: Any) -> str:
-        options = [getattr(config, option, None) for option in _OPTIONS]
+        options = [_option(name) for name in _OPTIONS]
         python = (sys.implementation.cache_tag, getattr(sys, "abiflags", ""))
         versions = (python, numba.__version__, llvmlite.__version__)
         key = repr((str(sig), versions, codegen.magic_tuple(), options))
@@ -160,8 +160,8 @@ def cache_folders(environment: Mapping[str, str]) -> list[Path]:
     """
     own = f"marketcam-{_digest(os.fsencode(_HERE))}"
     folders = [_HERE / "__pycache__"]
-    if config.CACHE_DIR:
-        folders.insert(0, Path(config.CACHE_DIR) / own)
+    if given := _option("CACHE_DIR"):
+        folders.insert(0, Path(given) / own)
     if (users := _users_cache(environment)) is not None:
         folders.append(users / own)
     return folders
@@ -235,6 +235,21 @@ def _files_of(module: str) -> tuple[tuple[str, Path], ...]:
     if spec.submodule_search_locations is None:
         return ((module, origin),)
     return tuple((f"{module}.{file.stem}", file) for file in sorted(origin.parent.glob("*.py")))
+
+
+def _option(name: str) -> Any:
+    return getattr(config, name, None)
+
+
+# The next two do what numba's own cache does, with the same private means.
+
+
+def _pickled(compiled: Any) -> bytes:
+    return bytes(dumps(compiled._reduce()))  # type: ignore[no-untyped-call] # noqa: SLF001
+
+
+def _unpickled(payload: bytes, target_context: Any) -> Any:
+    return CompileResult._rebuild(target_context, *pickle.loads(payload))  # type: ignore[no-untyped-call] # noqa: S301, SLF001
 
 
 def _digest(content: bytes) -> str:
