@@ -71,6 +71,26 @@ def test_public_names_are_explicit_and_exist(room):
     assert len(set(package.__all__)) == len(package.__all__)
 
 
+def test_names_are_lazy_where_they_are_typed():
+    for room in ("engine", "io"):
+        tree = ast.parse((ROOT / room / "__init__.py").read_text())
+        [choice] = [node for node in tree.body if isinstance(node, ast.If)]
+        typed = {
+            (node.module, alias.name)
+            for node in choice.body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        [assigned] = [node.value for node in choice.orelse if isinstance(node, ast.Assign)]
+        assert isinstance(assigned, ast.Call)
+        homes = ast.literal_eval(assigned.args[1])
+        lazy = {(f"marketcam.{room}.{home}", name) for home in homes for name in homes[home]}
+        assert lazy == typed
+        assert {name for _, name in lazy} == set(
+            importlib.import_module(f"marketcam.{room}").__all__
+        )
+
+
 def test_every_package_is_listed_for_the_build():
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     packages = {dotted(path) for path in MODULES if path.name == "__init__.py"}
