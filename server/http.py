@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from marketcam.io.store import KINDS
 from marketcam.server.answers import NOT_CACHED, JsonResponse
+from marketcam.server.compiling import kernel_figures
 from marketcam.server.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.segments_http import SegmentFiles
 
@@ -87,6 +88,7 @@ class HttpApi:
                 "recorder": _recorder_figures(recorder),
                 "clients": len(rig.hub),
                 "proximity": _proximity(rig.filming),
+                "kernels": kernel_figures(),
             }
         )
 

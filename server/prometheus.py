@@ -14,6 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from marketcam.engine.kernel_cache import kernel_files
 from marketcam.server.filming import Rule
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class _RigCollector(Collector):
     def collect(self) -> Iterator[Family]:
         rig = self._rig
         yield self._info
+        yield _counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
         yield from _of_pipeline(rig.pipeline)
         yield from _of_filming(rig.filming)
         yield from _of_handover(rig.handover)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.engine import warm_up
 from marketcam.io import encode_frame
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.compiling import compiling_shown
 from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
@@ -81,7 +82,6 @@ class Rig:
             undo.callback(source.close)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
-            log.info("warming_up", note="kernels are compiled, once: a minute the first time")
             await asyncio.to_thread(_warm_up)
             self.handover.open(asyncio.get_running_loop())
             self.started_at = time.time()
@@ -111,7 +111,8 @@ def _log_event(level: Level, event: str, /, **fields: object) -> None:
 
 
 def _warm_up() -> None:
-    encode_frame(warm_up())
+    with compiling_shown():
+        encode_frame(warm_up())
 
 
 def _recorder_options(settings: Settings) -> RecorderOptions:

@@ -138,8 +138,7 @@ class Settings(BaseSettings):
         "memory for the pair counts of proximity 'pairs'", unit="bytes", ge=_TILE_BYTES, le=_COUNT)
     pair_budget_action: Literal["stop", "neighbors", "wait"] = _setting(
         "stop", "IG_CAM_PAIR_BUDGET_ACTION", "camera",
-        "when a population outgrows that memory: end the run, go on under proximity 'neighbors', "
-        "or wait without frames until it fits again")
+        "at agents beyond that memory: end the run, change the rule, or wait without frames")
 
     store_dir: _Path = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
         "store root: frames/, metrics/ and ticks/ lie in it", form="a path", placeholder="PATH")

@@ -84,7 +84,7 @@ def test_a_limit_is_told_when_it_is_made(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(*_: object, **__: object) -> None:
         raise LimitError("W must be less")
 
-    monkeypatch.setattr("marketcam.server.rig.SlidingWindowCamera", refuse)
+    monkeypatch.setattr("marketcam.server.filming.SlidingWindowCamera", refuse)
     with pytest.raises(LimitError):
         create_app(Settings(store_dir=tmp_path))
 
