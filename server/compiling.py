@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from numba.core.event import Listener, install_listener
 
+from marketcam.engine import warm_up
 from marketcam.engine.jit import loaded_kernels
 from marketcam.engine.kernel_cache import kernel_files
+from marketcam.io import encode_frame
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from numba.core.event import Event
 
-__all__ = ["LOG_SECONDS", "compiling_shown", "kernel_figures"]
+__all__ = ["LOG_SECONDS", "compile_kernels", "compiling_shown", "kernel_figures"]
 
 LOG_SECONDS: Final = 5.0
 """Least time from one line in the log to the next."""
@@ -31,6 +33,12 @@ _COMPILING: Final = "numba:compile"
 _CLEAR: Final = "\r\x1b[K"
 
 log = get_logger(__name__)
+
+
+def compile_kernels() -> None:
+    """Compile whatever the camera and its encodings will need, or load it, showing progress."""
+    with compiling_shown():
+        encode_frame(warm_up())
 
 
 @contextmanager

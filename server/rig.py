@@ -7,10 +7,8 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from marketcam.engine import warm_up
-from marketcam.io import encode_frame
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
-from marketcam.server.compiling import compiling_shown
+from marketcam.server.compiling import compile_kernels
 from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
@@ -82,7 +80,7 @@ class Rig:
             undo.callback(source.close)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
-            await asyncio.to_thread(_warm_up)
+            await asyncio.to_thread(compile_kernels)
             self.handover.open(asyncio.get_running_loop())
             self.started_at = time.time()
             self.pipeline.start(source, on_fatal)
@@ -108,11 +106,6 @@ class Rig:
 
 def _log_event(level: Level, event: str, /, **fields: object) -> None:
     getattr(recorder_log, level)(event, **fields)
-
-
-def _warm_up() -> None:
-    with compiling_shown():
-        encode_frame(warm_up())
 
 
 def _recorder_options(settings: Settings) -> RecorderOptions:
