@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from marketcam.io.store import KINDS
 from marketcam.server.answers import NOT_CACHED, JsonResponse
+from marketcam.server.compiling import kernel_figures
 from marketcam.server.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.segments_http import SegmentFiles
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from marketcam.io.store import RecorderStatus
+    from marketcam.server.filming import Filming
     from marketcam.server.rig import Rig
 
 __all__ = ["API_VERSION", "HttpApi"]
@@ -85,6 +87,8 @@ class HttpApi:
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
                 "clients": len(rig.hub),
+                "proximity": _proximity(rig.filming),
+                "kernels": kernel_figures(),
             }
         )
 
@@ -108,6 +112,11 @@ class HttpApi:
         """Tell those who ask for the stream over plain HTTP."""
         headers = {"upgrade": "websocket", "connection": "upgrade"}
         raise HTTPException(426, "this is a websocket", headers)
+
+
+def _proximity(filming: Filming) -> dict[str, object]:
+    status = filming.status
+    return {"degraded": status.degraded, **asdict(status)}
 
 
 def _recorder_figures(status: RecorderStatus) -> dict[str, object]:

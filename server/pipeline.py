@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from marketcam.engine import SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
+    from marketcam.server.filming import Filming
     from marketcam.server.messages import Kind
 
 __all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
@@ -97,7 +98,10 @@ class Pipeline:
     """
 
     def __init__(
-        self, camera: SlidingWindowCamera, outputs: Outputs, options: PipelineOptions
+        self,
+        camera: SlidingWindowCamera | Filming,
+        outputs: Outputs,
+        options: PipelineOptions,
     ) -> None:
         self.running = False
         self.ticks = 0

@@ -84,7 +84,7 @@ def test_a_limit_is_told_when_it_is_made(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(*_: object, **__: object) -> None:
         raise LimitError("W must be less")
 
-    monkeypatch.setattr("marketcam.server.rig.SlidingWindowCamera", refuse)
+    monkeypatch.setattr("marketcam.server.filming.SlidingWindowCamera", refuse)
     with pytest.raises(LimitError):
         create_app(Settings(store_dir=tmp_path))
 
@@ -138,7 +138,7 @@ def test_stopping_while_starting_stops_when_it_has_started(
         assert may_go_on.wait(PATIENCE)
 
     async def scenario() -> None:
-        monkeypatch.setattr("marketcam.server.rig._warm_up", compile_slowly)
+        monkeypatch.setattr("marketcam.server.rig.compile_kernels", compile_slowly)
         app = create_app(Settings(store_dir=tmp_path))
         starting = asyncio.create_task(app.rig.start(lambda: None))
         await asyncio.to_thread(compiling.wait, PATIENCE)
