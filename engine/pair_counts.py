@@ -116,7 +116,9 @@ class PairCounts:
         if t <= self.head[SETTLED] or self.head[UNTIL] == _BEFORE_ALL:
             return
         leaving, entering = due(t, self.W, self.head, self.per_tick)
-        self._pass_on(leaving, entering, int(self.head[COUNTED]))
+        counted = int(self.head[COUNTED])
+        unseen = max(0, leaving - counted)  # came and went since
+        self._pass_on(leaving - unseen, entering - unseen, counted + unseen)
         self.head[BEGIN] = (self.head[BEGIN] + leaving) % self.ring.size
         self.head[COUNTED] += entering - leaving
         self.head[NOTED] -= leaving

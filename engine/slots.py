@@ -97,6 +97,7 @@ class AgentSlots:
         self._table.keys.fill(_EMPTY)
         self._table.last_seen.fill(_NEVER)
         self._table.head.fill(0)
+        self._of_slot.fill(-1)
         self.known = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
 
     def know(self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int) -> None:
