@@ -123,15 +123,6 @@ def lay_out(change: Change, ring: RankRing, block: int, rows: int, bench: Bench)
 
 
 @kernel
-def greatest(counts: NDArray[np.uint16]) -> int:
-    """Return the greatest count, 0 if there is none."""
-    most = np.uint16(0)
-    for count in range(counts.size):
-        most = counts[count] if counts[count] > most else most
-    return int(most)
-
-
-@kernel
 def count_column(
     counts: NDArray[np.uint16],
     maxima: NDArray[np.uint16],
@@ -155,16 +146,11 @@ def count_column(
     rows = min(used, (block + 1) * SIDE)
     ticks = lay_out(change, ring, block, rows, bench)
     first = block * (block + 1) // 2 * SIDE
-    diagonal = block * SIDE
-    for i in range(diagonal):
-        at = (first + i) * SIDE
-        maxima[i, block] = change_row(counts, at, bench.place, bench.reach, i, ticks)
-    for i in range(diagonal, rows):
-        at = (first + i) * SIDE
-        change_row(counts, at, bench.place, bench.reach, i, ticks)
+    for i in range(rows):
         # On the diagonal, what an agent has with itself and with those before it is no pair.
-        counts[at : at + i - diagonal + 1] = 0
-        maxima[i, block] = greatest(counts[at : at + SIDE])
+        begin = max(0, i + 1 - block * SIDE)
+        row = ((first + i) * SIDE, begin, i)
+        maxima[i, block] = change_row(counts, row, bench.place, bench.reach, ticks)
 
 
 @kernel
