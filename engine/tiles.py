@@ -50,4 +50,4 @@ def pair_table_bytes(agents: int, ticks: int) -> int:
 def most_agents(budget: int, ticks: int) -> int:
     """Return how many agents fit into `budget` bytes; see `pair_table_bytes`."""
     fits = range(MOST_SLOTS + 1)
-    return bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks)) - 1
+    return max(0, bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks)) - 1)

@@ -64,9 +64,7 @@ def test_an_error_in_another_thread_is_raised_here():
 def test_several_threads_share_one_crew():
     crew = Crew(2)
     done = [[] for _ in range(8)]
-    threads = [
-        threading.Thread(target=crew.share, args=(pieces.append, 500)) for pieces in done
-    ]
+    threads = [threading.Thread(target=crew.share, args=(pieces.append, 500)) for pieces in done]
     for thread in threads:
         thread.start()
     for thread in threads:
