@@ -81,80 +81,71 @@ def _fill_block_plainly(target: NDArray[np.uint8], at: int, value: int) -> None:
 
 
 @intrinsic
-def _change_row(typing_context, counts, at, ranks, reach, column, ticks):  # type: ignore[no-untyped-def]
+def _change_row(typing_context, counts, row, place, reach, ticks):  # type: ignore[no-untyped-def]
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        counts, at, ranks, reach, column, ticks = args
-        strides = context.make_array(signature.args[3])(context, builder, reach).strides
-        reach_row = builder.extract_value(strides, 0)
-        n_added = builder.extract_value(ticks, 0)
-        n = builder.extract_value(ticks, 1)
+        table, places, reaches = ((args[k], signature.args[k]) for k in (0, 2, 3))
+        at, first, column = (builder.extract_value(args[1], k) for k in range(3))
+        n_added, n = (builder.extract_value(args[4], k) for k in range(2))
+        strides = context.make_array(reaches[1])(context, builder, reaches[0]).strides
+        stride = builder.extract_value(strides, 0)
         sums = [cgutils.alloca_once_value(builder, _all(_BYTES, 0)) for _ in range(_VECTORS)]
 
-        def take(begin: Any, end: Any, step: int) -> None:
+        def count(begin: Any, end: Any, step: int) -> None:
             with cgutils.for_range_slice(builder, begin, end, _int64(1)) as (k, _):
-                pair = builder.add(builder.mul(k, reach_row), builder.shl(column, _int64(1)))
-                place = _address(context, builder, (reach, signature.args[3]), pair, _BYTE)
-                low = _splat(builder, builder.load(place), _BYTES)
-                above = builder.gep(place, [_int64(1)])
-                high = _splat(builder, builder.load(above), _BYTES)
-                width = builder.sub(high, low)
-                row = builder.mul(k, _int64(SIDE))
-                for vector in range(_VECTORS):
-                    begin_lanes = builder.add(row, _int64(vector * LANES))
-                    lanes = builder.load(
-                        _address(context, builder, (ranks, signature.args[2]), begin_lanes, _BYTES),
-                        align=1,
-                    )
-                    within = builder.icmp_unsigned("<", builder.sub(high, lanes), width)
-                    before = builder.load(sums[vector])
+                pair = builder.add(builder.mul(k, stride), builder.shl(column, _int64(1)))
+                low = _address(context, builder, reaches, pair, _BYTE)
+                lows = _splat(builder, builder.load(low), _BYTES)
+                highs = _splat(builder, builder.load(builder.gep(low, [_int64(1)])), _BYTES)
+                width = builder.sub(highs, lows)
+                for vector, total in enumerate(sums):
+                    lane = builder.add(builder.mul(k, _int64(SIDE)), _int64(vector * LANES))
+                    lanes = _address(context, builder, places, lane, _BYTES)
+                    below = builder.sub(highs, builder.load(lanes, align=1))
+                    within = builder.icmp_unsigned("<", below, width)
+                    before = builder.load(total)
                     after = builder.add(before, _all(_BYTES, step))
-                    builder.store(builder.select(within, after, before), sums[vector])
+                    builder.store(builder.select(within, after, before), total)
 
-        take(_int64(0), n_added, 1)
-        take(n_added, n, 255)
-        greatest = None
-        for vector in range(_VECTORS):
-            place = _address(
-                context,
-                builder,
-                (counts, signature.args[0]),
-                builder.add(at, _int64(vector * LANES)),
-                _WORDS,
-            )
-            change = builder.sext(builder.load(sums[vector]), _WORDS)
-            changed = builder.add(builder.load(place, align=2), change)
-            builder.store(changed, place, align=2)
-            if greatest is None:
-                greatest = changed
-            else:
-                more = builder.icmp_unsigned(">", changed, greatest)
-                greatest = builder.select(more, changed, greatest)
-        reduce = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(_WORD, [_WORDS]),
-            f"llvm.vector.reduce.umax.v{LANES}i16",
-        )
+        count(_int64(0), n_added, 1)
+        count(n_added, n, 0xFF)
+        greatest = _all(_WORDS, 0)
+        begin = _splat(builder, builder.trunc(first, _BYTE), _BYTES)
+        for vector, total in enumerate(sums):
+            lane = builder.add(at, _int64(vector * LANES))
+            address = _address(context, builder, table, lane, _WORDS)
+            change = builder.sext(builder.load(total), _WORDS)
+            changed = builder.add(builder.load(address, align=2), change)
+            numbers = ir.Constant(_BYTES, [*range(vector * LANES, (vector + 1) * LANES)])
+            kept = builder.icmp_unsigned(">=", numbers, begin)
+            changed = builder.select(kept, changed, _all(_WORDS, 0))
+            builder.store(changed, address, align=2)
+            more = builder.icmp_unsigned(">", changed, greatest)
+            greatest = builder.select(more, changed, greatest)
+        reduction = ir.FunctionType(_WORD, [_WORDS])
+        name = f"llvm.vector.reduce.umax.v{LANES}i16"
+        reduce = cgutils.get_or_insert_function(builder.module, reduction, name)
         return builder.zext(builder.call(reduce, [greatest]), ir.IntType(64))
 
-    ticks_type = types.UniTuple(types.int64, 2)
-    return types.int64(counts, types.int64, ranks, reach, types.int64, ticks_type), generate
+    three, two = types.UniTuple(types.int64, 3), types.UniTuple(types.int64, 2)
+    return types.int64(counts, three, place, reach, two), generate
 
 
 def _change_row_plainly(
     counts: NDArray[np.uint16],
-    at: int,
-    ranks: NDArray[np.uint8],
+    row: tuple[int, int, int],
+    place: NDArray[np.uint8],
     reach: NDArray[np.uint8],
-    column: int,
     ticks: tuple[int, int],
 ) -> int:
+    at, first, column = row
     n_added, n = ticks
-    row = counts.reshape(-1)[at : at + SIDE]
+    lanes = counts[at : at + SIDE]
     for k in range(n):
         low, high = reach[k, 2 * column], reach[k, 2 * column + 1]
-        within = ((int(high) - ranks[k].astype(np.int64)) & 0xFF) < int(high) - int(low)
-        row += within.astype(np.uint16) if k < n_added else -within.astype(np.uint16)
-    return int(row.max())
+        within = (high - place[k]) < high - low
+        lanes += within if k < n_added else within * np.uint16(0xFFFF)
+    lanes[:first] = 0
+    return int(lanes.max())
 
 
 # ---- finding -------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from marketcam.engine.tile_counts import (
     TICKS_A_PASS,
     Bench,
     Change,
-    count_column,
     count_columns,
 )
 from marketcam.engine.tile_edges import best_of_tiles
@@ -177,21 +176,22 @@ class PairTable:
         self._counted = range(t0, t + 1)
 
     def _pass(self, change: Change, used: int) -> None:
+        blocks = block_count(used)
+        table = self._counts, self._maxima, self._ring, change, used
         if used < _SHARED_FROM:
-            count_columns(self._counts, self._maxima, self._ring, change, used, self._benches[0])
+            count_columns(*table, (0, blocks), self._benches[0])
             return
         while len(self._benches) < self._crew.size:
             self._benches.append(Bench.empty(self._maxima.shape[0]))
         free = self._benches.copy()
-        last = block_count(used) - 1
 
         def count(piece: int) -> None:
+            column = blocks - 1 - piece  # the longest first, so that the threads end together
             bench = free.pop()
-            # The longest columns come first, so that the threads end together.
-            count_column(self._counts, self._maxima, self._ring, change, used, last - piece, bench)
+            count_columns(*table, (column, column + 1), bench)
             free.append(bench)
 
-        self._crew.share(count, last + 1)
+        self._crew.share(count, blocks)
 
     def _can_follow(self, counted: range, t0: int, t: int) -> bool:
         """Tell whether the counted ticks reach into the window and their ranks are still here."""

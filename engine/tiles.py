@@ -11,8 +11,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-from marketcam.engine.lanes import SIDE
+from marketcam.engine.lanes import LANES, SIDE
 from marketcam.engine.rank_intervals import BYTES_PER_RANK
+from marketcam.engine.tile_counts import TICKS_A_PASS
 
 __all__ = ["MOST_SLOTS", "block_count", "most_agents", "pair_table_bytes", "tile_count"]
 
@@ -34,17 +35,19 @@ def tile_count(slots: int) -> int:
 def pair_table_bytes(agents: int, ticks: int) -> int:
     """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank, and rooms.
 
-    `ticks` are the ticks whose ranks are kept, ``W + stride`` at most.
+    `ticks` are the ticks whose ranks are kept, ``W + stride`` at most. Every thread that helps
+    takes another 65 bytes an agent, the choice of edges 64 an edge of the cap and 8 an agent.
     """
     blocks = block_count(agents)
     slots = blocks * SIDE
     counts = tile_count(agents) * SIDE * SIDE * 2
     maxima = slots * blocks * 2
-    ranks = ticks * (slots * BYTES_PER_RANK + blocks)
-    return counts + maxima + ranks
+    ranks = ticks * (slots * BYTES_PER_RANK + blocks + 8)
+    bench = TICKS_A_PASS * (2 * slots + LANES + SIDE) + slots + 1 + LANES
+    return counts + maxima + ranks + bench
 
 
 def most_agents(budget: int, ticks: int) -> int:
     """Return how many agents fit into `budget` bytes; see `pair_table_bytes`."""
     fits = range(MOST_SLOTS + 1)
-    return bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks)) - 1
+    return max(0, bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks)) - 1)
