@@ -110,19 +110,22 @@ class PairCounts:
         if t <= self.head[SETTLED] or self.head[UNTIL] == _BEFORE_ALL:
             return
         leaving, entering = due(t, self.W, self.head, self.per_tick)
-        self._pass_on(leaving, entering, int(self.head[COUNTED]))
+        counted = int(self.head[COUNTED])
+        # Those that came and went since the last time are not counted at all.
+        unseen = max(0, leaving - counted)
+        self._pass_on(leaving - unseen, entering - unseen, max(counted, leaving))
         self.head[BEGIN] = (self.head[BEGIN] + leaving) % self.ring.size
         self.head[COUNTED] += entering - leaving
         self.head[NOTED] -= leaving
         self.head[SETTLED] = t
         self.head[UNTIL] = t + _AHEAD
 
-    def _pass_on(self, leaving: int, entering: int, skip: int = 0) -> None:
-        """Uncount the `leaving` oldest pairs; count those behind the `skip` oldest."""
+    def _pass_on(self, leaving: int, entering: int, behind: int = 0) -> None:
+        """Uncount the `leaving` oldest pairs; count those that follow `behind` pairs."""
         if leaving + entering == 0:
             return
         begin = int(self.head[BEGIN])
-        spans = (begin, leaving, (begin + skip) % self.ring.size, entering)
+        spans = (begin, leaving, (begin + behind) % self.ring.size, entering)
         self.counts.slide(self.ring, spans, alone=leaving + entering <= _FEW)
 
 
