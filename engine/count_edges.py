@@ -8,7 +8,7 @@ import numpy as np
 
 from marketcam.engine.edges import rank_key, sort_keys, threshold
 from marketcam.engine.jit import kernel
-from marketcam.engine.pair_buckets import VACANT, Share, rest_bits, unmixed
+from marketcam.engine.pair_buckets import REPEATED, SINGLE, VACANT, Share, rest_bits, unmixed
 from marketcam.engine.pair_grid import PairGrid
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -
 def _best_of_buckets(
     counts: PairBuckets, kind: int, nodes: NodeRows, most: int
 ) -> NDArray[np.int64]:
-    histogram = np.sum([share.histogram for share in counts.shares], axis=0)
-    histogram[1] += sum(int(share.live[0]) for share in counts.shares)
+    tally = np.sum([share.tally for share in counts.shares], axis=0)
+    histogram = tally[REPEATED:]
+    histogram[1] += tally[SINGLE]
     least, wanted, most = threshold(histogram, most)
     last_src = nodes.size
     if histogram[least] > wanted:
@@ -108,7 +109,7 @@ def count_ties(
     share: Share, least: int, node_of: NDArray[np.int32], ties: NDArray[np.int64]
 ) -> None:
     """Count by `src` row the pairs of a share whose count, capped at W, is `least`."""
-    W = share.histogram.size - 1
+    W = share.tally.size - 2
     for at in range(share.keys.size):
         if min(np.int64(share.counts[at]), W) == least:  # at vacant places the count is 0
             a, b = unmixed(share.keys[at])
@@ -135,7 +136,7 @@ def gather_share(
     Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
     """
     least, last_src = cut
-    W = share.histogram.size - 1
+    W = share.tally.size - 2
     found = 0
     for at in range(share.keys.size):
         count = min(np.int64(share.counts[at]), W)

@@ -51,8 +51,8 @@ _BATCH: Final = 256
 _SMALLEST: Final = 1024
 _FULL: Final = 0.7  # of the places of the buckets; beyond it, one bucket in sixteen overflows
 
-SINGLE: Final = 0  # live[SINGLE]: pairs in buckets
-REPEATED: Final = 1  # live[REPEATED]: pairs in the table with counts
+SINGLE: Final = 0  # tally[SINGLE]: pairs in buckets
+REPEATED: Final = 1  # tally[REPEATED]: pairs in the table with counts; behind it, by their count
 
 
 class Share(NamedTuple):
@@ -64,8 +64,7 @@ class Share(NamedTuple):
         buckets: uint32[buckets * 16], aligned to cache lines, `VACANT` where nothing stands.
         keys: int64[size], a power of two: mixed pairs by open addressing, -1 where none stands.
         counts: int32[size], their counts.
-        histogram: int64[W + 1], the repeated pairs by count, counts capped at W.
-        live: int64[2], see `SINGLE` and `REPEATED`.
+        tally: int64[W + 2], see `SINGLE` and `REPEATED`; counts are capped at W.
         batch: int64[batch + 1], room for mixed pairs; the last is where reads ahead leave a trace.
     """
 
@@ -74,8 +73,7 @@ class Share(NamedTuple):
     buckets: NDArray[np.uint32]
     keys: NDArray[np.int64]
     counts: NDArray[np.int32]
-    histogram: NDArray[np.int64]
-    live: NDArray[np.int64]
+    tally: NDArray[np.int64]
     batch: NDArray[np.int64]
 
 
@@ -101,8 +99,7 @@ class PairBuckets:
         for share in self.shares:
             share.buckets.fill(VACANT)
             share.keys.fill(_NONE)
-            share.histogram.fill(0)
-            share.live.fill(0)
+            share.tally.fill(0)
 
     def slide(
         self, ring: NDArray[np.int64], spans: tuple[int, int, int, int], *, alone: bool
@@ -137,15 +134,15 @@ class PairBuckets:
 
     def _with_room(self, share: Share) -> Share:
         """Return the share with room for a batch, grown or shrunk."""
-        while share.live[SINGLE] + _BATCH > _FULL * share.buckets.size:
+        while share.tally[SINGLE] + _BATCH > _FULL * share.buckets.size:
             buckets = _aligned(2 * share.buckets.size)
             split_buckets(share, buckets)
             share = share._replace(buckets=buckets)
-        needed = 2 * (int(share.live[REPEATED]) + _BATCH)
+        needed = 2 * (int(share.tally[REPEATED]) + _BATCH)
         size = share.keys.size
-        if size < needed or (size > _SMALLEST and size > 16 * needed):
+        if size < needed or (size > _SMALLEST and size > 8 * needed):
             size = _SMALLEST
-            while size < 2 * needed:
+            while size < needed:
                 size *= 2
             wider = share._replace(keys=np.full(size, _NONE), counts=np.zeros(size, np.int32))
             rehash(share, wider)
@@ -162,8 +159,7 @@ def _empty_share(index: int, bits: int, W: int) -> Share:
         buckets=buckets,
         keys=np.full(_SMALLEST, _NONE),
         counts=np.zeros(_SMALLEST, dtype=np.int32),
-        histogram=np.zeros(W + 1, dtype=np.int64),
-        live=np.zeros(2, dtype=np.int64),
+        tally=np.zeros(W + 2, dtype=np.int64),
         batch=np.zeros(_BATCH + 1, dtype=np.int64),
     )
 
@@ -207,122 +203,183 @@ def rest_bits(share: Share) -> int:
 
 
 @kernel
-def next_batch(ring: NDArray[np.int64], begin: int, many: int, share: Share) -> tuple[int, int]:
-    """Put a share's next pairs in its batch, of `many` in the ring; return how many, out of what.
-
-    Written without a branch: which share a pair belongs to cannot be foretold.
-    """
-    batch, shift, index = share.batch, _PAIR_BITS - share.bits, share.index
-    size = batch.size - 1
-    found = seen = 0
-    while seen < many and found < size:
-        number = mixed(ring[begin])
-        batch[found] = number
-        found += np.int64((number >> shift) == index)
-        begin = begin + 1 if begin + 1 < ring.size else 0
-        seen += 1
-    return found, seen
-
-
-@kernel
-def read_ahead(found: int, rest: int, mask: int, share: Share) -> None:
-    """Read a place of every bucket that the batch will need."""
-    trace = np.uint32(0)
-    for k in range(found):
-        trace |= share.buckets[((share.batch[k] >> rest) & mask) * PLACES]
-    share.batch[share.batch.size - 1] = trace
-
-
-@kernel
 def slide_share(
     ring: NDArray[np.int64], begin: int, many: int, entering: bool, share: Share
 ) -> int:
     """Count or uncount `many` pairs of a ring, as far as there is room; return how many."""
+    buckets, keys, counts, tally = share.buckets, share.keys, share.counts, share.tally
+    batch = share.batch
     rest = rest_bits(share)
-    mask = share.buckets.size // PLACES - 1
-    most_repeated = share.keys.size // 2 - (share.batch.size - 1)
-    most_single = _FULL * share.buckets.size - (share.batch.size - 1)
+    room = batch.size - 1
     done = 0
     while (
-        done < many and share.live[REPEATED] <= most_repeated and share.live[SINGLE] <= most_single
+        done < many
+        and tally[REPEATED] <= keys.size // 2 - room
+        and tally[SINGLE] <= _FULL * buckets.size - room
     ):
-        found, seen = next_batch(ring, begin, many - done, share)
-        read_ahead(found, rest, mask, share)
-        for k in range(found):
-            number = share.batch[k]
-            first = ((number >> rest) & mask) * PLACES
-            short = number & ((1 << rest) - 1)
-            if entering:
-                count_pair(number, first, short, share)
-            else:
-                uncount_pair(number, first, short, share)
-        begin = (begin + seen) % ring.size
+        seen = min(many - done, room)
+        found = next_batch(ring, begin, seen, (share.bits, share.index), batch)
+        read_ahead(found, rest, entering, batch, buckets, keys)
+        if entering:
+            count_batch(batch[:found], rest, buckets, keys, counts, tally)
+        else:
+            uncount_batch(batch[:found], rest, buckets, keys, counts, tally)
+        begin += seen
+        begin -= ring.size if begin >= ring.size else 0
         done += seen
     return done
 
 
 @kernel
-def count_pair(number: int, first: int, short: int, share: Share) -> None:
-    """Count a pair whose bucket begins at `first`, and which would stand there as `short`."""
-    place = where(share.buckets, first, short)
-    if place >= 0:
-        share.buckets[first + place] = VACANT
-        share.live[SINGLE] -= 1
-        enter(number, find(number, share.keys), 2, share)
-        return
-    at = find(number, share.keys)
-    if share.keys[at] != _NONE:
-        recount(at, np.int64(share.counts[at]) + 1, share)
-        return
-    vacant = where(share.buckets, first, VACANT)
-    if vacant >= 0:
-        share.buckets[first + vacant] = short
-        share.live[SINGLE] += 1
+def next_batch(
+    ring: NDArray[np.int64],
+    begin: int,
+    many: int,
+    prefix: tuple[int, int],
+    batch: NDArray[np.int64],
+) -> int:
+    """Of the next `many` pairs in the ring, put those of a share in its batch; return how many.
+
+    Written without a branch: which share a pair belongs to cannot be foretold.
+    """
+    bits, index = prefix
+    shift = _PAIR_BITS - bits
+    found = 0
+    for _ in range(many):
+        number = mixed(ring[begin])
+        batch[found] = number
+        found += np.int64((number >> shift) == index)
+        begin = begin + 1 if begin + 1 < ring.size else 0
+    return found
+
+
+@kernel
+def read_ahead(
+    found: int,
+    rest: int,
+    entering: bool,
+    batch: NDArray[np.int64],
+    buckets: NDArray[np.uint32],
+    keys: NDArray[np.int64],
+) -> None:
+    """Read a place of every bucket that the batch will need, and where it may be repeated."""
+    trace = np.int64(0)
+    for k in range(found):
+        trace |= np.int64(buckets[bucket_of(batch[k], rest, buckets)])
+    if entering:
+        for k in range(found):
+            trace |= keys[home(batch[k], keys.size)]
+    batch[batch.size - 1] = trace
+
+
+@kernel
+def bucket_of(number: int, rest: int, buckets: NDArray[np.uint32]) -> int:
+    """Return where the bucket of a mixed pair begins."""
+    return ((number >> rest) & (buckets.size // PLACES - 1)) * PLACES
+
+
+# What nearly all pairs need stands in the loops of the next two; a call with so many arrays for
+# every pair made an update take half as long again.
+
+
+@kernel
+def count_batch(
+    batch: NDArray[np.int64],
+    rest: int,
+    buckets: NDArray[np.uint32],
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    tally: NDArray[np.int64],
+) -> None:
+    """Count mixed pairs: once occurred, they stand in a bucket, else among the repeated ones."""
+    singles = 0
+    for number in batch:
+        first = bucket_of(number, rest, buckets)
+        short = number & ((1 << rest) - 1)
+        place = where(buckets, first, short)
+        if place >= 0:
+            buckets[first + place] = VACANT
+            singles -= 1
+            add_repeated(number, 2, keys, counts, tally)
+        elif keys[home(number, keys.size)] == _NONE or keys[find(number, keys)] == _NONE:
+            vacant = where(buckets, first, VACANT)
+            if vacant >= 0:
+                buckets[first + vacant] = short
+                singles += 1
+            else:
+                add_repeated(number, 1, keys, counts, tally)
+        else:
+            add_repeated(number, 1, keys, counts, tally)
+    tally[SINGLE] += singles
+
+
+@kernel
+def uncount_batch(
+    batch: NDArray[np.int64],
+    rest: int,
+    buckets: NDArray[np.uint32],
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    tally: NDArray[np.int64],
+) -> None:
+    """Uncount mixed pairs that were counted."""
+    singles = 0
+    for number in batch:
+        first = bucket_of(number, rest, buckets)
+        short = number & ((1 << rest) - 1)
+        place = where(buckets, first, short)
+        if place >= 0:
+            buckets[first + place] = VACANT
+            singles -= 1
+        elif take_repeated(number, keys, counts, tally) == 1:
+            vacant = where(buckets, first, VACANT)
+            if vacant >= 0:
+                take_repeated(number, keys, counts, tally)
+                buckets[first + vacant] = short
+                singles += 1
+    tally[SINGLE] += singles
+
+
+@kernel
+def add_repeated(
+    number: int,
+    times: int,
+    keys: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    tally: NDArray[np.int64],
+) -> None:
+    """Count a pair among the repeated ones so many times more."""
+    at = find(number, keys)
+    if keys[at] == _NONE:
+        keys[at] = number
+        tally[REPEATED] += 1
     else:
-        enter(number, at, 1, share)
+        tally[column(counts[at], tally)] -= 1
+    counts[at] += times
+    tally[column(counts[at], tally)] += 1
 
 
 @kernel
-def uncount_pair(number: int, first: int, short: int, share: Share) -> None:
-    """Uncount a pair that was counted; see `count_pair`."""
-    place = where(share.buckets, first, short)
-    if place >= 0:
-        share.buckets[first + place] = VACANT
-        share.live[SINGLE] -= 1
-        return
-    at = find(number, share.keys)
-    count = np.int64(share.counts[at]) - 1
-    if count > 1:
-        recount(at, count, share)
-        return
-    vacant = where(share.buckets, first, VACANT) if count == 1 else -1
-    if count == 0 or vacant >= 0:
-        share.histogram[min(count + 1, share.histogram.size - 1)] -= 1
-        share.live[REPEATED] -= 1
-        close_gap(at, share.keys, share.counts)
-        if vacant >= 0:
-            share.buckets[first + vacant] = short
-            share.live[SINGLE] += 1
+def take_repeated(
+    number: int, keys: NDArray[np.int64], counts: NDArray[np.int32], tally: NDArray[np.int64]
+) -> int:
+    """Uncount one of the repeated pairs; return how often it still occurs."""
+    at = find(number, keys)
+    tally[column(counts[at], tally)] -= 1
+    left = int(counts[at]) - 1
+    if left == 0:
+        close_gap(at, keys, counts)
+        tally[REPEATED] -= 1
     else:
-        recount(at, count, share)
+        counts[at] = left
+        tally[column(left, tally)] += 1
+    return left
 
 
 @kernel
-def enter(number: int, at: int, count: int, share: Share) -> None:
-    """Enter a pair among the repeated ones, at the vacant place `at`."""
-    share.keys[at] = number
-    share.counts[at] = count
-    share.histogram[min(count, share.histogram.size - 1)] += 1
-    share.live[REPEATED] += 1
-
-
-@kernel
-def recount(at: int, count: int, share: Share) -> None:
-    """Change the count of a repeated pair."""
-    top = share.histogram.size - 1
-    share.histogram[min(np.int64(share.counts[at]), top)] -= 1
-    share.counts[at] = count
-    share.histogram[min(count, top)] += 1
+def column(count: int, tally: NDArray[np.int64]) -> int:
+    """Return where a tally keeps the number of repeated pairs with a count, capped at W."""
+    return int(min(REPEATED + np.int64(count), tally.size - 1))
 
 
 @kernel

@@ -125,12 +125,12 @@ class PairCounts:
         self.head[SETTLED] = t
         self.head[UNTIL] = t + _AHEAD
 
-    def _pass_on(self, leaving: int, entering: int, skip: int = 0) -> None:
-        """Uncount the `leaving` oldest pairs; count those behind the `skip` oldest."""
+    def _pass_on(self, leaving: int, entering: int, behind: int = 0) -> None:
+        """Uncount the `leaving` oldest pairs; count those that follow `behind` pairs."""
         if leaving + entering == 0:
             return
         begin = int(self.head[BEGIN])
-        spans = (begin, leaving, (begin + skip) % self.ring.size, entering)
+        spans = (begin, leaving, (begin + behind) % self.ring.size, entering)
         self.counts.slide(self.ring, spans, alone=leaving + entering <= _FEW)
 
 
