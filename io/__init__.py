@@ -1,5 +1,8 @@
 """The bytes of the camera: raw ticks in, messages and segments out, history back in."""
 
+from marketcam.io.columns_decode import decode_frame_columns
+from marketcam.io.columns_encode import encode_frame_columns
+from marketcam.io.columns_form import ColumnsError
 from marketcam.io.encode import encode_frame, encode_metric, encode_tick
 from marketcam.io.sources import Source
 from marketcam.io.sources.simulator import SimulatorSource
@@ -14,6 +17,7 @@ from marketcam.io.store import (
 )
 
 __all__ = [
+    "ColumnsError",
     "Recorder",
     "RecorderOptions",
     "RetentionPolicy",
@@ -22,7 +26,9 @@ __all__ = [
     "Store",
     "TickLines",
     "ZstdSegmentWriter",
+    "decode_frame_columns",
     "encode_frame",
+    "encode_frame_columns",
     "encode_metric",
     "encode_tick",
     "recover",
