@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_frame_columns"]
 
-_MOST: Final = 2**53
+_MOST: Final = 2**53 - 1  # what JavaScript counts exactly
 _MOST_W: Final = 65_535
 _INT32: Final = 2**31 - 1
 
