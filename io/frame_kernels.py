@@ -246,14 +246,15 @@ LITERALS: Final = _slots((
 ))  # fmt: skip
 """What a frame's text repeats, in the order in which a node and then an edge need it."""
 
-_NODE_ID, _AGENT_ID, _SELL, _NONE, _MATCH, _RATE, _MEAN, _STD, _DIST, _START, _END, _DELTA = range(
-    12
-)
+_NODE_ID, _AGENT_ID, _SELL, _NONE, _MATCH, _RATE = range(6)
+_MEAN, _STD, _DIST, _START, _END, _DELTA = range(6, 12)
+_MOST: Final = 2**63 - 1
 _AT_T: Final = int.from_bytes(b"@t:", "little")
 _DOMINANT: Final = 12
-_DST: Final = _DOMINANT + len(SIDES)
+_SIDES, _TYPES = len(SIDES), len(EDGE_TYPES)
+_DST: Final = _DOMINANT + _SIDES
 _KIND: Final = _DST + 1
-_NEXT: Final = _KIND + len(EDGE_TYPES)
+_NEXT: Final = _KIND + _TYPES
 _EDGES, _T0, _T1, _FEATURES = range(_NEXT + 1, _NEXT + 5)
 
 
@@ -280,12 +281,10 @@ def write_frame(
         edges: the columns of `Edges`, in their order.
 
     Returns:
-        The length of the text, or -1: a figure is too large, or an edge leads to no node.
+        The length of the text, or -1: a figure is too large, a whole number negative, a code none
+        that there is, or an edge leads to no node.
     """
-    for figures in nodes[5:12]:
-        if any_beyond(figures):
-            return UNWRITABLE
-    if any_beyond(edges[3]):
+    if not writable(nodes, edges):
         return UNWRITABLE
     begin = address_of(text)
     lengths = write_stamps(address_of(scratch[0]), literals, t0, t1)
@@ -297,12 +296,39 @@ def write_frame(
 
 
 @kernel
+def writable(nodes: tuple[Any, ...], edges: tuple[Any, ...]) -> bool:
+    """Tell whether all numbers are such as can be written, and all codes such as there are."""
+    agent_id, buys, sells, nones, matches = nodes[:5]
+    for counts in (buys, sells, nones, matches):
+        if any_outside(counts, _MOST):
+            return False
+    for figures in nodes[5:12]:
+        if any_beyond(figures):
+            return False
+    return not (
+        any_outside(agent_id, _MOST)
+        or any_outside(nodes[12], _SIDES)
+        or any_outside(edges[2], _TYPES)
+        or any_beyond(edges[3])
+    )
+
+
+@kernel
+def any_outside(values: NDArray[Any], limit: int) -> bool:
+    """Tell whether a whole number is negative, or no less than a limit."""
+    outside = False
+    for k in range(values.size):
+        outside |= (values[k] < 0) | (values[k] >= limit)
+    return outside
+
+
+@kernel
 def any_beyond(figures: NDArray[np.float64]) -> bool:
     """Tell whether a figure is too large for `put_figure`."""
-    beyond = 0
+    beyond = False
     for k in range(figures.size):
         beyond |= abs(figures[k]) >= _PLAIN_BELOW
-    return beyond != 0
+    return beyond
 
 
 @kernel
@@ -384,7 +410,7 @@ def write_edges(
         return int(at + 2 - size[_NEXT])
     to_dst, to_next, next_edge = size[_DST], size[_NEXT], text + _NEXT * BLOCK
     weight_at = weight_size = 0
-    weight = -1.0
+    weight = math.nan
     for k in range(src.size):
         row = row_of(agent_id, src[k])
         other = row_of(agent_id, dst[k])
