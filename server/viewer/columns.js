@@ -370,7 +370,7 @@ class Columns {
    */
   read(entry, count) {
     const { name, dtype } = entry;
-    if (!Object.hasOwn(TYPES, dtype)) {
+    if (typeof dtype !== "string" || !Object.hasOwn(TYPES, dtype)) {
       throw new ColumnsError(`${name}: unknown dtype ${String(dtype).slice(0, 80)}`);
     }
     const Type = TYPES[/** @type {keyof typeof TYPES} */ (dtype)];
