@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from marketcam.engine.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from marketcam.io.encode import encode_frame, encode_metric, encode_tick
+    from marketcam.io.columns_decode import decode_frame_columns
+    from marketcam.io.columns_encode import encode_frame_columns
+    from marketcam.io.columns_form import ColumnsError
+    from marketcam.io.encode import encode_frame, encode_metric, encode_tick, warm_up_encoders
     from marketcam.io.sources import Source
     from marketcam.io.sources.simulator import SimulatorSource
     from marketcam.io.sources.tick_lines import TickLines
@@ -26,7 +29,10 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
-            "encode": ("encode_frame", "encode_metric", "encode_tick"),
+            "columns_decode": ("decode_frame_columns",),
+            "columns_encode": ("encode_frame_columns",),
+            "columns_form": ("ColumnsError",),
+            "encode": ("encode_frame", "encode_metric", "encode_tick", "warm_up_encoders"),
             "sources": ("Source",),
             "sources.simulator": ("SimulatorSource",),
             "sources.tick_lines": ("TickLines",),
@@ -42,6 +48,7 @@ else:
     )
 
 __all__ = [
+    "ColumnsError",
     "Recorder",
     "RecorderOptions",
     "RetentionPolicy",
@@ -50,8 +57,11 @@ __all__ = [
     "Store",
     "TickLines",
     "ZstdSegmentWriter",
+    "decode_frame_columns",
     "encode_frame",
+    "encode_frame_columns",
     "encode_metric",
     "encode_tick",
     "recover",
+    "warm_up_encoders",
 ]
