@@ -108,7 +108,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_fault_at_the_start_is_one_line_with_the_traceback_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("marketcam.server.rig.warm_up", lambda: 1 / 0)
+    monkeypatch.setattr("marketcam.server.rig.compile_kernels", lambda: 1 / 0)
     app = create_app(Settings(store_dir=tmp_path))
     assert live(app) == failed("unexpected ZeroDivisionError, see the log")
     assert "start_failed" in caplog.text
