@@ -28,6 +28,7 @@ def test_frame_by_edge_cap(benchmark, film, agents, edge_cap):
     benchmark.extra_info.update(edges=len(frame.edges), json_bytes=len(text))
 
 
+@pytest.mark.yardstick("python")
 def test_metric(benchmark, agents):
     """From tick to text, as at every tick."""
     (made,) = uniform_market(agents, 1)

@@ -34,6 +34,23 @@ MOST_CLOSE_RATIO = 1.5
 """How many times slower or faster the camera may be when all prices are close."""
 
 
+_LEFT, _RIGHT = "---", "---:"
+COLUMNS = {
+    "agents": _RIGHT,
+    "rule": _LEFT,
+    "target ticks/s": _RIGHT,
+    "ticks/s": _RIGHT,
+    "slowest to fastest": _RIGHT,
+    "overall": _RIGHT,
+    "uniform / close": _RIGHT,
+    "target memory": _RIGHT,
+    "peak memory": _RIGHT,
+    "of it ticks": _RIGHT,
+    "times plain": _RIGHT,
+}
+"""The table's columns and how they are set; the last one, the verdict, has no name."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What one row of the table is to reach.
@@ -185,7 +202,7 @@ def figures_of(module: str, options: dict[str, Any], *flags: str) -> dict[str, A
     """Run a module that prints its figures as JSON."""
     given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     command = [sys.executable, "-m", module, *given, *flags]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
         sys.stderr.buffer.write(done.stderr)
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")
@@ -195,11 +212,7 @@ def figures_of(module: str, options: dict[str, Any], *flags: str) -> dict[str, A
 
 def table(rows: list[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = [
-        "| agents | rule | target ticks/s | ticks/s | slowest to fastest | overall | close "
-        "| peak memory | of it ticks | target | times plain | |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
-    ]
+    lines = [f"| {' | '.join(COLUMNS)} | |", f"|{'|'.join(COLUMNS.values())}|---|"]
     for row in rows:
         target = row.target
         slowest, fastest = row.spread
@@ -214,9 +227,9 @@ def table(rows: list[Row]) -> str:
             f"{slowest:,.0f} to {fastest:,.0f}",
             f"{row.overall:,.0f}",
             f"{row.close_ratio:.2f}",
+            limit,
             megabytes(row.peak_bytes),
             megabytes(row.tick_bytes),
-            limit,
             times + (f" (of {target.times_plain:,})" if times and target.times_plain else ""),
             f"missed: {missed}" if missed else "met",
         ]
