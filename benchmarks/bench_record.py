@@ -11,7 +11,7 @@ from marketcam.io.store import Recorder, RecorderOptions, ZstdSegmentWriter
 
 LINES = 100
 
-pytestmark = pytest.mark.yardstick("none")  # how long a sync takes is the disk's
+pytestmark = pytest.mark.yardstick("none")  # a sync takes as long as the disk likes
 
 
 @pytest.fixture
@@ -75,7 +75,6 @@ def test_recorder(benchmark, lines, fresh_store, agents):
     describe(benchmark, agents, lines)
 
 
-@pytest.mark.yardstick("python")
 def test_write_call(benchmark, lines, fresh_store, agents):
     """What `Recorder.write` costs the engine's thread: handing a line over."""
     recorder = Recorder(RecorderOptions(store_dir=fresh_store()))

@@ -30,6 +30,7 @@ from benchmarks.machine import describe, listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ROOT = Path(__file__).parent.parent
 MOST_CLOSE_RATIO = 1.5
 """How many times slower or faster the camera may be when all prices are close."""
 
@@ -202,7 +203,7 @@ def figures_of(module: str, options: dict[str, Any], *flags: str) -> dict[str, A
     """Run a module that prints its figures as JSON."""
     given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     command = [sys.executable, "-m", module, *given, *flags]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     if done.returncode != 0:
         sys.stderr.buffer.write(done.stderr)
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")
