@@ -182,7 +182,7 @@ def _time(seconds: float) -> str:
 
 def _machines(saved: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return what differs between the machines of two runs."""
-    before, now = (run.get("machine_info", {}).get("described", {}) for run in (saved, new))
+    before, now = (run.get("machine_info", {}) for run in (saved, new))
     names = sorted(before.keys() | now.keys())
     return [
         f"{name}: {before.get(name, '?')} then, {now.get(name, '?')} now"

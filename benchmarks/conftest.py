@@ -49,8 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """Record the versions of the parts beside the processor."""
-    machine_info["described"] = describe()
+    """Record the processor and the versions of the parts, and no host's name: runs are shared."""
+    machine_info.clear()
+    machine_info.update(describe())
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def describe() -> dict[str, str]:
         "vectors": _vectors(),
         "caches": _caches(),
         "memory": _memory(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         **{part: version(part) for part in PARTS},
     }

@@ -33,7 +33,7 @@ def judge(tmp_path, capsys):
             path = tmp_path / f"{name}.json"
             content = {
                 "benchmarks": benchmarks,
-                "machine_info": {"described": {"processor": model}},
+                "machine_info": {"processor": model},
             }
             path.write_text(json.dumps(content))
             paths.append(str(path))
