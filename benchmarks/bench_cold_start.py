@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.yardstick("python")
 
-FIRST_FRAME = "from marketcam.engine.warm_up import warm_up; warm_up()"
+FIRST_FRAME = "from marketcam.engine import warm_up; warm_up()"
 
 
 def first_frame(cache_dir):

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.calibration import KINDS, NONE, Yardsticks
 from benchmarks.machine import describe
 from benchmarks.workloads import PRICES, Film
-from marketcam.engine.warm_up import warm_up
+from marketcam.engine import warm_up
 from marketcam.io import encode_frame
 
 if TYPE_CHECKING:
