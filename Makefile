@@ -9,7 +9,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels test-long lint types bench bench-quick format lock clean
+.PHONY: help serve test test-kernels test-long lint types format lock clean
+.PHONY: targets limits bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,13 +40,33 @@ format: $(VENV)/.dev       ## mend style
 types: $(VENV)/.dev build/types ## check types, strictly
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p marketcam
 
+targets: $(VENV)/.dev      ## measure the table of targets (flags: make targets ARGS="--agents 10 74")
+	$(BIN)/python -m benchmarks.targets $(ARGS)
+
+limits: $(VENV)/.dev       ## measure what the machine can do at all
+	$(BIN)/python -m benchmarks.limits $(ARGS)
+
 bench: $(VENV)/.dev        ## run the benchmarks (flags: make bench ARGS="-k frame")
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(ARGS)
 
-bench-quick: $(VENV)/.dev  ## run the benchmarks of small markets, and the camera beside its baseline, briefly
-	$(BIN)/python -m pytest benchmarks --benchmark-only -m "not large" \
-		--benchmark-max-time=0.2 --benchmark-min-rounds=3 --benchmark-columns=median,iqr,rounds
+# Small markets only, briefly: what a change breaks shows there too.
+QUICK := $(BIN)/python -m pytest benchmarks --benchmark-only -m "not large" \
+	--benchmark-max-time=0.2 --benchmark-min-rounds=3 --benchmark-columns=min,median,rounds
+SAVED ?= benchmarks/saved/quick.json
+FAIL_ABOVE ?= 1.5
+
+bench-quick: $(VENV)/.dev  ## run the benchmarks of small markets, compare with the saved run, and the camera with its baseline
+	@mkdir -p build
+	$(QUICK) --benchmark-json build/quick.json
+	$(BIN)/python -m benchmarks.compare $(SAVED) build/quick.json --fail-above 3
 	$(BIN)/python -m benchmarks.baseline --agents 74 $(ARGS)
+
+bench-compare: $(VENV)/.dev ## compare the last quick run with a saved one (make bench-compare SAVED=FILE FAIL_ABOVE=1.2)
+	$(BIN)/python -m benchmarks.compare $(SAVED) build/quick.json --fail-above $(FAIL_ABOVE) $(ARGS)
+
+bench-save: $(VENV)/.dev   ## run the quick benchmarks on a quiet machine and save them as what later runs are compared with
+	@mkdir -p $(dir $(SAVED))
+	$(QUICK) --benchmark-json $(SAVED)
 
 lock:            ## pin the newest versions again (needs uv)
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-header --upgrade -q -o requirements/run.lock

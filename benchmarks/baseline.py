@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import platform
 import sys
 import time
 from contextlib import contextmanager
@@ -30,10 +29,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numba
-import numpy as np
 import orjson
 
+from benchmarks.machine import describe
 from benchmarks.plain_camera import PlainCamera
 from benchmarks.workloads import ArrayTick, uniform_market
 from marketcam.engine import SlidingWindowCamera
@@ -166,28 +164,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "ratio": median(ratios),
         "ratio_lowest": min(ratios),
         "ratio_highest": max(ratios),
-        "machine": machine(),
+        "machine": describe(),
     }
-
-
-def machine() -> dict[str, str]:
-    """Say what the figures were measured on and with."""
-    return {
-        "processor": _processor(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "orjson": orjson.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a pseudo file
-            models = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    except OSError:
-        return platform.processor() or platform.machine()
-    return f"{len(models)} x {models[0]}" if models else platform.machine()
 
 
 def report(figures: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.yardstick("python")
+
 FIRST_FRAME = "from marketcam.engine import warm_up; warm_up()"
 
 

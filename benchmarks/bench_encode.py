@@ -12,7 +12,10 @@ from marketcam.io import encode_frame, encode_metric, encode_tick
 STATE = {"price_norm": 0.49875, "volatility": 0.003, "liquidity": 1.0, "imbalance": 0.0}
 
 
-@pytest.mark.parametrize("way", ["encode_frame", "dicts"])
+DICTS = pytest.param("dicts", marks=pytest.mark.yardstick("python"))
+
+
+@pytest.mark.parametrize("way", ["encode_frame", DICTS])
 def test_frame(benchmark, film, agents, way):
     frame = film().frame()
     encode = encode_frame if way == "encode_frame" else lambda frame: orjson.dumps(frame.to_dict())
@@ -28,6 +31,7 @@ def test_frame_by_edge_cap(benchmark, film, agents, edge_cap):
     benchmark.extra_info.update(edges=len(frame.edges), json_bytes=len(text))
 
 
+@pytest.mark.yardstick("python")
 def test_metric(benchmark, agents):
     """From tick to text, as at every tick."""
     (made,) = uniform_market(agents, 1)

@@ -7,11 +7,15 @@ import pytest
 from marketcam.io import encode_frame
 
 
+def rounds_for(agents):
+    return 200 if agents <= 300 else 50
+
+
 @pytest.mark.parametrize("proximity", ["pairs", "neighbors"])
 def test_frame(benchmark, film, agents, proximity):
     """Developing one frame, its ten ticks having been taken in."""
     running = film(proximity=proximity)
-    benchmark.pedantic(running.frame, setup=running.take_until_due, rounds=200)
+    benchmark.pedantic(running.frame, setup=running.take_until_due, rounds=rounds_for(agents))
     benchmark.extra_info.update(agents=agents, edges=len(running.frame().edges))
 
 
@@ -21,10 +25,10 @@ def test_whole_stride(benchmark, film, agents, proximity):
     running = film(proximity=proximity)
 
     def stride():
-        running.take_until_due()
+        running.take_ready()
         return encode_frame(running.frame())
 
-    text = benchmark(stride)
+    text = benchmark.pedantic(stride, setup=running.make_ready, rounds=rounds_for(agents))
     benchmark.extra_info.update(agents=agents, json_bytes=len(text))
     if benchmark.enabled:
         per_second = running.stride / benchmark.stats["median"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.yardstick("python")  # of few agents, a tick is mostly calls
+
 
 @pytest.mark.parametrize("proximity", ["pairs", "neighbors"])
 def test_arrays(benchmark, film, agents, proximity):

@@ -11,6 +11,8 @@ from marketcam.io.store import Recorder, RecorderOptions, ZstdSegmentWriter
 
 LINES = 100
 
+pytestmark = pytest.mark.yardstick("none")  # a sync takes as long as the disk likes
+
 
 @pytest.fixture
 def lines(film):

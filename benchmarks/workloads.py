@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,17 @@ import numpy as np
 from marketcam.engine import SlidingWindowCamera
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from marketcam.engine import Frame
 
-__all__ = ["ArrayTick", "Film", "uniform_market"]
+__all__ = ["PRICES", "ArrayTick", "Film", "close_prices", "endless_market", "uniform_market"]
 
 PRICES = 40_000.0, 60_000.0
+"""The range of the embedded market's prices."""
+
 FILL_SHARE = 0.4
 
 
@@ -60,23 +65,39 @@ class ArrayTick:
         }
 
 
-def uniform_market(agents: int, ticks: int, *, seed: int = 0, start: int = 0) -> list[ArrayTick]:
-    """Return consecutive ticks: prices uniform, sides by a fair coin, fills paired at random.
+def endless_market(
+    agents: int, *, seed: int = 0, start: int = 0, prices: tuple[float, float] = PRICES
+) -> Iterator[ArrayTick]:
+    """Yield consecutive ticks: prices uniform, sides by a fair coin, fills paired at random.
 
     The mid is the median of the quotes. A fill without a counterpart goes to the pool.
     """
     rng = np.random.default_rng((seed, agents))
     agent_id = np.arange(agents, dtype=np.int64)
     experience = rng.random(agents)
-    made = []
-    for t in range(start, start + ticks):
+    for t in count(start):
         side = rng.integers(1, 3, agents, dtype=np.int8)
-        price = rng.uniform(*PRICES, agents)
+        price = rng.uniform(*prices, agents)
         experience = np.clip(experience + rng.normal(0.0, 0.01, agents), -1.0, 1.0)
         matches = _paired(rng, agent_id, side)
         mid = float(np.median(price))
-        made.append(ArrayTick(t, mid, agent_id, experience, side, price, matches))
-    return made
+        yield ArrayTick(t, mid, agent_id, experience, side, price, matches)
+
+
+def uniform_market(agents: int, ticks: int, *, seed: int = 0, start: int = 0) -> list[ArrayTick]:
+    """Return the first ticks of `endless_market`."""
+    return list(islice(endless_market(agents, seed=seed, start=start), ticks))
+
+
+def close_prices(eps_pct: float) -> tuple[float, float]:
+    """Return a range of prices in which any two are within eps of each other.
+
+    It is a little narrower than eps, since eps is a share of the mid, and the mid may lie
+    anywhere in the range.
+    """
+    middle = sum(PRICES) / 2
+    half = 0.49 * eps_pct * middle / (1.0 + eps_pct)
+    return middle - half, middle + half
 
 
 def _paired(
@@ -92,33 +113,48 @@ def _paired(
 
 
 class Film:
-    """A camera with a full window and ticks for it without end."""
+    """A camera with a full window, and ticks for it without end, no two of them alike.
 
-    def __init__(self, agents: int, settings: dict[str, Any]) -> None:
+    Attributes:
+        camera: takes the ticks.
+        t: the last tick taken in.
+        stride: ticks between frames.
+    """
+
+    def __init__(
+        self, agents: int, settings: dict[str, Any], prices: tuple[float, float] = PRICES
+    ) -> None:
         self.camera = SlidingWindowCamera(**settings)
-        self.W, self.stride = settings.get("W", 300), settings.get("stride", 10)
-        self._made = uniform_market(agents, 2 * self.W)
-        self._rows = [tick.columns()[1:] for tick in self._made]
+        self.stride = settings.get("stride", 10)
         self.t = 0
-        for _ in range(self.W + self.stride):
-            self.take()
+        self._market = endless_market(agents, start=1, prices=prices)
+        self._ready: list[tuple[Any, ...]] = []
+        for _ in range(settings.get("W", 300) // self.stride + 1):
+            self.make_ready()
+            self.take_ready()
             self.camera.maybe_frame(self.t)
 
     def next_tick(self) -> ArrayTick:
-        """Return the next tick; after two windows the same quotes come again."""
+        """Return the next tick, for the caller to take in."""
         self.t += 1
-        return replace(self._made[self.t % len(self._made)], t=self.t)
+        return next(self._market)
 
-    def take(self) -> None:
-        """Take in the next tick in the array form."""
-        self.t += 1
-        self.camera.ingest_arrays(self.t, *self._rows[self.t % len(self._rows)])
+    def make_ready(self) -> None:
+        """Make the ticks up to the next one at which a frame is due."""
+        ticks = self.stride - self.t % self.stride
+        self._ready = [tick.columns() for tick in islice(self._market, ticks)]
+
+    def take_ready(self) -> None:
+        """Take in, in the array form, the ticks that were made."""
+        for columns in self._ready:
+            self.camera.ingest_arrays(*columns)
+        self.t += len(self._ready)
+        self._ready = []
 
     def take_until_due(self) -> None:
-        """Take in ticks up to the next one at which a frame is due."""
-        self.take()
-        while self.t % self.stride:
-            self.take()
+        """Make and take in the ticks up to the next one at which a frame is due."""
+        self.make_ready()
+        self.take_ready()
 
     def frame(self) -> Frame:
         """Return the frame that is due."""

@@ -15,7 +15,7 @@ from numba.core.event import Listener, install_listener
 from marketcam.engine import warm_up
 from marketcam.engine.jit import loaded_kernels
 from marketcam.engine.kernel_cache import kernel_files
-from marketcam.io import encode_frame
+from marketcam.io import warm_up_encoders
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ log = get_logger(__name__)
 def compile_kernels() -> None:
     """Compile whatever the camera and its encodings will need, or load it, showing progress."""
     with compiling_shown():
-        encode_frame(warm_up())
+        warm_up_encoders(warm_up())
 
 
 @contextmanager
