@@ -40,18 +40,14 @@ class TickBlock:
         self.eps = np.full(most_ticks, math.nan)
         self._allocate(0)
 
-    @property
-    def arrays(self) -> tuple[NDArray[np.float64], ...]:
-        """Price, side, experience, mid and eps, for kernels."""
-        return self.price, self.side, self.experience, self.mid, self.eps  # type: ignore[return-value]
-
     def make_room(self, used: int, now_used: int, capacity: int) -> None:
         """Make room for `capacity` slots; those from `used` to `now_used` are new."""
         if capacity > self.price.shape[1]:
-            old = self.price, self.side, self.experience
+            price, side, experience = self.price, self.side, self.experience
             self._allocate(capacity)
-            for ours, theirs in zip((self.price, self.side, self.experience), old, strict=True):
-                ours[: self.size, :used] = theirs[: self.size, :used]
+            old = slice(0, self.size), slice(0, used)
+            self.price[old], self.side[old] = price[old], side[old]
+            self.experience[old] = experience[old]
         rows, columns = slice(0, self.size), slice(used, now_used)
         self.price[rows, columns] = math.nan
         self.side[rows, columns] = 0

@@ -107,11 +107,12 @@ def check_columns(t: int, columns: Columns, unique: NDArray[np.int64]) -> None:
 
 
 def _check_lengths(t: int, columns: Columns) -> None:
-    expected = columns[0].size
-    for (name, _), column in zip(_RULES[1:], columns[1:_MATCH], strict=True):
-        if column.size != expected:
-            problem = f"must have as many entries as agent_id, {expected}"
-            raise TickError(problem, t=t, field=name, value=f"{column.size} entries")
+    agent_id, experience, side, price, _ = columns
+    sizes = {"experience": experience.size, "side": side.size, "price": price.size}
+    for name, size in sizes.items():
+        if size != agent_id.size:
+            problem = f"must have as many entries as agent_id, {agent_id.size}"
+            raise TickError(problem, t=t, field=name, value=f"{size} entries")
 
 
 def _check_unique(t: int, ids: NDArray[np.int64]) -> None:

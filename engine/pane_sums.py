@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MATCHES",
     "Pane",
+    "Span",
     "clear",
     "close_pane",
     "copy_span",
@@ -32,6 +33,9 @@ __all__ = [
 
 Pane: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.int32]]"
 """The sums and counts of some ticks: float64[5, capacity] and int32[4, capacity]."""
+
+Span: TypeAlias = "tuple[int, int]"
+"""The first of some slots, and the one behind the last."""
 
 # Rows of a pane's float64 sums: mean and sum of squared deviations (M2) of the quoted prices, sum
 # of the distances to the mid, first and last known experience.
@@ -78,10 +82,10 @@ def clear(sums: NDArray[np.float64], counts: NDArray[np.int32], begin: int, end:
 
 @kernel
 def sum_ticks(
-    block: tuple[NDArray[np.float64], ...],
+    block: tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]],
     size: int,
     pane: Pane,
-    span: tuple[int, int],
+    span: Span,
     room: NDArray[np.float64],
 ) -> None:
     """Sum up the first `size` ticks of a block, for the slots of a span, in an empty pane.
@@ -178,7 +182,7 @@ def add_distances(price: NDArray[np.float64], mid: float, distance: NDArray[np.f
 def merge(
     mine: Pane,
     other: Pane,
-    span: tuple[int, int],
+    span: Span,
     shares: NDArray[np.float64],
 ) -> None:
     """Merge the slots of a span of a pane with those of another, whose ticks come later.
@@ -283,7 +287,7 @@ def close_pane(
     current: Pane,
     since: Pane,
     place: tuple[int, bool],
-    span: tuple[int, int],
+    span: Span,
     room: NDArray[np.float64],
 ) -> None:
     """Enter the current pane at its place in the round, and begin the next.
@@ -312,7 +316,7 @@ def close_pane(
 def merge_spans(
     mine: Pane,
     other: Pane,
-    span: tuple[int, int],
+    span: Span,
     room: NDArray[np.float64],
 ) -> None:
     """Merge a pane with one whose ticks come later, for the slots of a span of any size."""
@@ -324,7 +328,7 @@ def merge_spans(
 def copy_span(
     source: Pane,
     target: Pane,
-    span: tuple[int, int],
+    span: Span,
 ) -> None:
     """Copy the slots of a span from pane to pane."""
     begin, end = span
@@ -339,7 +343,7 @@ def write_nodes(
     window: tuple[Pane, Pane, Pane, bool],
     W: int,
     rows: NDArray[np.int32],
-    span: tuple[int, int],
+    span: Span,
     room: NDArray[np.float64],
     nodes: tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int8]],
 ) -> None:

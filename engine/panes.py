@@ -13,7 +13,7 @@ figures, to the last bit, whatever came before the window.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -31,12 +31,21 @@ from marketcam.engine.pane_sums import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from marketcam.engine.block import TickBlock
-    from marketcam.engine.slots import NodeRows
+    from marketcam.engine.crew import Crew
+    from marketcam.engine.edges import NodeRows
+    from marketcam.engine.pane_sums import Span
 
 __all__ = ["Panes", "Stretch", "TickClock"]
+
+_SHARED_FROM: Final = 2**14
+"""Slots from which on a crew shares the work; with fewer, waking it costs more than it saves."""
+
+_PIECE: Final = 2**13  # slots
 
 
 class Stretch(NamedTuple):
@@ -98,8 +107,9 @@ class Panes:
     divide W, and four more.
     """
 
-    def __init__(self, W: int, panes: int) -> None:
+    def __init__(self, W: int, panes: int, crew: Crew) -> None:
         self._W = W
+        self._crew = crew
         self._many = panes
         self._number = 0
         self._restarted = True
@@ -117,23 +127,27 @@ class Panes:
         had = old[0][0].shape[2]
         if capacity > had:
             self._allocate(capacity)
-            for ours, theirs in zip((self._round, self._spare), old, strict=True):
-                for array, values in zip(ours, theirs, strict=True):
-                    array[:, :, :had] = values
+            for (sums, counts), now in zip(old, (self._round, self._spare), strict=True):
+                now[0][:, :, :had] = sums
+                now[1][:, :, :had] = counts
 
     def add(self, block: TickBlock, *, opens: bool, used: int) -> None:
         """Add a block's ticks to the current pane, which `opens` with it or not.
 
         Cost: O(ticks x used).
         """
-        arrays = block.price, block.side, block.experience, block.mid
-        span = 0, used
-        if opens:
-            sum_ticks(arrays, block.size, self._current, span, self._room)
-        else:
-            clear(self._more[0], self._more[1], 0, used)
-            sum_ticks(arrays, block.size, self._more, span, self._room)
-            merge_spans(self._current, self._more, span, self._room)
+        ticks, size = (block.price, block.side, block.experience, block.mid), block.size
+        current, more = self._current, self._more
+
+        def add(span: Span, room: NDArray[np.float64]) -> None:
+            if opens:
+                sum_ticks(ticks, size, current, span, room)
+            else:
+                clear(more[0], more[1], span[0], span[1])
+                sum_ticks(ticks, size, more, span, room)
+                merge_spans(current, more, span, room)
+
+        self._share(add, used)
 
     def close(self, pane: int) -> None:
         """End the current pane, number `pane`, and begin the next.
@@ -144,8 +158,12 @@ class Panes:
         begins = self._restarted or self._number == 0
         self._restarted = False
         place = self._number, begins
-        span = 0, self._current[0].shape[1]  # slots handed out later must be empty in this pane
-        close_pane(self._round, self._current, self._since, place, span, self._room)
+
+        def close(span: Span, room: NDArray[np.float64]) -> None:
+            close_pane(self._round, self._current, self._since, place, span, room)
+
+        # Slots that are handed out later must be empty in this pane.
+        self._share(close, self._current[0].shape[1])
 
     def nodes(self, rows: NodeRows, agent_id: NDArray[np.int64], used: int) -> Nodes:
         """Return the features of the nodes over the window that ends with the last pane closed.
@@ -160,9 +178,25 @@ class Panes:
         begin = (self._number + 1) % self._many
         until = sums[begin], counts[begin]
         window = until, self._since, self._more, begin == 0
-        features = integers, floats, dominant
-        write_nodes(window, self._W, rows.of_slot, (0, used), self._room, features)
-        return Nodes(agent_id, *integers, *floats, dominant)
+        room_for = integers, floats, dominant
+
+        def write(span: Span, room: NDArray[np.float64]) -> None:
+            write_nodes(window, self._W, rows.of_slot, span, room, room_for)
+
+        self._share(write, used)
+        features: list[NDArray[Any]] = [*integers, *floats, dominant]
+        return Nodes(agent_id, *features)
+
+    def _share(self, work: Callable[[Span, NDArray[np.float64]], None], slots: int) -> None:
+        """Do the work for all slots below a number, in pieces where they are many."""
+        if slots < _SHARED_FROM:
+            work((0, slots), self._room)
+            return
+
+        def do_piece(piece: int) -> None:
+            work((piece * _PIECE, min(piece * _PIECE + _PIECE, slots)), scratch())
+
+        self._crew.share(do_piece, -(-slots // _PIECE))
 
     def _allocate(self, capacity: int) -> None:
         self._round = empty_panes(self._many, capacity)

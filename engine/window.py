@@ -78,7 +78,7 @@ class Window:
         self._slots = AgentSlots(self._proximity.most_agents)
         self._clock = TickClock(W, stride)
         self._block = TickBlock(self._clock.most_ticks)
-        self._panes = Panes(W, self._clock.panes)
+        self._panes = Panes(W, self._clock.panes, crew)
         self._matches = PairCounts(W, crew)
         self._pairs = np.empty((64, 2), dtype=np.int32)
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
