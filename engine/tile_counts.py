@@ -72,7 +72,7 @@ def rank_below(
     """Write to below[0 … quotes] how many of a block's ranks, `member`, are smaller."""
     begin = 0
     for k in range(members):
-        end = np.int64(member[k]) + 1
+        end = int(np.int64(member[k])) + 1
         for at in range(begin, end, LANES):  # what is too much is overwritten by what follows
             fill_block(below, at, k)
         begin = end
