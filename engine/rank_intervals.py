@@ -151,11 +151,10 @@ def rank_tick(
     used = order.size
     if np.isnan(eps) or used < 2:
         return
-    whole = (used + SIDE - 1) // SIDE
-    ring.members[row, :whole] = 0
-    if used < whole * SIDE or np.isnan(price[order[used - 1]]):
-        ring.interval[row, : whole * SIDE] = 0
-        ring.place[row, : whole * SIDE] = 0
+    ring.members[row, :] = 0
+    if used < ring.place.shape[1] or np.isnan(price[order[used - 1]]):
+        ring.interval[row, :] = 0
+        ring.place[row, :] = 0
     ordered, low, above = room
     quotes = 0
     while quotes < used and not np.isnan(price[order[quotes]]):
