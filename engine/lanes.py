@@ -1,8 +1,14 @@
 """Steps of 64 bytes or 64 counts at once, spelled out in LLVM's vector types.
 
-From plain loops LLVM keeps one running sum in a register, not a row of them: counting a tile with
-loops, however arranged, loads and stores the sums again at every tick. Each step here has a plain
-twin beside it, which runs where kernels are interpreted. None checks bounds.
+From plain loops LLVM keeps one running sum in a register, not a row of them, and loads and stores
+the sums again at every tick. Each step here has a plain twin beside it, which runs where kernels
+are interpreted. None checks bounds.
+
+`change_row` takes about 19 instructions a tick and 192 pairs (for each 64: a subtraction, a
+comparison, the mask turned into bytes, another subtraction) where registers have 512 bits: 13 to
+15 ps a pair and tick at 2.6 GHz. Tried and lost: making LLVM add under the mask instead, one instruction
+less for each 64 pairs, was no faster; nor is the table's memory the limit, reading and writing
+100 MB of counts taking 5 to 7 of the 17 to 22 ms that 20 ticks take at 10,000 agents.
 """
 
 from __future__ import annotations
