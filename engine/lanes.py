@@ -6,9 +6,9 @@ are interpreted. None checks bounds.
 
 `change_row` takes about 19 instructions a tick and 192 pairs (for each 64: a subtraction, a
 comparison, the mask turned into bytes, another subtraction) where registers have 512 bits: 13 to
-15 ps a pair and tick at 2.6 GHz. Tried and lost: making LLVM add under the mask instead, one instruction
-less for each 64 pairs, was no faster; nor is the table's memory the limit, reading and writing
-100 MB of counts taking 5 to 7 of the 17 to 22 ms that 20 ticks take at 10,000 agents.
+15 ps a pair and tick at 2.6 GHz. Making LLVM add under the mask instead, one instruction less for
+each 64 pairs, was tried and no faster. Nor is memory the limit: of the 17 to 22 ms that 20 ticks
+take at 10,000 agents, reading and writing the 100 MB of counts takes 5 to 7.
 """
 
 from __future__ import annotations
