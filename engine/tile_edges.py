@@ -73,7 +73,7 @@ def gather_row(
         while lanes != np.uint64(0):
             j = begin + lowest_lane(lanes)
             lanes &= lanes - np.uint64(1)
-            count = np.int64(counts[at + j])
+            count = int(np.int64(counts[at + j]))
             key = rank_key(src, node_of[left + j], count, PROXIMITY, W)
             if key <= bound:
                 out[found] = key
@@ -103,7 +103,7 @@ def gather_rows(
     for i in range(begin, used):
         if found + used - i > out.size:
             return i, found
-        src = np.int64(node_of[i])
+        src = int(node_of[i])
         for block in range(i // SIDE, blocks):
             most = maxima[i, block]
             if most < least or (most == least and min(src, first[block]) > last_src):
@@ -147,10 +147,10 @@ def best_of_tiles(
     pairs = used * (used - 1) // 2
     keep = min(most, pairs)
     out = np.empty(min(_ROOM * keep, pairs) + used, dtype=np.int64)
-    bound = np.int64(W - least) << COUNT_BIT | PROXIMITY << (COUNT_BIT - 1) | PAIR_MASK
+    bound = (W - least) << COUNT_BIT | PROXIMITY << (COUNT_BIT - 1) | PAIR_MASK
     begin, found = gather_rows(tables, 0, used, first, (node_of, W, bound), out, 0)
     while begin < used:
         out[:keep] = sorted_by_rank(out[:found], nodes, W)[:keep]
-        bound = out[keep - 1]
+        bound = int(out[keep - 1])
         begin, found = gather_rows(tables, begin, used, first, (node_of, W, bound), out, keep)
     return sorted_by_rank(out[:found], nodes, W)[:most]

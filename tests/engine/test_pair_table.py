@@ -162,16 +162,19 @@ def test_a_guess_that_turns_out_too_high():
 
 
 def test_a_cleared_table_begins_anew():
-    run = Run(5, 2)
+    """Few agents first, then as many as before: nothing of the old ticks shows up beside them."""
+    run = Run(6, 2)
     rng = np.random.default_rng(0)
-    for _ in range(4):
-        run.take(prices_of(rng, "equal", 2, 20), np.ones(2))
-    assert run.best(in_order(20), 1)[0][0] == 5
+    for _ in range(5):
+        run.take(prices_of(rng, "equal", 2, SIDE + 20), np.ones(2))
+    assert run.best(in_order(SIDE + 20), 1)[0][0] == 6
     run.table.clear()
     run.t += 1000
-    for _ in range(3):
-        run.take(prices_of(rng, "some", 2, 20), np.ones(2))
-    assert run.best(in_order(20), 500) == run.expected(in_order(20), 500)
+    run.used = 0
+    for n in (3, 20, 40, SIDE + 20):
+        run.take(prices_of(rng, "some", 2, n), np.ones(2))
+    nodes = in_order(SIDE + 20)
+    assert run.best(nodes, 500) == run.expected(nodes, 500)
 
 
 @pytest.mark.parametrize("kind", ["apart", "equal", "some"])
