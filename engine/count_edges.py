@@ -94,7 +94,7 @@ def best_of_grid(
         for dst in range(src + 1, nodes):
             other = slot_at[dst]
             low, high = (mine, other) if mine < other else (other, mine)
-            count = min(np.int64(cells[low * capacity + high]), W)
+            count = capped(cells[low * capacity + high], W)
             if count < least:
                 continue
             at = place[count]
@@ -105,13 +105,19 @@ def best_of_grid(
 
 
 @kernel
+def capped(count: int, W: int) -> int:
+    """Return a count, or W if it is more."""
+    return int(count) if count < W else W
+
+
+@kernel
 def count_ties(
     share: Share, least: int, node_of: NDArray[np.int32], ties: NDArray[np.int64]
 ) -> None:
     """Count by `src` row the pairs of a share whose count, capped at W, is `least`."""
     W = share.tally.size - 2
     for at in range(share.keys.size):
-        if min(np.int64(share.counts[at]), W) == least:  # at vacant places the count is 0
+        if capped(share.counts[at], W) == least:  # at vacant places the count is 0
             a, b = unmixed(share.keys[at])
             ties[min(node_of[a], node_of[b])] += 1
     if least > 1:
@@ -139,7 +145,7 @@ def gather_share(
     W = share.tally.size - 2
     found = 0
     for at in range(share.keys.size):
-        count = min(np.int64(share.counts[at]), W)
+        count = capped(share.counts[at], W)
         if count < least:  # as at vacant places, where it is 0
             continue
         a, b = unmixed(share.keys[at])
@@ -163,5 +169,5 @@ def gather_share(
 @kernel
 def single_pair(share: Share, place: int, rest: int) -> tuple[int, int]:
     """Return the slots of the pair that stands at a place of the buckets."""
-    upper = (share.index << (46 - share.bits - rest)) | (place >> 4)
-    return unmixed(upper << rest | np.int64(share.buckets[place]))
+    upper = (share.prefix << (46 - share.bits - rest)) | (place >> 4)
+    return unmixed(upper << rest | int(share.buckets[place]))
