@@ -89,8 +89,10 @@ def best_of_grid(
     for slot in range(node_of.size):
         if node_of[slot] >= 0:
             slot_at[node_of[slot]] = slot
+    one_less = rank_key(0, 0, 0, kind, 1) - rank_key(0, 0, 1, kind, 1)
     for src in range(nodes):
         mine = slot_at[src]
+        best = rank_key(src, src, W, kind, W)
         for dst in range(src + 1, nodes):
             other = slot_at[dst]
             low, high = (mine, other) if mine < other else (other, mine)
@@ -100,7 +102,7 @@ def best_of_grid(
             at = place[count]
             place[count] = at + 1
             if at < most:  # else one of too many with the least count
-                keys[at] = rank_key(src, dst, count, kind, W)
+                keys[at] = best + (W - count) * one_less + dst - src
     return keys
 
 
