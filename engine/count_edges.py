@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketcam.engine.edges import rank_key, sort_keys, threshold
+from marketcam.engine.edges import MATCH, NodeRows, rank_key, sort_keys, threshold
 from marketcam.engine.jit import kernel
-from marketcam.engine.pair_buckets import REPEATED, SINGLE, VACANT, Share, rest_bits, unmixed
+from marketcam.engine.pair_buckets import (
+    REPEATED,
+    SINGLE,
+    VACANT,
+    PairBuckets,
+    Share,
+    rehash,
+    rest_bits,
+    split_buckets,
+    unmixed,
+)
+from marketcam.engine.pair_counts import GRID_SLOTS, PairCounts
 from marketcam.engine.pair_grid import PairGrid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketcam.engine.edges import NodeRows
-    from marketcam.engine.pair_buckets import PairBuckets
-    from marketcam.engine.pair_counts import PairCounts
-
-__all__ = ["keys_from_counts"]
+__all__ = ["keys_from_counts", "rehearse_counts"]
 
 _SPARSE = 16  # nodes a key from which sorting by comparisons beats counting nodes
 
@@ -34,6 +41,26 @@ def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -
         grid = (counts.cells, counts.capacity)
         return best_of_grid(grid, counts.histogram, kind, nodes.of_slot, nodes.size, most)
     return _best_of_buckets(counts, kind, nodes, most)
+
+
+def rehearse_counts() -> None:
+    """Call every kernel of windowed counts once, those for few slots and those for many.
+
+    For the warm-up: compiled they are when they are first called.
+    """
+    nodes = NodeRows(np.arange(3, dtype=np.int32), 3, ordered=True)
+    pairs = np.array([[0, 1], [1, 2]], dtype=np.int32)
+    for capacity in (len(nodes.of_slot), GRID_SLOTS + 1):
+        counts = PairCounts(2)
+        counts.make_room(capacity)
+        for t in range(3):
+            counts.note(t, pairs)
+            counts.settle(t)
+            keys_from_counts(counts, MATCH, nodes, 1)  # of two as good: ties are cut
+        if isinstance(counts.counts, PairBuckets):
+            share = counts.counts.shares[0]
+            split_buckets(share, np.empty_like(share.buckets, shape=2 * share.buckets.size))
+            rehash(share, share._replace(keys=share.keys.copy()))
 
 
 def _best_of_buckets(
