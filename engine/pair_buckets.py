@@ -219,7 +219,8 @@ def slide_share(
     ):
         seen = min(many - done, room)
         found = next_batch(ring, begin, seen, (share.bits, share.prefix), batch)
-        read_ahead(found, rest, entering, batch, buckets, keys)
+        may_repeat = entering or tally[REPEATED] > tally[SINGLE]
+        read_ahead(found, rest, may_repeat, batch, buckets, keys)
         if entering:
             count_batch(batch[:found], rest, buckets, keys, counts, tally)
         else:
@@ -257,7 +258,7 @@ def next_batch(
 def read_ahead(
     found: int,
     rest: int,
-    entering: bool,
+    may_repeat: bool,
     batch: NDArray[np.int64],
     buckets: NDArray[np.uint32],
     keys: NDArray[np.int64],
@@ -266,7 +267,7 @@ def read_ahead(
     trace = np.int64(0)
     for k in range(found):
         trace |= np.int64(buckets[bucket_of(batch[k], rest, buckets)])
-    if entering:
+    if may_repeat:
         for k in range(found):
             trace |= keys[home(batch[k], keys.size)]
     batch[batch.size - 1] = trace
