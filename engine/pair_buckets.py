@@ -219,8 +219,9 @@ def slide_share(
     ):
         seen = min(many - done, room)
         found = next_batch(ring, begin, seen, (share.bits, share.prefix), batch)
-        may_repeat = entering or tally[REPEATED] > tally[SINGLE]
-        read_ahead(found, rest, may_repeat, batch, buckets, keys)
+        read_ahead(found, rest, batch, buckets)
+        if entering or tally[REPEATED] > tally[SINGLE]:
+            read_repeated_ahead(found, batch, keys, counts)
         if entering:
             count_batch(batch[:found], rest, buckets, keys, counts, tally)
         else:
@@ -256,20 +257,24 @@ def next_batch(
 
 @kernel
 def read_ahead(
-    found: int,
-    rest: int,
-    may_repeat: bool,
-    batch: NDArray[np.int64],
-    buckets: NDArray[np.uint32],
-    keys: NDArray[np.int64],
+    found: int, rest: int, batch: NDArray[np.int64], buckets: NDArray[np.uint32]
 ) -> None:
-    """Read a place of every bucket that the batch will need, and where it may be repeated."""
+    """Read a place of every bucket that the batch will need."""
     trace = np.int64(0)
     for k in range(found):
         trace |= np.int64(buckets[bucket_of(batch[k], rest, buckets)])
-    if may_repeat:
-        for k in range(found):
-            trace |= keys[home(batch[k], keys.size)]
+    batch[batch.size - 1] = trace
+
+
+@kernel
+def read_repeated_ahead(
+    found: int, batch: NDArray[np.int64], keys: NDArray[np.int64], counts: NDArray[np.int32]
+) -> None:
+    """Read where the pairs of the batch stand if they are repeated."""
+    trace = np.int64(0)
+    for k in range(found):
+        at = home(batch[k], keys.size)
+        trace |= keys[at] | np.int64(counts[at])
     batch[batch.size - 1] = trace
 
 
