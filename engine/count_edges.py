@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketcam.engine.edges import rank_key, sort_keys, threshold
+from marketcam.engine.edges import MATCH, NodeRows, rank_key, sort_keys, threshold
 from marketcam.engine.jit import kernel
-from marketcam.engine.pair_buckets import REPEATED, SINGLE, VACANT, Share, rest_bits, unmixed
+from marketcam.engine.pair_buckets import (
+    REPEATED,
+    SINGLE,
+    VACANT,
+    PairBuckets,
+    Share,
+    rehash,
+    rest_bits,
+    split_buckets,
+    unmixed,
+)
+from marketcam.engine.pair_counts import GRID_SLOTS, PairCounts
 from marketcam.engine.pair_grid import PairGrid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketcam.engine.edges import NodeRows
-    from marketcam.engine.pair_buckets import PairBuckets
-    from marketcam.engine.pair_counts import PairCounts
-
-__all__ = ["keys_from_counts"]
+__all__ = ["keys_from_counts", "rehearse_counts"]
 
 _SPARSE = 16  # nodes a key from which sorting by comparisons beats counting nodes
 
@@ -34,6 +41,26 @@ def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -
         grid = (counts.cells, counts.capacity)
         return best_of_grid(grid, counts.histogram, kind, nodes.of_slot, nodes.size, most)
     return _best_of_buckets(counts, kind, nodes, most)
+
+
+def rehearse_counts() -> None:
+    """Call every kernel of windowed counts once, those for few slots and those for many.
+
+    For the warm-up: compiled they are when they are first called.
+    """
+    nodes = NodeRows(np.arange(3, dtype=np.int32), 3, ordered=True)
+    pairs = np.array([[0, 1], [1, 2]], dtype=np.int32)
+    for capacity in (len(nodes.of_slot), GRID_SLOTS + 1):
+        counts = PairCounts(2)
+        counts.make_room(capacity)
+        for t in range(3):
+            counts.note(t, pairs)
+            counts.settle(t)
+            keys_from_counts(counts, MATCH, nodes, 1)  # of two as good: ties are cut
+        if isinstance(counts.counts, PairBuckets):
+            share = counts.counts.shares[0]
+            split_buckets(share, np.empty_like(share.buckets, shape=2 * share.buckets.size))
+            rehash(share, share._replace(keys=share.keys.copy()))
 
 
 def _best_of_buckets(
@@ -89,19 +116,27 @@ def best_of_grid(
     for slot in range(node_of.size):
         if node_of[slot] >= 0:
             slot_at[node_of[slot]] = slot
+    one_less = rank_key(0, 0, 0, kind, 1) - rank_key(0, 0, 1, kind, 1)
     for src in range(nodes):
         mine = slot_at[src]
+        best = rank_key(src, src, W, kind, W)
         for dst in range(src + 1, nodes):
             other = slot_at[dst]
             low, high = (mine, other) if mine < other else (other, mine)
-            count = min(np.int64(cells[low * capacity + high]), W)
+            count = capped(cells[low * capacity + high], W)
             if count < least:
                 continue
             at = place[count]
             place[count] = at + 1
             if at < most:  # else one of too many with the least count
-                keys[at] = rank_key(src, dst, count, kind, W)
+                keys[at] = best + (W - count) * one_less + dst - src
     return keys
+
+
+@kernel
+def capped(count: int, W: int) -> int:
+    """Return a count, or W if it is more."""
+    return int(count) if count < W else W
 
 
 @kernel
@@ -111,7 +146,7 @@ def count_ties(
     """Count by `src` row the pairs of a share whose count, capped at W, is `least`."""
     W = share.tally.size - 2
     for at in range(share.keys.size):
-        if min(np.int64(share.counts[at]), W) == least:  # at vacant places the count is 0
+        if capped(share.counts[at], W) == least:  # at vacant places the count is 0
             a, b = unmixed(share.keys[at])
             ties[min(node_of[a], node_of[b])] += 1
     if least > 1:
@@ -139,7 +174,7 @@ def gather_share(
     W = share.tally.size - 2
     found = 0
     for at in range(share.keys.size):
-        count = min(np.int64(share.counts[at]), W)
+        count = capped(share.counts[at], W)
         if count < least:  # as at vacant places, where it is 0
             continue
         a, b = unmixed(share.keys[at])
@@ -163,5 +198,5 @@ def gather_share(
 @kernel
 def single_pair(share: Share, place: int, rest: int) -> tuple[int, int]:
     """Return the slots of the pair that stands at a place of the buckets."""
-    upper = (share.index << (46 - share.bits - rest)) | (place >> 4)
-    return unmixed(upper << rest | np.int64(share.buckets[place]))
+    upper = (share.prefix << (46 - share.bits - rest)) | (place >> 4)
+    return unmixed(upper << rest | int(share.buckets[place]))

@@ -212,7 +212,7 @@ def lay_out(
             bits = np.int64(0) if bits == _MINUS_ZERO else bits ^ _MAGNITUDE
         keys[many] = bits
         slots[many] = slot
-        many += np.int64(side[slot] == of_side)
+        many += int(side[slot] == of_side)
         if many == keys.size:
             break
     return many

@@ -59,8 +59,8 @@ class Share(NamedTuple):
     """The table of the pairs whose mixed number begins with the share's.
 
     Attributes:
-        index: the share's number.
-        bits: how many of a mixed pair's upper bits are that number.
+        prefix: what the share's mixed pairs begin with.
+        bits: how many of their upper bits that is.
         buckets: uint32[buckets * 16], aligned to cache lines, `VACANT` where nothing stands.
         keys: int64[size], a power of two: mixed pairs by open addressing, -1 where none stands.
         counts: int32[size], their counts.
@@ -68,7 +68,7 @@ class Share(NamedTuple):
         batch: int64[batch + 1], room for mixed pairs; the last is where reads ahead leave a trace.
     """
 
-    index: int
+    prefix: int
     bits: int
     buckets: NDArray[np.uint32]
     keys: NDArray[np.int64]
@@ -92,7 +92,7 @@ class PairBuckets:
         self.W = W
         self._crew = crew
         bits = min(crew.size, _MOST_SHARES).bit_length() - 1
-        self.shares = [_empty_share(index, bits, W) for index in range(1 << bits)]
+        self.shares = [_empty_share(prefix, bits, W) for prefix in range(1 << bits)]
 
     def clear(self) -> None:
         """Forget all counts."""
@@ -150,11 +150,11 @@ class PairBuckets:
         return share
 
 
-def _empty_share(index: int, bits: int, W: int) -> Share:
+def _empty_share(prefix: int, bits: int, W: int) -> Share:
     buckets = _aligned(PLACES << (_BUCKET_BITS - bits))
     buckets.fill(VACANT)
     return Share(
-        index=index,
+        prefix=prefix,
         bits=bits,
         buckets=buckets,
         keys=np.full(_SMALLEST, _NONE),
@@ -218,8 +218,10 @@ def slide_share(
         and tally[SINGLE] <= _FULL * buckets.size - room
     ):
         seen = min(many - done, room)
-        found = next_batch(ring, begin, seen, (share.bits, share.index), batch)
-        read_ahead(found, rest, entering, batch, buckets, keys)
+        found = next_batch(ring, begin, seen, (share.bits, share.prefix), batch)
+        read_ahead(found, rest, batch, buckets)
+        if entering or tally[REPEATED] > tally[SINGLE]:
+            read_repeated_ahead(found, batch, keys, counts)
         if entering:
             count_batch(batch[:found], rest, buckets, keys, counts, tally)
         else:
@@ -235,40 +237,44 @@ def next_batch(
     ring: NDArray[np.int64],
     begin: int,
     many: int,
-    prefix: tuple[int, int],
+    chosen: tuple[int, int],
     batch: NDArray[np.int64],
 ) -> int:
     """Of the next `many` pairs in the ring, put those of a share in its batch; return how many.
 
     Written without a branch: which share a pair belongs to cannot be foretold.
     """
-    bits, index = prefix
+    bits, prefix = chosen
     shift = _PAIR_BITS - bits
     found = 0
     for _ in range(many):
         number = mixed(ring[begin])
         batch[found] = number
-        found += np.int64((number >> shift) == index)
+        found += int((number >> shift) == prefix)
         begin = begin + 1 if begin + 1 < ring.size else 0
     return found
 
 
 @kernel
 def read_ahead(
-    found: int,
-    rest: int,
-    entering: bool,
-    batch: NDArray[np.int64],
-    buckets: NDArray[np.uint32],
-    keys: NDArray[np.int64],
+    found: int, rest: int, batch: NDArray[np.int64], buckets: NDArray[np.uint32]
 ) -> None:
-    """Read a place of every bucket that the batch will need, and where it may be repeated."""
+    """Read a place of every bucket that the batch will need."""
     trace = np.int64(0)
     for k in range(found):
         trace |= np.int64(buckets[bucket_of(batch[k], rest, buckets)])
-    if entering:
-        for k in range(found):
-            trace |= keys[home(batch[k], keys.size)]
+    batch[batch.size - 1] = trace
+
+
+@kernel
+def read_repeated_ahead(
+    found: int, batch: NDArray[np.int64], keys: NDArray[np.int64], counts: NDArray[np.int32]
+) -> None:
+    """Read where the pairs of the batch stand if they are repeated."""
+    trace = np.int64(0)
+    for k in range(found):
+        at = home(batch[k], keys.size)
+        trace |= keys[at] | np.int64(counts[at])
     batch[batch.size - 1] = trace
 
 
@@ -379,7 +385,8 @@ def take_repeated(
 @kernel
 def column(count: int, tally: NDArray[np.int64]) -> int:
     """Return where a tally keeps the number of repeated pairs with a count, capped at W."""
-    return int(min(REPEATED + np.int64(count), tally.size - 1))
+    at = int(count) + REPEATED
+    return at if at < tally.size else tally.size - 1
 
 
 @kernel

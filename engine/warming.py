@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marketcam.engine.camera import SlidingWindowCamera
+from marketcam.engine.count_edges import rehearse_counts
 from marketcam.engine.market import InfiniteGameMarket
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def warm_up() -> Frame:
     cache, a fraction of a second from then on.
     """
     InfiniteGameMarket(1).step()
+    rehearse_counts()
     return [_film(rule) for rule in ("pairs", "neighbors")][-1]
 
 

@@ -294,15 +294,14 @@ class OracleCamera:
     def _close_pairs(
         self, quotes: dict[int, tuple[str, float]], reach: float
     ) -> list[tuple[int, int]]:
+        if self.proximity == "neighbors":
+            return adjacent_quotes(quotes, reach)
         price = {agent: quote[1] for agent, quote in quotes.items()}
-        if self.proximity == "pairs":
-            candidates = list(combinations(price, 2))
-        else:
-            candidates = []
-            for side in ("buy", "sell"):
-                of_side = [agent for agent, quote in quotes.items() if quote[0] == side]
-                candidates += pairwise(sorted(of_side, key=lambda agent: (price[agent], agent)))
-        return [(min(i, j), max(i, j)) for i, j in candidates if abs(price[i] - price[j]) <= reach]
+        return [
+            (min(i, j), max(i, j))
+            for i, j in combinations(price, 2)
+            if abs(price[i] - price[j]) <= reach
+        ]
 
     # ---- events --------------------------------------------------------------------------------
 
@@ -364,3 +363,13 @@ def dominant_side(buy: int, sell: int, none: int) -> str:
 def pairs_in_window(ticks: list[list[tuple[int, int]]], W: int) -> Counter[tuple[int, int]]:
     """Count each unordered pair in the last W of some ticks' pairs; -1 makes none."""
     return Counter((min(pair), max(pair)) for tick in ticks[-W:] for pair in tick if min(pair) >= 0)
+
+
+def adjacent_quotes(quotes: dict[int, tuple[str, float]], reach: float) -> list[tuple[int, int]]:
+    """Return the agents next to each other in a side's price order, and within reach."""
+    pairs = []
+    for side in ("buy", "sell"):
+        price = {agent: quote[1] for agent, quote in quotes.items() if quote[0] == side}
+        in_order = sorted(price, key=lambda agent: (price[agent], agent))
+        pairs += [(i, j) for i, j in pairwise(in_order) if price[j] - price[i] <= reach]
+    return [(min(pair), max(pair)) for pair in pairs]

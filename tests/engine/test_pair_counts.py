@@ -217,7 +217,7 @@ def test_mixing_can_be_undone():
 def contents(share):
     """The mixed pairs in a share's buckets."""
     rest = pair_buckets.rest_bits(share)
-    prefix = share.index << (46 - share.bits - rest)
+    prefix = share.prefix << (46 - share.bits - rest)
     places = np.flatnonzero(share.buckets != pair_buckets.VACANT)
     return sorted(
         (prefix | int(place) // 16) << rest | int(share.buckets[place]) for place in places
