@@ -13,13 +13,13 @@ from tests.conftest import INTERPRETED
 PROGRAM = """
 import importlib, pkgutil
 import numpy as np
-import marketcam.engine, marketcam.io.frame_kernels
+import marketcam.engine, marketcam.io.columns_kernels, marketcam.io.frame_kernels
 from marketcam.engine import SlidingWindowCamera, warm_up
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_frame, encode_frame_columns, warm_up_encoders
 
 def signatures():
-    modules = [marketcam.io.frame_kernels] + [
+    modules = [marketcam.io.columns_kernels, marketcam.io.frame_kernels] + [
         importlib.import_module(f"marketcam.engine.{found.name}")
         for found in pkgutil.iter_modules(marketcam.engine.__path__)
     ]
