@@ -16,7 +16,7 @@ import zstandard
 
 from benchmarks.workloads import Film
 from marketcam.engine.warm_up import warm_up
-from marketcam.io import encode_frame
+from marketcam.io import warm_up_encoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
     """Compile before anything is timed; `bench_cold_start` times just that."""
-    encode_frame(warm_up())
+    warm_up_encoders(warm_up())
 
 
 @pytest.fixture
