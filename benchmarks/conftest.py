@@ -16,7 +16,7 @@ from benchmarks.calibration import KINDS, NONE, Yardsticks
 from benchmarks.machine import describe
 from benchmarks.workloads import PRICES, Film
 from marketcam.engine import warm_up
-from marketcam.io import encode_frame
+from marketcam.io import warm_up_encoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
     """Compile before anything is timed; `bench_cold_start` times just that."""
-    encode_frame(warm_up())
+    warm_up_encoders(warm_up())
 
 
 @pytest.fixture(scope="session")

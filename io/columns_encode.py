@@ -23,14 +23,14 @@ from marketcam.io.columns_form import (
     VERSION,
     WHOLE,
 )
-from marketcam.io.frame_kernels import rows_of, to_units
+from marketcam.io.columns_kernels import extent, to_units
+from marketcam.io.frame_kernels import rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine import Frame, Nodes
 
-    Column = NDArray[Any]
     Entry = dict[str, Any]
 
 __all__ = ["encode_frame_columns"]
@@ -70,31 +70,32 @@ class _Data:
         self.pieces: list[memoryview | bytes] = []
         self.size = 0
 
-    def add(self, name: str, column: Column, **reading: Any) -> Entry:
-        """Append a column; return its entry in the header."""
-        entry = {"name": name, "dtype": column.dtype.name, "offset": self.size, **reading}
-        self.pieces += (column.data, bytes(-column.nbytes % ALIGNMENT))
-        self.size += column.nbytes + -column.nbytes % ALIGNMENT
+    def add(self, name: str, stored: NDArray[Any], dtype: str, **reading: Any) -> Entry:
+        """Append a column in a type that holds it; return its entry in the header."""
+        column = np.ascontiguousarray(stored, dtype=DTYPES[dtype])
+        gap = -column.nbytes % ALIGNMENT
+        entry = {"name": name, "dtype": dtype, "offset": self.size, **reading}
+        self.pieces += (column.data, bytes(gap))
+        self.size += column.nbytes + gap
         return entry
 
 
 def _add_nodes(data: _Data, nodes: Nodes) -> list[Entry]:
-    n = len(nodes)
-    scratch = np.empty(n)
+    scratch = np.empty(len(nodes))
     return [
-        data.add("agent_id", _whole(nodes.agent_id)),
-        *(data.add(name, _whole(getattr(nodes, name))) for name in COUNTS),
+        _add_whole(data, "agent_id", nodes.agent_id),
+        *(_add_whole(data, name, getattr(nodes, name)) for name in COUNTS),
         *(_add_figures(data, name, getattr(nodes, name), scratch) for name in FIGURES),
-        data.add("dominant_side", _as(nodes.dominant_side, "uint8"), values=SIDE_VALUES),
+        data.add("dominant_side", nodes.dominant_side, "uint8", values=SIDE_VALUES),
     ]
 
 
 def _add_edges(data: _Data, frame: Frame) -> list[Entry]:
     edges = frame.edges
     return [
-        data.add("src", _whole(_rows(frame, "src", edges.src))),
-        data.add("dst", _whole(_rows(frame, "dst", edges.dst))),
-        data.add("type", _as(edges.kind, "uint8"), values=EDGE_VALUES),
+        _add_whole(data, "src", _rows(frame, "src", edges.src)),
+        _add_whole(data, "dst", _rows(frame, "dst", edges.dst)),
+        data.add("type", edges.kind, "uint8", values=EDGE_VALUES),
         _add_figures(data, "w", edges.w, np.empty(len(edges))),
     ]
 
@@ -107,25 +108,24 @@ def _rows(frame: Frame, name: str, ids: NDArray[np.int64]) -> NDArray[np.int32]:
     return rows
 
 
+def _add_whole(data: _Data, name: str, values: NDArray[np.int64] | NDArray[np.int32]) -> Entry:
+    """Store whole numbers; beyond 32 bits as float64, which holds all up to 2**53."""
+    return data.add(name, values, _smallest(*extent(values)) or "float64")
+
+
 def _add_figures(
     data: _Data, name: str, values: NDArray[np.float64], scratch: NDArray[np.float64]
 ) -> Entry:
+    """Store figures as whole millionths if that is exact; otherwise as they are."""
     least, greatest, nulls = to_units(values, scratch)
     dtype = _smallest(int(least), int(greatest), null=nulls > 0) if least <= greatest else None
     if dtype is None:
-        return data.add(name, _as(values, "float64"))
+        return data.add(name, values, "float64")
     if not nulls:
-        return data.add(name, _as(scratch, dtype), per=UNITS)
+        return data.add(name, scratch, dtype, per=UNITS)
     null = _null_of(dtype)
     scratch[np.isnan(values)] = null
-    return data.add(name, _as(scratch, dtype), per=UNITS, null=null)
-
-
-def _whole(values: NDArray[np.int64] | NDArray[np.int32]) -> Column:
-    """Return whole numbers in the smallest type that holds them; beyond 32 bits as float64."""
-    if values.size == 0:
-        return _as(values, "uint8")
-    return _as(values, _smallest(int(values.min()), int(values.max())) or "float64")
+    return data.add(name, scratch, dtype, per=UNITS, null=null)
 
 
 def _smallest(least: int, greatest: int, *, null: bool = False) -> str | None:
@@ -141,7 +141,3 @@ def _smallest(least: int, greatest: int, *, null: bool = False) -> str | None:
 def _null_of(dtype: str) -> int:
     lowest, highest = _RANGES[dtype]
     return lowest or highest
-
-
-def _as(values: Column, dtype: str) -> Column:
-    return np.ascontiguousarray(values, dtype=DTYPES[dtype])

@@ -1,4 +1,4 @@
-"""Kernels of the two encodings of a frame: numbers as text, figures as millionths, ids as rows.
+"""Kernels that write the text of a frame, and find the rows of its edges.
 
 Text is written in blocks that reach beyond what they are needed for; what is too much is
 overwritten by what follows. So every target needs room for a block behind its end.
@@ -33,7 +33,6 @@ __all__ = [
     "STAMP_BYTES",
     "UNWRITABLE",
     "rows_of",
-    "to_units",
     "write_frame",
 ]
 
@@ -47,7 +46,6 @@ _PLAIN_BELOW: Final = 1e9
 """Up to here a double rounded to 6 decimals has at most 15 digits, which are its shortest text."""
 
 _UNITS: Final = 1e6
-_MOST_FIGURE: Final = 4294.967295  # in units the largest uint32
 
 
 # ---- memory ------------------------------------------------------------------------------------
@@ -430,35 +428,7 @@ def write_edges(
     return int(at + 1 - to_next)
 
 
-# ---- columns -----------------------------------------------------------------------------------
-
-
-@kernel
-def to_units(values: NDArray[np.float64], units: NDArray[np.float64]) -> tuple[float, float, int]:
-    """Write each figure as millionths; return the least, the greatest, and how many are NaN.
-
-    A division of the units by 1e6 gives the figures exactly, to the sign of zero: dividing rounds
-    correctly, and so did who rounded to 6 decimals. If a figure is none of at most 2**32 - 1 such
-    units, (1.0, 0.0, 0) is returned, an empty range. NaN is written as 0.
-    """
-    least = greatest = 0.0
-    nulls = 0
-    for k in range(values.size):
-        value = values[k]
-        if math.isnan(value):
-            nulls += 1
-            units[k] = 0.0
-            continue
-        if abs(value) > _MOST_FIGURE:
-            return 1.0, 0.0, 0
-        whole = np.rint(value * _UNITS)
-        negative_zero = value == 0.0 and math.copysign(1.0, value) < 0.0
-        if whole / _UNITS != value or negative_zero:
-            return 1.0, 0.0, 0
-        units[k] = whole
-        least = min(least, whole)
-        greatest = max(greatest, whole)
-    return least, greatest, nulls
+# ---- rows ----------------------------------------------------------------------------------------
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-DECODER = Path(__file__).parents[2] / "server" / "viewer" / "columns.js"
+DECODER = files("marketcam.server") / "viewer" / "columns.js"
 ORIGIN = "http://camera.test"
 
 # Node by node and edge by edge; numbers are compared with Object.is, so that -0 is not 0.
@@ -76,7 +76,7 @@ def page() -> Iterator[Page]:
     with chromium() as browser:
         page = browser.new_page()
         page.route(f"{ORIGIN}/", lambda route: route.fulfill(body="", content_type="text/html"))
-        page.route(f"{ORIGIN}/viewer/columns.js", lambda route: route.fulfill(path=DECODER))
+        page.route(f"{ORIGIN}/viewer/columns.js", lambda route: route.fulfill(path=str(DECODER)))
         page.goto(f"{ORIGIN}/")
         yield page
 
