@@ -155,13 +155,13 @@ def kernel_files() -> KernelFiles:
 def cache_folders(environment: Mapping[str, str]) -> list[Path]:
     """Return where kernels are looked for and kept, the best place first.
 
-    What ``NUMBA_CACHE_DIR`` names; the package's own folder; the user's cache folder (XDG). In
-    those that others share, each installation has a folder of its own.
+    What ``NUMBA_CACHE_DIR`` names, and no other; else the package's own folder, then the user's
+    cache folder (XDG). In those that others share, each installation has a folder of its own.
     """
     own = f"marketcam-{_digest(os.fsencode(_HERE))}"
-    folders = [_HERE / "__pycache__"]
     if given := _option("CACHE_DIR"):
-        folders.insert(0, Path(given) / own)
+        return [Path(given) / own]
+    folders = [_HERE / "__pycache__"]
     if (users := _users_cache(environment)) is not None:
         folders.append(users / own)
     return folders

@@ -190,6 +190,12 @@ def test_numbas_variable_names_the_folder(installed: Installation, tmp_path: Pat
     assert Path(outcome.folder).parent == named
     assert not installed.cache.exists()
     assert installed.run(NUMBA_CACHE_DIR=str(named)).compiled == 0
+    named_file = tmp_path / "file"
+    named_file.touch()
+    problem = installed.run(NUMBA_CACHE_DIR=str(named_file)).problem
+    assert problem is not None
+    assert str(named_file) in problem
+    assert not installed.cache.exists()
 
 
 @compiling
