@@ -184,7 +184,7 @@ def neighbor_pairs(
         restore_prices(many, row, desk)
         price, slots = desk.prices[row], desk.slots[row]
         for k in range(1, many):
-            if price[k] - price[k - 1] <= eps:
+            if float(price[k]) - float(price[k - 1]) <= eps:  # interpreted: without a warning
                 pairs[found, 0] = slots[k - 1]
                 pairs[found, 1] = slots[k]
                 found += 1

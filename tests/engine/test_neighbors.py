@@ -30,8 +30,8 @@ def crowds(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     drawn = np.array(draw(st.lists(prices, min_size=1, max_size=12)))
     spread = draw(st.sampled_from([0.0, 1e-9, 1.0, 1e4, 1e300]))
-    price = drawn[rng.integers(0, drawn.size, many)] + spread * rng.integers(-3, 4, many)
-    price = np.clip(price, -1.7e308, 1.7e308)
+    price = np.clip(drawn, -1.6e308, 1.6e308)[rng.integers(0, drawn.size, many)]
+    price = np.clip(price + spread * rng.integers(-3, 4, many), -1.7e308, 1.7e308)
     side = rng.integers(0, 3, many).astype(np.int8)
     ids = rng.permutation(many).astype(np.int64) * 7
     if draw(st.booleans()):
