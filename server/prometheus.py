@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     SummaryMetricFamily,
 )
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from marketcam.io.store import RecorderStatus
     from marketcam.server.handover import Handover
     from marketcam.server.hub import Hub
+    from marketcam.server.lag import LagProbe
     from marketcam.server.pipeline import Pipeline
     from marketcam.server.rig import Rig
 
@@ -65,6 +67,7 @@ class _RigCollector(Collector):
         rig = self._rig
         yield self._info
         yield from _of_pipeline(rig.pipeline)
+        yield from _of_loop(rig.lag)
         yield from _of_handover(rig.handover)
         yield from _of_hub(rig.hub)
         yield from _of_recorder(rig.recorder.status())
@@ -86,17 +89,23 @@ def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
     yield stages
 
 
+def _of_loop(probe: LagProbe) -> Iterator[Family]:
+    bounds = [*map(str, probe.lags.bounds), "+Inf"]
+    yield HistogramMetricFamily(
+        "marketcam_loop_lag_seconds",
+        "How late the event loop came to a timer of its own.",
+        list(zip(bounds, probe.lags.cumulative(), strict=True)),
+        probe.lags.sum,
+    )
+    yield _gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
+
+
 def _of_handover(handover: Handover) -> Iterator[Family]:
     yield SummaryMetricFamily(
-        "marketcam_loop_lag_seconds",
+        "marketcam_handover_seconds",
         "How long batches of messages waited for the event loop.",
         handover.batches,
         handover.lag_seconds,
-    )
-    yield _gauge(
-        "last_loop_lag_seconds",
-        "How long the last batch of messages waited for the event loop.",
-        handover.last_lag_seconds,
     )
     yield _by_kind(
         "handover_dropped",

@@ -12,6 +12,7 @@ from marketcam.io import encode_frame
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
+from marketcam.server.lag import LagProbe
 from marketcam.server.logs import get_logger
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.sources import open_source
@@ -42,6 +43,7 @@ class Rig:
         hub: serves the viewers.
         handover: carries messages from the engine's thread to the hub's.
         pipeline: runs the camera.
+        lag: how late the event loop is.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
     """
@@ -62,6 +64,7 @@ class Rig:
         if settings.source == "market":
             camera.check_room(settings.agents)
         self.pipeline = Pipeline(camera, outputs, _pipeline_options(settings))
+        self.lag = LagProbe()
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
@@ -86,6 +89,8 @@ class Rig:
             self.pipeline.start(source, on_fatal)
             undo.push_async_callback(asyncio.to_thread, self.pipeline.stop)
             undo.push_async_callback(self._send_viewers_away)
+            self.lag.start()
+            undo.callback(self.lag.stop)
             self._undo = undo.pop_all()
 
     async def stop(self) -> None:
