@@ -18,17 +18,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypeVar
 
 from marketcam.engine import MarketCameraError, Metric, TickError
-from marketcam.io import encode_frame, encode_metric, encode_tick
+from marketcam.io import encode_metric, encode_tick
 from marketcam.server.logs import get_logger
 from marketcam.server.messages import Message
 from marketcam.server.pacing import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from marketcam.engine import SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
-    from marketcam.server.messages import Kind
+    from marketcam.server.messages import Encoding
 
 __all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
 
@@ -68,10 +68,13 @@ class Outputs:
         record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
             wait until there is room for it.
         publish: takes a message for the viewers; must not wait.
+        wanted: says which encodings there are viewers for, so that these are made here and not
+            when somebody waits for them.
     """
 
     record: Callable[[str, bytes, int], None]
     publish: Callable[[Message], None]
+    wanted: Callable[[], Collection[Encoding]]
 
 
 @dataclass(slots=True)
@@ -181,21 +184,27 @@ class Pipeline:
             self._develop_metric(tick)
         frame = self._timed("frame", self._camera.maybe_frame, t)
         if frame is not None:
-            self._hand_out("frames", "frame", self._timed("encode", encode_frame, frame), t)
+            message = Message.of_frame(frame)
+            self._timed("encode", self._prepare, message)
+            self._hand_out("frames", message)
 
     def _develop_metric(self, tick: Tick) -> None:
         metric = Metric.of(tick)
         if metric is not None:
-            self._hand_out(
-                "metrics", "metric", self._timed("encode", encode_metric, metric), tick.t
-            )
+            text = self._timed("encode", encode_metric, metric)
+            self._hand_out("metrics", Message.of_text("metric", tick.t, text))
         elif not self._said_no_state:
             self._said_no_state = True
             log.warning("tick_without_state", t=tick.t, note="a tick without `s` makes no metric")
 
-    def _hand_out(self, folder: str, kind: Kind, text: bytes, t: int) -> None:
-        self._outputs.publish(Message(kind, t, text))
-        self._record(folder, text, t)
+    def _prepare(self, message: Message) -> None:
+        _ = message.body("json").data
+        for encoding in self._outputs.wanted():
+            message.body(encoding).prepare()
+
+    def _hand_out(self, folder: str, message: Message) -> None:
+        self._outputs.publish(message)
+        self._record(folder, message.body("json").data, message.t)
 
     def _record(self, folder: str, line: bytes, t: int) -> None:
         self._timed("record", self._outputs.record, folder, line, t)

@@ -59,7 +59,7 @@ class Rig:
         self.hub = Hub(_hub_options(settings))
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
-        outputs = Outputs(self.recorder.write, self.handover.put)
+        outputs = Outputs(self.recorder.write, self.handover.put, lambda: self.hub.wanted)
         camera = SlidingWindowCamera(**settings.camera_arguments())
         if settings.source == "market":
             camera.check_room(settings.agents)

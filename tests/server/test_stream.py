@@ -59,7 +59,7 @@ class Peer:
 
 def metric(t: int, size: int = 0) -> Entry:
     text = orjson.dumps({"type": "metric", "t": t, "fill": "x" * size})
-    return Entry(None, Message("metric", t, text))
+    return Entry(None, Message.of_text("metric", t, text))
 
 
 async def connected(hub: Hub, heartbeat_seconds: float = 1e6) -> tuple[Peer, asyncio.Task[None]]:
