@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from marketcam.io.store import RecorderStatus
+    from marketcam.server.pipeline import Pipeline
     from marketcam.server.rig import Rig
 
 __all__ = ["API_VERSION", "HttpApi"]
@@ -84,6 +85,8 @@ class HttpApi:
                 "error": pipeline.error,
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
+                "stages": _stage_figures(pipeline),
+                "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
                 "clients": len(rig.hub),
             }
         )
@@ -108,6 +111,14 @@ class HttpApi:
         """Tell those who ask for the stream over plain HTTP."""
         headers = {"upgrade": "websocket", "connection": "upgrade"}
         raise HTTPException(426, "this is a websocket", headers)
+
+
+def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
+    waiting = pipeline.waiting
+    return {
+        stage: {"count": spent.count, "seconds": spent.seconds, "waiting": waiting.get(stage, 0)}
+        for stage, spent in pipeline.stages.items()
+    }
 
 
 def _recorder_figures(status: RecorderStatus) -> dict[str, object]:

@@ -81,12 +81,18 @@ def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
         yield _gauge("last_tick", "Number of the last tick taken in.", pipeline.last_t)
     stages = SummaryMetricFamily(
         "marketcam_stage_seconds",
-        "Time in the stages of the engine's thread.",
+        "Time in the stages of the pipeline; they overlap where ticks or frames are large.",
         labels=["stage"],
     )
     for stage, spent in pipeline.stages.items():
         stages.add_metric([stage], spent.count, spent.seconds)
     yield stages
+    waiting = GaugeMetricFamily(
+        "marketcam_stage_waiting", "Ticks, metrics and frames before a stage.", labels=["stage"]
+    )
+    for stage, count in pipeline.waiting.items():
+        waiting.add_metric([stage], count)
+    yield waiting
 
 
 def _of_loop(probe: LagProbe) -> Iterator[Family]:
@@ -107,6 +113,7 @@ def _of_handover(handover: Handover) -> Iterator[Family]:
         handover.batches,
         handover.lag_seconds,
     )
+    yield _gauge("handover_waiting", "Messages that wait for the event loop.", handover.waiting)
     yield _by_kind(
         "handover_dropped",
         "Messages that no client was sent, since the event loop was behind.",

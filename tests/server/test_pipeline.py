@@ -281,5 +281,5 @@ def test_stages_are_timed() -> None:
     pipeline, _ = run(ListSource(ticks(0, 6)))
     assert tuple(pipeline.stages) == STAGES
     counts = {stage: spent.count for stage, spent in pipeline.stages.items()}
-    assert counts == {"ingest": 7, "frame": 7, "encode": 9, "record": 9}
+    assert counts == {"source": 8, "ingest": 7, "frame": 7, "encode": 9, "record": 9}
     assert all(spent.seconds > 0 for spent in pipeline.stages.values())
