@@ -3,7 +3,7 @@
 from marketcam.io.columns_decode import decode_frame_columns
 from marketcam.io.columns_encode import encode_frame_columns
 from marketcam.io.columns_form import ColumnsError
-from marketcam.io.encode import encode_frame, encode_metric, encode_tick
+from marketcam.io.encode import encode_frame, encode_metric, encode_tick, warm_up_encoders
 from marketcam.io.sources import Source
 from marketcam.io.sources.simulator import SimulatorSource
 from marketcam.io.sources.tick_lines import TickLines
@@ -32,4 +32,5 @@ __all__ = [
     "encode_metric",
     "encode_tick",
     "recover",
+    "warm_up_encoders",
 ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_frame_columns"]
 
-_MOST: Final = 2**53
+_MOST: Final = 2**53 - 1  # what JavaScript counts exactly
 _MOST_W: Final = 65_535
 _INT32: Final = 2**31 - 1
 
@@ -146,15 +146,17 @@ class _Columns:
 def _entries(table: Entry, names: tuple[str, ...]) -> dict[str, Entry]:
     """Return the entries of the columns that are read here, by name, in the order of the header."""
     entries: dict[str, Entry] = {}
+    seen: set[str] = set()
     for entry in _member(table, "columns", list):
         if not isinstance(entry, dict):
             raise ColumnsError(f"a column must be an object, got {_shown(entry)}")
         name = _member(entry, "name", str)
-        if name in entries:
+        if name in seen:
             raise ColumnsError(f"{name} is listed twice")
+        seen.add(name)
         if name in names:
             entries[name] = entry
-    if missing := set(names) - set(entries):
+    if missing := set(names) - seen:
         raise ColumnsError(f"columns are missing: {', '.join(sorted(missing))}")
     return entries
 

@@ -23,7 +23,7 @@ from marketcam.io.columns_form import (
     VERSION,
     WHOLE,
 )
-from marketcam.io.columns_kernels import rows_of, to_units
+from marketcam.io.frame_kernels import rows_of, to_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

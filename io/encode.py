@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from marketcam.io.columns_encode import encode_frame_columns
 from marketcam.io.frame_json import frame_json
 
 if TYPE_CHECKING:
     from marketcam.engine import Frame, Metric, Tick
 
-__all__ = ["encode_frame", "encode_metric", "encode_tick"]
+__all__ = ["encode_frame", "encode_metric", "encode_tick", "warm_up_encoders"]
 
 _ORJSON_BUFFER: Final = 4096
 
@@ -19,6 +20,15 @@ _ORJSON_BUFFER: Final = 4096
 def encode_frame(frame: Frame) -> bytes:
     """Return the JSON text of a frame, byte-identical to `orjson.dumps(frame.to_dict())`."""
     return frame_json(frame)
+
+
+def warm_up_encoders(frame: Frame) -> None:
+    """Compile the kernels of all encodings of a frame; `marketcam.engine.warm_up` returns one.
+
+    Cost: some seconds with an empty kernel cache, then a fraction of one.
+    """
+    encode_frame(frame)
+    encode_frame_columns(frame)
 
 
 def encode_metric(metric: Metric) -> bytes:

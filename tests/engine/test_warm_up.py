@@ -13,13 +13,13 @@ from tests.conftest import INTERPRETED
 PROGRAM = """
 import importlib, pkgutil
 import numpy as np
-import marketcam.engine, marketcam.io.frame_json
+import marketcam.engine, marketcam.io.frame_kernels
 from marketcam.engine import SlidingWindowCamera, warm_up
 from marketcam.engine.market import InfiniteGameMarket
-from marketcam.io import encode_frame
+from marketcam.io import encode_frame, encode_frame_columns, warm_up_encoders
 
 def signatures():
-    modules = [marketcam.io.frame_json] + [
+    modules = [marketcam.io.frame_kernels] + [
         importlib.import_module(f"marketcam.engine.{found.name}")
         for found in pkgutil.iter_modules(marketcam.engine.__path__)
     ]
@@ -30,7 +30,7 @@ def signatures():
         if hasattr(kernel, "signatures")
     }
 
-encode_frame(warm_up())
+warm_up_encoders(warm_up())
 compiled = signatures()
 rng = np.random.default_rng(0)
 for proximity in ("pairs", "neighbors"):
@@ -45,6 +45,7 @@ for proximity in ("pairs", "neighbors"):
         camera.ingest_arrays(t, None if t % 5 == 0 else 100.0 + t % 3, *columns)
         if (frame := camera.maybe_frame(t)) is not None:
             encode_frame(frame)
+            encode_frame_columns(frame)
     camera.ingest({"t": 50, "agents": {"1": None}, "actions": {"2": {"side": "buy", "price": 1}}})
 market = InfiniteGameMarket(20, adjust_interval=2)
 for _ in range(20):

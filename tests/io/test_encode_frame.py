@@ -3,113 +3,50 @@
 from __future__ import annotations
 
 import json
-import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import orjson
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from marketcam.engine import Edges, Events, Frame, Nodes, SlidingWindowCamera
-from marketcam.io import encode_frame
+from marketcam.io import encode_frame, frame_json
+from marketcam.io.frame_kernels import LITERALS, write_frame
+from tests.frame_strategies import figures, frames, rounded
 from tests.raw_ticks import MAX_ID, crowd, tick
 
 pytestmark = pytest.mark.kernel
 
 
-def rounded(value):
-    return round(value, 6) + 0.0
+modest = figures.filter(lambda figure: abs(figure) < 1e9)
 
 
-micros = st.integers(-(10**12), 10**12).map(lambda units: rounded(units * 1e-6))
-powers = st.builds(lambda sign, k: sign * 10.0**k, st.sampled_from([-1, 1]), st.integers(-6, 22))
-rims = powers.flatmap(
-    lambda power: st.sampled_from(
-        [power, math.nextafter(power, math.inf), math.nextafter(power, -math.inf), power * 0.999999]
-    )
-)
-figures = st.one_of(
-    micros,
-    rims,
-    st.floats(0.0, 1.0),
-    st.floats(-1e5, 1e5),
-    st.floats(allow_nan=False, allow_infinity=False, width=64),
-    st.integers(-(2**53), 2**53).map(float),
-).map(rounded)
-ids = st.one_of(st.integers(0, 12), st.integers(0, MAX_ID), st.just(MAX_ID))
-counts = st.one_of(st.integers(0, 300), st.integers(0, 2**31 - 1))
-ticks = st.one_of(st.integers(0, 10**6), st.integers(2**17, MAX_ID))
-
-
-def column(dtype, size, elements):
-    return hnp.arrays(dtype, size, elements=elements, fill=st.nothing())
-
-
-@st.composite
-def nodes(draw):
-    n = draw(st.integers(0, 6))
-    agents = sorted(draw(st.sets(ids, min_size=n, max_size=n)))
-    unknown = st.one_of(figures, st.just(math.nan))
-    return Nodes(
-        np.array(agents, dtype=np.int64),
-        *(draw(column(np.int32, n, counts)) for _ in range(4)),
-        *(draw(column(np.float64, n, figures)) for _ in range(4)),
-        *(draw(column(np.float64, n, unknown)) for _ in range(2)),
-        draw(column(np.float64, n, figures)),
-        draw(column(np.int8, n, st.integers(0, 2))),
-    )
-
-
-@st.composite
-def edges(draw):
-    n = draw(st.integers(0, 6))
-    return Edges(
-        draw(column(np.int64, n, ids)),
-        draw(column(np.int64, n, ids)),
-        draw(column(np.int8, n, st.integers(0, 1))),
-        draw(column(np.float64, n, st.one_of(st.floats(0.0, 1.0).map(rounded), micros))),
-    )
-
-
-@st.composite
-def events(draw, dtype, values):
-    n = draw(st.integers(0, 3))
-    return Events(
-        draw(column(np.int64, n, ticks)),
-        draw(column(dtype, n, values)),
-        draw(column(np.float64, n, figures)),
-    )
-
-
-frames = st.builds(
-    Frame,
-    t=ticks,
-    W=st.integers(1, 65_535),
-    stride=st.integers(1, 10**6),
-    nodes=nodes(),
-    edges=edges(),
-    bursts=events(np.int64, counts),
-    shocks=events(np.float64, figures),
-)
-
-
-@given(frames)
+@given(frames(modest))
 def test_any_columns(frame):
     assert encode_frame(frame) == orjson.dumps(frame.to_dict())
 
 
-def with_figure(figure):
-    """A frame of one node, every float of which is this figure."""
-    one = np.full(1, rounded(figure))
-    zero = np.zeros(1, np.int32)
-    node = Nodes(np.array([7]), *(zero,) * 4, *(one,) * 7, np.zeros(1, np.int8))
-    nobody = np.empty(0, np.int64)
-    weightless = np.empty(0)
-    edge = Edges(np.array([1]), np.array([2]), np.zeros(1, np.int8), one)
-    none = Events(nobody, weightless, weightless)
-    return Frame(10, 3, 1, node, edge, none, none)
+@given(frames())
+def test_any_columns_of_any_figures(frame):
+    assert encode_frame(frame) == orjson.dumps(frame.to_dict())
+
+
+def frame_of(agents, w, figure=0.0, t=10, count=0):
+    """A frame of these agents, alike, with an edge of each weight from each to the next."""
+    n = len(agents)
+    nodes = Nodes(
+        np.array(agents, dtype=np.int64),
+        *(np.full(n, count, np.int32) for _ in range(4)),
+        *(np.full(n, figure) for _ in range(7)),
+        np.zeros(n, np.int8),
+    )
+    rows = np.arange(len(w)) % (n - 1)
+    kind = (rows % 2).astype(np.int8)
+    edges = Edges(nodes.agent_id[rows], nodes.agent_id[rows + 1], kind, np.array(w, dtype=float))
+    none = Events(np.empty(0, np.int64), np.empty(0), np.empty(0))
+    return Frame(t, 3, 1, nodes, edges, none, none)
 
 
 @given(figures)
@@ -139,7 +76,7 @@ def with_figure(figure):
 @example(4503599627.370497)
 @example(8589934591.999999)
 def test_any_figure(figure):
-    frame = with_figure(figure)
+    frame = frame_of([7, 9], w=[rounded(figure)], figure=rounded(figure))
     assert encode_frame(frame) == orjson.dumps(frame.to_dict())
 
 
@@ -147,11 +84,7 @@ def test_every_sixth_decimal_of_a_stretch():
     """All weights that a window of 997 ticks can give, and all micros around 1."""
     figures = [round(k / 997, 6) for k in range(998)] + [round(k * 1e-6, 6) for k in range(2000)]
     figures += [round(1 + k * 1e-6, 6) for k in range(-1000, 1000)]
-    n = len(figures)
-    frame = with_figure(0.0)
-    ids = np.arange(n)
-    edges = Edges(ids, ids + 1, (ids % 2).astype(np.int8), np.array(figures))
-    frame = Frame(10**6, 997, 1, frame.nodes, edges, frame.bursts, frame.shocks)
+    frame = frame_of(range(100), figures)
     assert encode_frame(frame) == orjson.dumps(frame.to_dict())
 
 
@@ -181,6 +114,78 @@ def test_frames_of_every_size():
             camera.ingest(raw)
         frame = camera.maybe_frame(4)
         assert encode_frame(frame) == orjson.dumps(frame.to_dict())
+
+
+def test_an_edge_between_agents_that_are_no_nodes():
+    frame = frame_of([3, 5, 8], w=[0.5, 0.25])
+    for strangers in ([4, 5], [3, 9], [2, 2], [2**40, 0]):
+        edges = replace(frame.edges, dst=np.array(strangers))
+        odd = replace(frame, edges=edges)
+        assert encode_frame(odd) == orjson.dumps(odd.to_dict())
+        nobody = replace(odd, nodes=frame_of([1, 2], []).nodes)
+        assert encode_frame(nobody) == orjson.dumps(nobody.to_dict())
+
+
+@pytest.mark.parametrize("column", ["agent_id", "buy_count", "match_count"])
+@pytest.mark.parametrize("number", [-1, -1001, -(2**31)])
+def test_negative_numbers(column, number):
+    frame = frame_of([3, 5], w=[0.5])
+    there = getattr(frame.nodes, column)
+    odd = replace(frame, nodes=replace(frame.nodes, **{column: np.full_like(there, number)}))
+    assert encode_frame(odd) == orjson.dumps(odd.to_dict())
+
+
+def test_codes_that_there_are_not():
+    frame = frame_of([3, 5], w=[0.5])
+    three = np.full(2, 3, np.int8)
+    with pytest.raises(IndexError):
+        encode_frame(replace(frame, nodes=replace(frame.nodes, dominant_side=three)))
+    with pytest.raises(IndexError):
+        encode_frame(replace(frame, edges=replace(frame.edges, kind=three[:1])))
+
+
+def test_a_frame_of_the_camera_makes_no_dicts(monkeypatch):
+    frame = frame_of([0, 1, MAX_ID], w=[1.0, 0.5, 0.5], figure=999_999_999.999999)
+    expected = orjson.dumps(frame.to_dict())
+    monkeypatch.delattr(Frame, "to_dict")
+    assert encode_frame(frame) == expected
+
+
+@pytest.mark.parametrize("edges", [0, 1, 50])
+@pytest.mark.parametrize("agents", [2, 30])
+def test_the_longest_text_has_room(agents, edges):
+    """Nothing is written beyond what `frame_json` reserves, with the longest of all numbers."""
+    ids = range(MAX_ID - agents + 1, MAX_ID + 1)
+    weights = [-999_999_999.999999 + k for k in range(edges)]
+    frame = frame_of(ids, weights, -999_999_999.999999, t=-MAX_ID, count=2**31 - 1)
+    room = frame_json.Room.of(agents, edges)
+    guard = np.full(room.text.size + 4096, 255, dtype=np.uint8)
+    names = np.full(room.scratch[1].size + 4096, 255, dtype=np.uint8)
+    stamp = np.full(room.scratch[0].size + 4096, 255, dtype=np.uint8)
+    columns = frame_json.columns_of(frame)
+    scratch = (stamp, names, room.scratch[2])
+    assert write_frame(guard, scratch, LITERALS, frame.t0, frame.t, *columns) > 0
+    assert (guard[room.text.size :] == 255).all()
+    assert (names[room.scratch[1].size :] == 255).all()
+    assert (stamp[room.scratch[0].size :] == 255).all()
+    assert encode_frame(frame) == orjson.dumps(frame.to_dict())
+
+
+def test_threads_do_not_share_a_buffer():
+    made = [frame_of(range(n, 3 * n), [0.5] * n, figure=n + 0.5) for n in range(2, 60)]
+    expected = [orjson.dumps(frame.to_dict()) for frame in made]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(encode_frame, made)) == expected
+
+
+def test_a_huge_buffer_is_given_back(monkeypatch):
+    frame = frame_of(range(50), [0.5] * 50)
+    expected = orjson.dumps(frame.to_dict())
+    monkeypatch.setattr(frame_json, "_KEPT_BYTES", 1000)
+    monkeypatch.setattr(frame_json, "_ROOMS", frame_json.Rooms())
+    assert encode_frame(frame) == expected
+    assert frame_json._ROOMS.kept.text.size < 1000
 
 
 def test_the_text_is_one_line_of_plain_json():
