@@ -15,6 +15,7 @@ from marketcam.io.store import KINDS
 from marketcam.server.answers import NOT_CACHED, JsonResponse
 from marketcam.server.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.segments_http import SegmentFiles
+from marketcam.server.viewer_http import ViewerFiles
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,6 +47,7 @@ class HttpApi:
             Route("/metrics", self.metrics),
             Route("/manifest/{kind}", self.manifest),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
+            Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
         ]
 
@@ -57,6 +59,7 @@ class HttpApi:
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
             "websocket": "/ws/stream",
             "metrics": "/metrics",
+            "columns_decoder": "/viewer/columns.js",
         }
         return JsonResponse(
             {
