@@ -62,7 +62,7 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
 def test_the_decoder_for_browsers_is_served(tmp_path: Path) -> None:
     packaged = resources.files("marketcam.server") / "viewer" / "columns.js"
     with fed_server(tmp_path) as (server, _), server.http() as http:
-        answer = http.get("/viewer/columns.js")
+        answer = http.get("/viewer/columns.js", headers={"origin": "http://elsewhere"})
         head = http.head("/viewer/columns.js")
     assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
     assert answer.headers["content-type"] == "text/javascript; charset=utf-8"

@@ -126,7 +126,7 @@ def test_empty_fragments_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def large_ticks(server: Running, feed: TickFeed, last: int) -> None:
-    """Have frames of more than 700 KB made, up to that of tick `last`, and hand them on."""
+    """Have frames of more than 500 KB made, up to that of tick `last`, and hand them on."""
     with server.stream() as quick:
         for t in range(last + 1):
             feed.send(state_tick(t, agents=dict.fromkeys(range(2000), 0.5)))
@@ -158,7 +158,8 @@ def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: P
     assert orjson.loads(data)["t"] == 1
     fragments = [opcode for opcode in opcodes if opcode != PONG]
     assert fragments == [TEXT, *[CONTINUATION] * (len(fragments) - 1)]
-    assert len(fragments) > 10
+    assert len(fragments) > 5
+    assert PONG in opcodes
 
 
 def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: Path) -> None:
@@ -166,13 +167,13 @@ def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: 
     with ExitStack() as stack:
         server, feed = stack.enter_context(fed_server(tmp_path, **options))
         large_ticks(server, feed, 1)
-        sock, reader = stack.enter_context(raw_stream(server))
+        _, reader = stack.enter_context(raw_stream(server))
         assert reader.read(2)[0] == TEXT  # it has begun, and is not final
         stopping = threading.Thread(target=server.listening.stop)
         stopping.start()
         rest = reader.read()
         stopping.join()
-    assert len(rest) < 700_000
+    assert len(rest) < 500_000
     assert (1001).to_bytes(2) + b"the server is shutting down" in rest
 
 
