@@ -26,6 +26,7 @@ UPGRADE = (
     b"GET /ws/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
+LARGE_FRAMES = {"connect_metrics": 0, "window": 1, "stride": 1, "proximity": "neighbors"}
 CONTINUATION, TEXT, PING, PONG = 0x0, 0x1, 0x9, 0xA
 FIN = 0x80
 
@@ -126,10 +127,10 @@ def test_empty_fragments_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def large_ticks(server: Running, feed: TickFeed, last: int) -> None:
-    """Have frames of more than 500 KB made, up to that of tick `last`, and hand them on."""
+    """Have frames of 3 MB made, which is more than the buffers of a connection on its way take."""
     with server.stream() as quick:
         for t in range(last + 1):
-            feed.send(state_tick(t, agents=dict.fromkeys(range(2000), 0.5)))
+            feed.send(state_tick(t, agents=dict.fromkeys(range(10_000), 0.5)))
         receive_until(quick, "frame", last)
 
 
@@ -148,8 +149,7 @@ def read_message(reader: BufferedReader) -> tuple[list[int], bytes]:
 
 
 def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: Path) -> None:
-    options = {"connect_metrics": 0, "window": 1, "stride": 1}
-    with fed_server(tmp_path, **options) as (server, feed):
+    with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
         large_ticks(server, feed, 1)
         with raw_stream(server) as (sock, reader):
             # The frame is larger than all buffers in between: it is under way when this comes.
@@ -158,14 +158,13 @@ def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: P
     assert orjson.loads(data)["t"] == 1
     fragments = [opcode for opcode in opcodes if opcode != PONG]
     assert fragments == [TEXT, *[CONTINUATION] * (len(fragments) - 1)]
-    assert len(fragments) > 5
+    assert len(fragments) > 40
     assert PONG in opcodes
 
 
 def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: Path) -> None:
-    options = {"connect_metrics": 0, "window": 1, "stride": 1}
     with ExitStack() as stack:
-        server, feed = stack.enter_context(fed_server(tmp_path, **options))
+        server, feed = stack.enter_context(fed_server(tmp_path, **LARGE_FRAMES))
         large_ticks(server, feed, 1)
         _, reader = stack.enter_context(raw_stream(server))
         assert reader.read(2)[0] == TEXT  # it has begun, and is not final
@@ -173,13 +172,12 @@ def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: 
         stopping.start()
         rest = reader.read()
         stopping.join()
-    assert len(rest) < 500_000
+    assert b'"events"' not in rest  # nor has it been finished
     assert (1001).to_bytes(2) + b"the server is shutting down" in rest
 
 
 def test_a_viewer_that_is_late_gets_the_latest_large_frame(tmp_path: Path) -> None:
-    options = {"connect_metrics": 0, "window": 1, "stride": 1}
-    with fed_server(tmp_path, **options) as (server, feed):
+    with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
         feed.send(state_tick(0))
         with raw_stream(server) as (_, reader):
             large_ticks(server, feed, 30)
