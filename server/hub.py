@@ -72,6 +72,8 @@ class Client:
         encoding: how it wants its frames.
         closing: how its connection is to end, None while it is to go on.
         closed: set together with `closing`.
+        is_held_up: says whether it is its connection that holds it up, and not the server, which
+            may have more to write to everyone than it can. So long as nobody knows better, it is.
         sent: messages taken, by kind.
         dropped: messages missed, by kind.
     """
@@ -82,6 +84,7 @@ class Client:
         self.encoding: Final[Encoding] = encoding
         self.closing: Closing | None = None
         self.closed = asyncio.Event()
+        self.is_held_up: Callable[[], bool] = lambda: True
         self.sent = {"metric": 0, "frame": 0}
         self.dropped = {"metric": 0, "frame": 0}
         self._greeting = deque(greeting)
@@ -105,6 +108,7 @@ class Client:
         message = entry.message
         if not self.waiting:
             self._position = message.at
+        self._lanes.reason = "slow" if self.is_held_up() else "busy"
         self.dropped[message.kind] += self._lanes.push(entry)
 
     def behind(self, now: float) -> float:

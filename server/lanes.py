@@ -14,12 +14,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from marketcam.server.messages import Entry, Gap
 
 if TYPE_CHECKING:
-    from marketcam.server.messages import Encoding, Kind
+    from marketcam.server.messages import Encoding, Kind, Reason
 
 __all__ = ["LaneLimits", "Lanes"]
 
@@ -40,18 +40,18 @@ class LaneLimits:
 
 
 class Lanes:
-    """The metrics and frames that wait for one reader, merged in the order of their ticks."""
+    """The metrics and frames that wait for one reader, merged in the order of their ticks.
 
-    def __init__(
-        self, limits: LaneLimits, reason: Literal["slow", "busy"], encoding: Encoding = "json"
-    ) -> None:
-        """Wait within `limits`; what has to go is declared with `reason`.
+    Attributes:
+        reason: what is given as the reason for what has to go.
+    """
 
-        Bytes are counted as they are in `encoding`.
-        """
+    def __init__(self, limits: LaneLimits, reason: Reason, encoding: Encoding = "json") -> None:
+        """Wait within `limits`, with the bytes counted as they are in `encoding`."""
+        self.reason: Reason = reason
         self._encoding: Encoding = encoding
-        self._metrics = _Lane(limits, reason)
-        self._frames = _LatestLane(limits, reason)
+        self._metrics = _Lane(limits)
+        self._frames = _LatestLane(limits)
 
     def __bool__(self) -> bool:
         return bool(self._metrics.waiting or self._frames.waiting)
@@ -67,7 +67,7 @@ class Lanes:
     def push(self, entry: Entry) -> int:
         """Add the newest message of its kind; return how many older ones had to go for it."""
         message = entry.message
-        return self._lane(message.kind).push(entry, message.size(self._encoding))
+        return self._lane(message.kind).push(entry, message.size(self._encoding), self.reason)
 
     def pop(self) -> Entry:
         """Take the message of the lowest tick, of two the metric, with the gap before it.
@@ -91,19 +91,18 @@ class Lanes:
 class _Lane:
     """The waiting messages of one kind, oldest first; the oldest go when there is no room."""
 
-    def __init__(self, limits: LaneLimits, reason: Literal["slow", "busy"]) -> None:
+    def __init__(self, limits: LaneLimits) -> None:
         self.waiting: deque[Entry] = deque()
         self.bytes = 0
         self._sizes: deque[int] = deque()  # as counted: an encoding may be made meanwhile
         self._limits = limits
-        self._reason = reason
         self._missed: Gap | None = None
 
-    def push(self, entry: Entry, size: int) -> int:
+    def push(self, entry: Entry, size: int, reason: Reason) -> int:
         self.waiting.append(entry)
         self._sizes.append(size)
         self.bytes += size
-        return 0 if self._fits() else self._make_room()
+        return 0 if self._fits() else self._make_room(reason)
 
     def pop(self) -> Entry:
         gap, message = self.waiting.popleft()
@@ -115,16 +114,16 @@ class _Lane:
         limits = self._limits
         return self.bytes <= limits.lane_bytes and len(self.waiting) <= limits.messages
 
-    def _make_room(self) -> int:
+    def _make_room(self, reason: Reason) -> int:
         before = len(self.waiting)
         while len(self.waiting) > 1 and not self._fits():
-            self._drop_oldest()
+            self._drop_oldest(reason)
         return before - len(self.waiting)
 
-    def _drop_oldest(self) -> None:
+    def _drop_oldest(self, reason: Reason) -> None:
         gap, message = self.waiting.popleft()
         self.bytes -= self._sizes.popleft()
-        own = Gap(message.kind, message.t, message.t, self._reason)
+        own = Gap(message.kind, message.t, message.t, reason)
         self._missed = _joined(_joined(self._missed, gap), own)
 
 
@@ -135,10 +134,10 @@ class _LatestLane(_Lane):
         age = self.waiting[-1].message.at - self.waiting[0].message.at
         return super()._fits() and age <= self._limits.frame_seconds
 
-    def _make_room(self) -> int:
+    def _make_room(self, reason: Reason) -> int:
         dropped = len(self.waiting) - 1
         for _ in range(dropped):
-            self._drop_oldest()
+            self._drop_oldest(reason)
         return dropped
 
 
@@ -146,5 +145,5 @@ def _joined(first: Gap | None, second: Gap | None) -> Gap | None:
     """Return two gaps of a kind, one right after the other, as one."""
     if first is None or second is None:
         return first or second
-    reason: Literal["slow", "busy"] = "slow" if "slow" in (first.reason, second.reason) else "busy"
+    reason: Reason = "slow" if "slow" in (first.reason, second.reason) else "busy"
     return Gap(first.kind, first.from_t, second.to_t, reason)

@@ -29,10 +29,12 @@ __all__ = [
     "Gap",
     "Kind",
     "Message",
+    "Reason",
     "heartbeat",
 ]
 
 Kind: TypeAlias = Literal["metric", "frame"]
+Reason: TypeAlias = Literal["slow", "busy"]
 Encoding: TypeAlias = Literal["json", "columns"]
 
 KINDS: Final[tuple[Kind, ...]] = ("metric", "frame")
@@ -46,8 +48,8 @@ ENCODINGS: Final[Mapping[Encoding, Callable[[Frame], bytes]]] = {
 
 FRAGMENT_BYTES: Final = 2**16 - 4
 """Payload of a WebSocket frame at most; what is larger goes as several, which every receiver
-joins. With its header, such a piece is 64 KB: a write of 20 to 50 µs, between which others have
-their turn, and pings and the close frame find their place."""
+joins. With its header, such a piece is 64 KB: a write of 16 to 45 µs over loopback, between which
+others have their turn, and pings and the close frame find their place."""
 
 
 class Body:
@@ -191,7 +193,7 @@ class Gap:
     kind: Kind
     from_t: int
     to_t: int
-    reason: Literal["slow", "busy"]
+    reason: Reason
 
     @property
     def body(self) -> Body:

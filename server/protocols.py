@@ -98,6 +98,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._lost = asyncio.Event()
         self._late_pong = b""
         self._on_change: Callable[[], None] | None = None
+        self.lacked_room = False
 
     @property
     def is_open(self) -> bool:
@@ -122,6 +123,11 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
         self._lost.set()
         self._tell_of_change()
+
+    def pause_writing(self) -> None:
+        """Learn that there is no room: the peer reads more slowly than is written."""
+        super().pause_writing()
+        self.lacked_room = True
 
     def resume_writing(self) -> None:
         """Go on writing: the peer reads again."""

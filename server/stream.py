@@ -103,6 +103,8 @@ class _Connection:
         self._client = client
         self._address = scope.get("client")
         self._wire: Wire | None = scope.get("extensions", {}).get(WIRE)
+        if (wire := self._wire) is not None:
+            client.is_held_up = lambda: wire.lacked_room
         self._receive = receive
         self._send = send
         self._loop = asyncio.get_running_loop()

@@ -28,10 +28,12 @@ class Wire(Protocol):
     Attributes:
         is_open: whether anything can still be written.
         has_room: whether it takes more now; what is written anyway waits in memory.
+        lacked_room: whether there was a moment without room since it was last set to False.
     """
 
     is_open: bool
     has_room: bool
+    lacked_room: bool
 
     def write(self, piece: bytes) -> None:
         """Write a piece at once."""
@@ -59,6 +61,7 @@ class FairWriter:
         """
         if not wire.is_open:
             raise ConnectionResetError("the connection has ended")
+        wire.lacked_room = not wire.has_room
         if len(pieces) == 1 and wire.has_room and not self._ready and self._has_time():
             wire.write(pieces[0])
             return

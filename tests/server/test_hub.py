@@ -148,6 +148,16 @@ def test_a_client_that_is_behind_by_time_gets_the_latest_frame() -> None:
     assert take_all(client) == [("gap", 1), ("frame", 6)]
 
 
+def test_a_gap_names_who_was_behind() -> None:
+    hub = hub_with()
+    held_up, kept_waiting = hub.join(), hub.join()
+    kept_waiting.is_held_up = lambda: False  # its connection would have taken more
+    for t in (1, 2):
+        hub.publish([entry("frame", t, size=4096)])
+    reasons = [orjson.loads(client.take()[0].data)["reason"] for client in (held_up, kept_waiting)]
+    assert reasons == ["slow", "busy"]
+
+
 def test_each_client_gets_its_encoding() -> None:
     film = SlidingWindowCamera(W=1, stride=1)
     film.ingest(state_tick(1))

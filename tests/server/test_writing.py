@@ -27,6 +27,7 @@ class NotedWire:
     def __init__(self, written: list[bytes], clock: Clock, cost: float = 0.0) -> None:
         self.is_open = True
         self.has_room = True
+        self.lacked_room = False
         self.written = written
         self._clock = clock
         self._cost = cost
