@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels lint types bench bench-quick format lock clean
+.PHONY: help serve test test-kernels test-long lint types bench bench-quick format lock clean
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ test-kernels: $(VENV)/.dev ## run the kernel tests interpreted (with coverage) a
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -m kernel -q
 	$(BIN)/python -m coverage report --include='engine/*' --skip-covered
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/boundscheck $(BIN)/python -m pytest -m kernel -q
+
+test-long: $(VENV)/.dev    ## film ten million ticks (fewer: MARKETCAM_LONG_TICKS=1000000 make test-long)
+	$(BIN)/python -m pytest -m long -s $(ARGS)
 
 lint: $(VENV)/.dev         ## check style
 	$(BIN)/ruff check .

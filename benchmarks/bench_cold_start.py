@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-FIRST_FRAME = "from marketcam.engine.warm_up import warm_up; warm_up()"
+FIRST_FRAME = "from marketcam.engine import warm_up; warm_up()"
 
 
 def first_frame(cache_dir):

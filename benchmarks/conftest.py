@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from benchmarks.workloads import Film
-from marketcam.engine.warm_up import warm_up
+from marketcam.engine import warm_up
 from marketcam.io import encode_frame
 
 if TYPE_CHECKING:

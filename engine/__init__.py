@@ -1,12 +1,36 @@
-"""The numbers of the camera: ticks in, structure frames out. No I/O, no clock, no threads."""
+"""The numbers of the camera: ticks in, structure frames out. No I/O, no clock, no threads.
 
-from marketcam.engine.camera import SlidingWindowCamera
-from marketcam.engine.errors import LimitError, MarketCameraError, TickError
-from marketcam.engine.frame import EDGE_TYPES, Edges, Events, Frame, Nodes
-from marketcam.engine.metric import Metric
-from marketcam.engine.tick import MAX_ID, POOL, SIDES, MarketState, Tick
-from marketcam.engine.tiles import pair_table_bytes
-from marketcam.engine.warm_up import warm_up
+Except that compiled kernels are kept on disk (`kernel_cache`). What the package offers is imported
+when it is asked for, since the compiler takes a while to load and not all who come here need it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketcam.engine.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from marketcam.engine.camera import SlidingWindowCamera
+    from marketcam.engine.errors import LimitError, MarketCameraError, TickError
+    from marketcam.engine.frame import EDGE_TYPES, Edges, Events, Frame, Nodes
+    from marketcam.engine.metric import Metric
+    from marketcam.engine.tick import MAX_ID, POOL, SIDES, MarketState, Tick
+    from marketcam.engine.tiles import pair_table_bytes
+    from marketcam.engine.warming import warm_up
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "camera": ("SlidingWindowCamera",),
+            "errors": ("LimitError", "MarketCameraError", "TickError"),
+            "frame": ("EDGE_TYPES", "Edges", "Events", "Frame", "Nodes"),
+            "metric": ("Metric",),
+            "tick": ("MAX_ID", "POOL", "SIDES", "MarketState", "Tick"),
+            "tiles": ("pair_table_bytes",),
+            "warming": ("warm_up",),
+        },
+    )
 
 __all__ = [
     "EDGE_TYPES",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from marketcam.engine.checks import ArrayChecker
-from marketcam.engine.errors import LimitError, TickError
+from marketcam.engine.checks import are_ready, as_columns
+from marketcam.engine.errors import LimitError
 from marketcam.engine.limits import finite_number_in, whole_number
-from marketcam.engine.tick import Tick
+from marketcam.engine.tick import MAX_ID, Tick, finite_number, tick_number
 from marketcam.engine.window import Window, WindowSettings
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ class SlidingWindowCamera:
             pair_budget_bytes=whole_number("pair_budget_bytes", pair_budget_bytes, 0),
         )
         self._window = Window(self._settings)
-        self._checker = ArrayChecker()
         self._frame: Frame | None = None
 
     def check_room(self, agents: int) -> None:
@@ -116,14 +116,16 @@ class SlidingWindowCamera:
         Raises:
             TickError, LimitError: as `ingest`.
         """
-        self.ingest_tick(self._checker.tick(t, mid, agent_id, experience, side, price, matches))
+        columns = (agent_id, experience, side, price, matches)
+        if type(t) is not int or not -MAX_ID <= t <= MAX_ID:
+            t = tick_number(t)
+        if mid is not None and (type(mid) is not float or not isfinite(mid)):
+            mid = finite_number(mid, "mid", t=t)
+        self._window.take(t, mid, columns if are_ready(columns) else as_columns(t, columns))
 
     def ingest_tick(self, tick: Tick) -> None:
-        """Take in a tick that is well formed already; errors as in `ingest`."""
-        last = self._window.last_t
-        if last is not None and tick.t <= last:
-            raise TickError(f"must increase from {last}", t=tick.t, field="t", value=tick.t)
-        self._window.take(tick)
+        """Take in a tick; errors as in `ingest`."""
+        self.ingest_arrays(tick.t, tick.mid, *tick.columns)
 
     def maybe_frame(self, t: int) -> Frame | None:
         """Return the frame of tick `t` as columns, or None where none is due.

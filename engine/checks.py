@@ -8,13 +8,18 @@ import numpy as np
 
 from marketcam.engine.errors import TickError
 from marketcam.engine.jit import kernel
-from marketcam.engine.tick import MAX_ID, POOL, SIDES, Tick, finite_number, tick_number
+from marketcam.engine.tick import MAX_ID, POOL, SIDES
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ArrayChecker"]
+    from marketcam.engine.tick import Columns
 
+__all__ = ["FINE", "are_ready", "as_columns", "check_columns", "first_fault"]
+
+_Array: Final = np.ndarray
 _INT64: Final = np.dtype(np.int64)
 _INT8: Final = np.dtype(np.int8)
 _FLOAT64: Final = np.dtype(np.float64)
@@ -23,7 +28,7 @@ _NO_PAIRS: Final = np.empty((0, 2), dtype=np.int64)
 _MAX_ID: Final = MAX_ID
 _POOL: Final = POOL
 
-_FINE: Final = -1
+FINE: Final = -1
 _MAYBE_REPEATED: Final = -2
 _ID: Final = 0
 _EXPERIENCE: Final = 1
@@ -43,95 +48,87 @@ _MATCH_RULES: Final = (
 )
 
 
-class ArrayChecker:
-    """Makes `Tick`s of arrays from outside; remembers the last ids, which rarely change."""
+def are_ready(columns: tuple[ArrayLike, ...]) -> TypeGuard[Columns]:
+    """Tell whether kernels, which are compiled for writable arrays only, take the columns as is."""
+    agent_id, experience, side, price, matches = columns
+    return (
+        type(agent_id) is type(experience) is type(side) is type(price) is type(matches) is _Array
+        and agent_id.dtype is matches.dtype is _INT64
+        and experience.dtype is price.dtype is _FLOAT64
+        and side.dtype is _INT8
+        and agent_id.ndim == experience.ndim == side.ndim == price.ndim == 1
+        and matches.ndim == 2
+        and matches.shape[1] == 2
+        and agent_id.flags.carray
+        and experience.flags.carray
+        and side.flags.carray
+        and price.flags.carray
+        and matches.flags.carray
+    )
 
-    def __init__(self) -> None:
-        self._unique = np.empty(0, dtype=np.int64)
 
-    def tick(
-        self,
-        t: int,
-        mid: float | None,
-        agent_id: ArrayLike,
-        experience: ArrayLike,
-        side: ArrayLike,
-        price: ArrayLike,
-        matches: ArrayLike,
-    ) -> Tick:
-        """Return the tick, its arrays not copied where they have the right dtype already.
+def as_columns(t: int, columns: tuple[ArrayLike, ...]) -> Columns:
+    """Return the columns of tick `t` as arrays of the right dtypes, copied where they are not.
 
-        Raises:
-            TickError: names the tick, the agent, the column and the value.
+    Raises:
+        TickError: names the tick, the column, and the shape, dtype or value that does not fit.
+    """
+    agent_id, experience, side, price, matches = columns
+    return (
+        _column(agent_id, _INT64, "agent_id", t),
+        _column(experience, _FLOAT64, "experience", t),
+        _column(side, _INT8, "side", t),
+        _column(price, _FLOAT64, "price", t),
+        _pairs(matches, t),
+    )
 
-        Cost: one pass over the agents; a sort where the ids are neither ascending nor those of
-        the tick before.
-        """
-        t = tick_number(t)
-        tick = Tick(
-            t,
-            None if mid is None else finite_number(mid, "mid", t=t),
-            _column(agent_id, _INT64, "agent_id", t),
-            _column(experience, _FLOAT64, "experience", t),
-            _column(side, _INT8, "side", t),
-            _column(price, _FLOAT64, "price", t),
-            _pairs(matches, t),
-        )
-        self._check_lengths(tick)
-        self._check_values(tick)
-        return tick
 
-    def _check_lengths(self, tick: Tick) -> None:
-        expected = tick.agent_id.size
-        if tick.experience.size == tick.side.size == tick.price.size == expected:
-            return
-        for name in ("experience", "side", "price"):
-            size = getattr(tick, name).size
-            if size != expected:
-                problem = f"must have as many entries as agent_id, {expected}"
-                raise TickError(problem, t=tick.t, field=name, value=f"{size} entries")
+def check_columns(t: int, columns: Columns, unique: NDArray[np.int64]) -> None:
+    """Check the values of tick `t`; `unique` are ids that are known not to repeat.
 
-    def _check_values(self, tick: Tick) -> None:
-        rule, k = first_fault(
-            tick.agent_id, tick.experience, tick.side, tick.price, tick.matches, self._unique
-        )
-        if rule == _FINE:
-            return
-        if rule == _MAYBE_REPEATED:
-            self._check_unique(tick)
-        elif rule < len(_RULES):
-            name, problem = _RULES[rule]
-            agent, value = int(tick.agent_id[k]), getattr(tick, name)[k].item()
-            raise TickError(problem, t=tick.t, agent=agent, field=name, value=value)
-        else:
-            problem, pair = _MATCH_RULES[rule - len(_RULES)], tick.matches[k].tolist()
-            raise TickError(problem, t=tick.t, agent=pair[0], field=f"matches[{k}]", value=pair)
+    Raises:
+        TickError: names the tick, the agent, the column and the value.
 
-    def _check_unique(self, tick: Tick) -> None:
-        ids = tick.agent_id
-        ordered = np.sort(ids)
-        repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-        if repeated.size:
-            agent = int(repeated[0])
-            problem = "must name each agent once"
-            raise TickError(problem, t=tick.t, agent=agent, field="agent_id", value=agent)
-        self._unique = ids.copy()
+    Cost: one pass over the agents; a sort where the ids neither ascend nor are the unique ones.
+    """
+    _check_lengths(t, columns)
+    rule, k = first_fault(*columns, unique)
+    if rule == FINE:
+        return
+    if rule == _MAYBE_REPEATED:
+        _check_unique(t, columns[0])
+    elif rule < len(_RULES):
+        name, problem = _RULES[rule]
+        agent, value = int(columns[0][k]), columns[rule][k].item()
+        raise TickError(problem, t=t, agent=agent, field=name, value=value)
+    else:
+        problem, pair = _MATCH_RULES[rule - len(_RULES)], columns[_MATCH][k].tolist()
+        raise TickError(problem, t=t, agent=pair[0], field=f"matches[{k}]", value=pair)
+
+
+def _check_lengths(t: int, columns: Columns) -> None:
+    expected = columns[0].size
+    for (name, _), column in zip(_RULES[1:], columns[1:_MATCH], strict=True):
+        if column.size != expected:
+            problem = f"must have as many entries as agent_id, {expected}"
+            raise TickError(problem, t=t, field=name, value=f"{column.size} entries")
+
+
+def _check_unique(t: int, ids: NDArray[np.int64]) -> None:
+    ordered = np.sort(ids)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        agent = int(repeated[0])
+        problem = "must name each agent once"
+        raise TickError(problem, t=t, agent=agent, field="agent_id", value=agent)
 
 
 def _column(values: ArrayLike, dtype: np.dtype[Any], name: str, t: int) -> NDArray[Any]:
-    if type(values) is np.ndarray and values.ndim == 1 and _is_ready(values, dtype):
-        return values
     array = np.asarray(values)
     if array.ndim != 1:
         problem = "must be one-dimensional"
         raise TickError(problem, t=t, field=name, value=f"shape {array.shape}")
     return _converted(array, dtype, name, t)
-
-
-def _is_ready(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Tell whether kernels take the array as it is: they are compiled for writable ones only."""
-    flags = array.flags
-    return array.dtype is dtype and flags.c_contiguous and flags.writeable
 
 
 def _pairs(values: ArrayLike, t: int) -> NDArray[np.int64]:
@@ -141,11 +138,13 @@ def _pairs(values: ArrayLike, t: int) -> NDArray[np.int64]:
     if array.ndim != 2 or array.shape[1] != 2:
         problem = "must have the shape (M, 2)"
         raise TickError(problem, t=t, field="matches", value=f"shape {array.shape}")
-    return array if _is_ready(array, _INT64) else _converted(array, _INT64, "matches", t)
+    return _converted(array, _INT64, "matches", t)
 
 
 def _converted(array: NDArray[Any], dtype: np.dtype[Any], name: str, t: int) -> NDArray[Any]:
-    """Copy without loss: integers to integers that hold them, numbers to float64."""
+    """Copy, if need be, without loss: integers to integers that hold them, numbers to float64."""
+    if type(array) is _Array and array.dtype is dtype and array.flags.carray:
+        return array
     fits = array.size == 0 or array.dtype == dtype
     if np.issubdtype(array.dtype, np.integer):
         fits = fits or dtype.kind == "f" or np.array_equal(array.astype(dtype), array)
@@ -172,7 +171,7 @@ def first_fault(  # noqa: PLR0911 - one return a rule
     matches: NDArray[np.int64],
     unique: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """Return the rule that is broken first and the row, `_FINE`, or `_MAYBE_REPEATED`.
+    """Return the rule that is broken first and the row, `FINE`, or `_MAYBE_REPEATED`.
 
     Ids cannot repeat where they ascend, or are the `unique` ones of an earlier tick.
     """
@@ -196,4 +195,4 @@ def first_fault(  # noqa: PLR0911 - one return a rule
             return _MATCH + 1, k
         if matches[k, 0] == matches[k, 1]:
             return _MATCH + 2, k
-    return (_FINE if same or ascending else _MAYBE_REPEATED), -1
+    return (FINE if same or ascending else _MAYBE_REPEATED), -1

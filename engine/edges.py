@@ -16,13 +16,9 @@ import numpy as np
 
 from marketcam.engine.frame import Edges
 from marketcam.engine.jit import kernel
-from marketcam.engine.pair_counts import SLOT_BITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from marketcam.engine.pair_counts import PairCounts
-    from marketcam.engine.tiles import TileRows
 
 __all__ = [
     "MATCH",
@@ -30,21 +26,18 @@ __all__ = [
     "PROXIMITY",
     "EdgeCap",
     "NodeRows",
-    "keys_from_counts",
-    "keys_from_rows",
 ]
 
 MATCH: Final = 0
 PROXIMITY: Final = 1
 
-_NODE_BITS: Final = 23
-_KIND_BIT: Final = 2 * _NODE_BITS
-_COUNT_BIT: Final = _KIND_BIT + 1
-_NODE_MASK: Final = (1 << _NODE_BITS) - 1
-_PAIR_MASK: Final = (1 << _KIND_BIT) - 1
-_SLOT_BITS: Final = SLOT_BITS
+NODE_BITS: Final = 23
+_KIND_BIT: Final = 2 * NODE_BITS
+COUNT_BIT: Final = _KIND_BIT + 1
+NODE_MASK: Final = (1 << NODE_BITS) - 1
+PAIR_MASK: Final = (1 << _KIND_BIT) - 1
 
-MOST_NODES: Final = 1 << _NODE_BITS
+MOST_NODES: Final = 1 << NODE_BITS
 """Agents a window can hold: what fits into a rank key."""
 
 
@@ -56,20 +49,22 @@ class EdgeCap:
         self.reserved = min(cap, math.floor(cap * match_share + 1e-9))
         self._weights = np.array([round(count / W, 6) for count in range(W, -1, -1)])
 
-    def keep(self, matches: NDArray[np.int64], proximity: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Choose among the rank keys of each type, sorted; return those kept, sorted."""
-        kept = np.empty(min(self.cap, matches.size + proximity.size), dtype=np.int64)
-        merge_best(matches, proximity, self.reserved, kept)
-        return kept
+    def edges(
+        self,
+        matches: NDArray[np.int64],
+        proximity: NDArray[np.int64],
+        agent_id: NDArray[np.int64],
+    ) -> Edges:
+        """Choose among the rank keys of each type, sorted, and spell them out.
 
-    def edges(self, keys: NDArray[np.int64], agent_id: NDArray[np.int64]) -> Edges:
-        """Spell out rank keys; `agent_id` are the ids of the frame's nodes."""
-        src = np.empty(keys.size, dtype=np.int64)
-        dst = np.empty(keys.size, dtype=np.int64)
-        kind = np.empty(keys.size, dtype=np.int8)
-        w = np.empty(keys.size)
-        spell_out(keys, agent_id, self._weights, (src, dst), kind, w)
-        return Edges(src, dst, kind, w)
+        `agent_id` are the ids of the frame's nodes. Cost: O(cap).
+        """
+        n = min(self.cap, matches.size + proximity.size)
+        ends = np.empty((2, n), dtype=np.int64)
+        kind = np.empty(n, dtype=np.int8)
+        w = np.empty(n)
+        spell_best((matches, proximity), self.reserved, agent_id, self._weights, ends, kind, w)
+        return Edges(ends[0], ends[1], kind, w)
 
 
 class NodeRows(NamedTuple):
@@ -86,66 +81,52 @@ class NodeRows(NamedTuple):
     ordered: bool
 
 
-def keys_from_counts(pairs: PairCounts, kind: int, nodes: NodeRows, most: int) -> NDArray[np.int64]:
-    """Return the `most` best rank keys of a windowed pair count, sorted.
+@kernel
+def spell_best(
+    keys: tuple[NDArray[np.int64], NDArray[np.int64]],
+    reserved: int,
+    agent_id: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    kind: NDArray[np.int8],
+    w: NDArray[np.float64],
+) -> None:
+    """Fill the columns of the edges with the best of two sorted lists of rank keys, in order.
 
-    Cost: O(size of the table), up to twice.
+    `keys` are those of matches, of which up to `reserved` come in whatever their rank, and those of
+    proximity; `ends` int64[2, n] takes the ids.
     """
-    node_of, W = nodes.of_slot, pairs.histogram.size - 1
-    least, wanted, most = threshold(pairs.histogram, most)
-    last_src = nodes.size
-    if pairs.histogram[least] > wanted:
-        ties = np.zeros(nodes.size, dtype=np.int64)
-        tie_counts(pairs.keys, pairs.counts, least, W, node_of, ties)
-        last_src = int(np.searchsorted(np.cumsum(ties), wanted))
-    keys = np.empty(most + nodes.size, dtype=np.int64)
-    found = gather_counts(pairs.keys, pairs.counts, (least, last_src), kind, W, node_of, keys)
-    return sort_keys(keys[:found], nodes.size, W)[:most]
-
-
-def keys_from_rows(
-    rows: TileRows, nodes: NodeRows, W: int, most: int
-) -> tuple[NDArray[np.int64], int]:
-    """Return the `most` best rank keys among some rows of tiles, sorted, and their least count.
-
-    Pairs in other rows must not be among the best. Cost: O(rows x side), a few passes, of which
-    those over rows of equal counts are vectorized.
-    """
-    histogram = np.zeros(W + 1, dtype=np.int64)
-    count_rows(rows, histogram)
-    least, wanted, most = threshold(histogram, most)
-    last_src = nodes.size
-    if histogram[least] > wanted:
-        ties = np.zeros(nodes.size, dtype=np.int64)
-        tie_rows(rows, least, nodes.of_slot, nodes.ordered, ties)
-        last_src = int(np.searchsorted(np.cumsum(ties), wanted))
-    keys = np.empty(most + nodes.size, dtype=np.int64)
-    found = gather_rows(rows, (least, last_src), W, nodes.of_slot, nodes.ordered, keys)
-    return sort_keys(keys[:found], nodes.size, W)[:most], least
+    matches, proximity = keys
+    n_matches, n_proximity = share_out(matches, proximity, reserved, w.size)
+    i = j = 0
+    for k in range(w.size):
+        if j == n_proximity or (i < n_matches and matches[i] < proximity[j]):
+            key = matches[i]
+            i += 1
+        else:
+            key = proximity[j]
+            j += 1
+        ends[0, k] = agent_id[key >> NODE_BITS & NODE_MASK]
+        ends[1, k] = agent_id[key & NODE_MASK]
+        kind[k] = key >> _KIND_BIT & 1
+        w[k] = weights[key >> COUNT_BIT]
 
 
 @kernel
-def merge_best(
-    matches: NDArray[np.int64], proximity: NDArray[np.int64], reserved: int, kept: NDArray[np.int64]
-) -> None:
-    """Fill `kept` with the best of two sorted lists, up to `reserved` matches first; sorted."""
+def share_out(
+    matches: NDArray[np.int64], proximity: NDArray[np.int64], reserved: int, many: int
+) -> tuple[int, int]:
+    """Return how many of each list are among the `many` that are kept."""
     n_matches = min(reserved, matches.size)
     n_proximity = 0
-    while n_matches + n_proximity < kept.size:
+    while n_matches + n_proximity < many:
         if n_proximity == proximity.size or (
             n_matches < matches.size and matches[n_matches] < proximity[n_proximity]
         ):
             n_matches += 1
         else:
             n_proximity += 1
-    i = j = 0
-    for k in range(kept.size):
-        if j == n_proximity or (i < n_matches and matches[i] < proximity[j]):
-            kept[k] = matches[i]
-            i += 1
-        else:
-            kept[k] = proximity[j]
-            j += 1
+    return n_matches, n_proximity
 
 
 @kernel
@@ -155,11 +136,11 @@ def sort_keys(keys: NDArray[np.int64], nodes: int, W: int) -> NDArray[np.int64]:
     Pairs that came in order need the last pass only. Cost: O(keys + nodes + W).
     """
     for k in range(1, keys.size):
-        if (keys[k] & _PAIR_MASK) < (keys[k - 1] & _PAIR_MASK):
-            keys = sort_by_field(keys, 0, _NODE_MASK, nodes)
-            keys = sort_by_field(keys, _NODE_BITS, _NODE_MASK, nodes)
+        if (keys[k] & PAIR_MASK) < (keys[k - 1] & PAIR_MASK):
+            keys = sort_by_field(keys, 0, NODE_MASK, nodes)
+            keys = sort_by_field(keys, NODE_BITS, NODE_MASK, nodes)
             break
-    return sort_by_field(keys, _COUNT_BIT, 0xFFFF, W)
+    return sort_by_field(keys, COUNT_BIT, 0xFFFF, W)
 
 
 @kernel
@@ -190,163 +171,8 @@ def threshold(histogram: NDArray[np.int64], most: int) -> tuple[int, int, int]:
 
 
 @kernel
-def spell_out(
-    keys: NDArray[np.int64],
-    agent_id: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    ends: tuple[NDArray[np.int64], NDArray[np.int64]],
-    kind: NDArray[np.int8],
-    w: NDArray[np.float64],
-) -> None:
-    """Write the columns of the edges that rank keys stand for."""
-    src, dst = ends
-    for k in range(keys.size):
-        key = keys[k]
-        src[k] = agent_id[key >> _NODE_BITS & _NODE_MASK]
-        dst[k] = agent_id[key & _NODE_MASK]
-        kind[k] = key >> _KIND_BIT & 1
-        w[k] = weights[key >> _COUNT_BIT]
-
-
-@kernel
 def rank_key(a: int, b: int, count: int, kind: int, W: int) -> int:
     """Compose the rank key of an edge between the nodes at rows `a` and `b`."""
     src = np.int64(min(a, b))
     dst = np.int64(max(a, b))
-    return int(np.int64(W - count) << _COUNT_BIT | kind << _KIND_BIT | src << _NODE_BITS | dst)
-
-
-@kernel
-def tie_counts(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    least: int,
-    W: int,
-    node_of: NDArray[np.int32],
-    ties: NDArray[np.int64],
-) -> None:
-    """Count by `src` row the pairs whose count, capped at W, is `least`."""
-    for at in range(keys.size):
-        if min(counts[at], W) == least:  # at empty places the count is 0
-            ties[min(node_of[keys[at] >> _SLOT_BITS], node_of[keys[at] & 0xFFFFFFFF])] += 1
-
-
-@kernel
-def gather_counts(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    cut: tuple[int, int],
-    kind: int,
-    W: int,
-    node_of: NDArray[np.int32],
-    out: NDArray[np.int64],
-) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many.
-
-    Kept are counts above the cut's first number, and those at it up to its second, a `src` row.
-    """
-    least, last_src = cut
-    found = 0
-    for at in range(keys.size):
-        count = min(counts[at], W)
-        if count < least:  # as at empty places, where it is 0
-            continue
-        a = node_of[keys[at] >> _SLOT_BITS]
-        b = node_of[keys[at] & 0xFFFFFFFF]
-        if count > least or min(a, b) <= last_src:
-            out[found] = rank_key(a, b, count, kind, W)
-            found += 1
-    return found
-
-
-@kernel
-def row_of_counts(rows: TileRows, place: int) -> tuple[int, int, NDArray[np.uint16]]:
-    """Return the slot of a row of tiles, the slot of its first count, and the counts."""
-    side = rows.tiles.shape[1]
-    tile = place // side
-    bj = int((math.sqrt(8.0 * tile + 1.0) - 1.0) / 2.0)
-    left = bj * side
-    i = (tile - bj * (bj + 1) // 2) * side + place % side
-    begin = max(left, i + 1)
-    right = min(left + side, rows.used)
-    return i, begin, rows.tiles[tile, place % side, begin - left : right - left]
-
-
-@kernel
-def extremes(counts: NDArray[np.uint16]) -> tuple[int, int]:
-    """Return the least and the greatest count."""
-    low = high = counts[0]
-    for j in range(counts.size):
-        count = counts[j]
-        low = count if count < low else low
-        high = count if count > high else high
-    return low, high
-
-
-@kernel
-def occurrences(counts: NDArray[np.uint16], wanted: int) -> int:
-    """Return how many of fewer than 2**16 counts are the `wanted` one."""
-    found = np.uint16(0)
-    sixteen_bits = np.uint16(wanted)
-    for j in range(counts.size):
-        found += np.uint16(counts[j] == sixteen_bits)
-    return int(found)
-
-
-@kernel
-def count_rows(rows: TileRows, histogram: NDArray[np.int64]) -> None:
-    """Add the number of pairs by count to histogram[0 … W]."""
-    for place in rows.places:
-        _, _, counts = row_of_counts(rows, place)
-        low, high = extremes(counts)
-        if low == high:
-            histogram[low] += counts.size
-        else:
-            for count in counts:
-                histogram[count] += 1
-
-
-@kernel
-def tie_rows(
-    rows: TileRows,
-    least: int,
-    node_of: NDArray[np.int32],
-    ordered: bool,
-    ties: NDArray[np.int64],
-) -> None:
-    """Count by `src` row the pairs whose count is `least`; `ordered`: slots are in order of ids."""
-    for place in rows.places:
-        i, begin, counts = row_of_counts(rows, place)
-        if ordered:
-            ties[node_of[i]] += occurrences(counts, least)
-        else:
-            for j in range(counts.size):
-                if counts[j] == least:
-                    ties[min(node_of[i], node_of[begin + j])] += 1
-
-
-@kernel
-def gather_rows(
-    rows: TileRows,
-    cut: tuple[int, int],
-    W: int,
-    node_of: NDArray[np.int32],
-    ordered: bool,
-    out: NDArray[np.int64],
-) -> int:
-    """Write the keys of the pairs that `cut` keeps; return how many. See `gather_counts`."""
-    least, last_src = cut
-    found = 0
-    for place in rows.places:
-        i, begin, counts = row_of_counts(rows, place)
-        a = node_of[i]
-        if ordered and a > last_src and extremes(counts)[1] <= least:
-            continue
-        for j in range(counts.size):
-            if counts[j] < least:
-                continue
-            b = node_of[begin + j]
-            if counts[j] > least or min(a, b) <= last_src:
-                out[found] = rank_key(a, b, counts[j], PROXIMITY, W)
-                found += 1
-    return found
+    return int(np.int64(W - count) << COUNT_BIT | kind << _KIND_BIT | src << NODE_BITS | dst)

@@ -23,39 +23,45 @@ _NO_SHOCKS = Events(_NO_TICKS, _NO_SCORES, _NO_SCORES)
 
 
 class EventWindow:
-    """Matches and mids of the last W ticks, one value a tick."""
+    """Matches and log returns of the last W ticks, one value a tick.
+
+    Attributes:
+        matches: int64[W], by ``t % W``.
+        returns: float64[W], likewise; NaN for a tick without a mid above 0, or after one.
+    """
 
     def __init__(self, W: int, burst_z: float, shock_z: float) -> None:
         self._burst_z = burst_z
         self._shock_z = shock_z
-        self._matches = np.zeros(W, dtype=np.int64)
-        self._mids = np.full(W, math.nan)
+        self.matches = np.zeros(W, dtype=np.int64)
+        self.returns = np.full(W, math.nan)
         self._scores = np.empty(W)
-        self._values = np.empty(W)
 
-    def add(self, t: int, matches_n: int, mid: float | None) -> None:
-        """Take in tick `t`: its number of matches and its mid. Cost: O(1)."""
-        place = t % self._matches.size
-        self._matches[place] = matches_n
-        self._mids[place] = math.nan if mid is None else mid
+    def outstanding(self, t0: int) -> tuple[Events, Events]:
+        """Return the bursts and the shocks of the window that begins at `t0`.
 
-    def bursts(self, t0: int) -> Events:
-        """Return the ticks whose matches lie `burst_z` standard deviations above the mean."""
-        first = t0 % self._matches.size
-        if burst_scores(self._matches, first, self._scores) < self._burst_z:
-            return _NO_BURSTS
-        outstanding = np.flatnonzero(self._scores >= self._burst_z)
-        values = self._matches[(first + outstanding) % self._matches.size]
-        return Events(t0 + outstanding, values, _rounded(self._scores[outstanding]))
+        Bursts are ticks whose matches lie `burst_z` standard deviations above the mean, shocks
+        those whose log return lies `shock_z` off it. Cost: O(W).
+        """
+        first = t0 % self.matches.size
+        burst, shock = greatest_scores(self.matches, self.returns, first)
+        bursts = self._bursts(t0) if burst >= self._burst_z else _NO_BURSTS
+        shocks = self._shocks(t0) if shock >= self._shock_z else _NO_SHOCKS
+        return bursts, shocks
 
-    def shocks(self, t0: int) -> Events:
-        """Return the ticks whose log return lies `shock_z` standard deviations off the mean."""
-        first = t0 % self._mids.size
-        if shock_scores(self._mids, first, self._values, self._scores) < self._shock_z:
-            return _NO_SHOCKS
-        outstanding = np.flatnonzero(np.abs(self._scores) >= self._shock_z)
-        values = _rounded(self._values[outstanding])
-        return Events(t0 + outstanding, values, _rounded(self._scores[outstanding]))
+    def _bursts(self, t0: int) -> Events:
+        W = self.matches.size
+        burst_scores(self.matches, t0 % W, self._scores)
+        ticks = np.flatnonzero(self._scores >= self._burst_z)
+        values = self.matches[(t0 + ticks) % W]
+        return Events(t0 + ticks, values, _rounded(self._scores[ticks]))
+
+    def _shocks(self, t0: int) -> Events:
+        W = self.returns.size
+        shock_scores(self.returns, t0 % W, self._scores)
+        ticks = np.flatnonzero(np.abs(self._scores) >= self._shock_z)
+        values = self.returns[(t0 + ticks) % W]
+        return Events(t0 + ticks, _rounded(values), _rounded(self._scores[ticks]))
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,61 +69,57 @@ def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @kernel
-def standardize(values: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    """Write (value - mean) / population std of the values that are not NaN.
+def greatest_scores(
+    matches: NDArray[np.int64], returns: NDArray[np.float64], first: int
+) -> tuple[float, float]:
+    """Return the greatest score of the matches, and the greatest of the returns in size.
 
-    Returns the greatest score in size, -1 where the std is 0: then there are no scores. Equal
-    values have a std of 0 whatever rounding makes of their mean.
+    Both are rings that begin at place `first`; -1 where the standard deviation is 0.
     """
-    n = 0
-    total = 0.0
-    low = math.inf
-    high = -math.inf
-    for value in values:
-        if not math.isnan(value):
-            n += 1
-            total += value
-            low = min(low, value)
-            high = max(high, value)
-    if not low < high:
-        return -1.0
-    mean = total / n
-    squares = 0.0
-    for value in values:
-        if not math.isnan(value):
-            squares += (value - mean) * (value - mean)
-    std = math.sqrt(squares / n)
-    if std == 0.0:
-        return -1.0
-    for k in range(values.size):
-        scores[k] = (values[k] - mean) / std
-    return max((high - mean) / std, (mean - low) / std)
+    burst = shock = -1.0
+    total, std = burst_moments(matches, first)
+    if std > 0.0:
+        most = matches[first]
+        for k in range(matches.size):
+            most = matches[k] if matches[k] > most else most
+        burst = burst_score(most, matches, first, total, std)
+    mean, std, low, high = shock_moments(returns, first)
+    if std > 0.0:
+        shock = max((high - mean) / std, (mean - low) / std)
+    return burst, shock
 
 
 @kernel
-def burst_scores(matches: NDArray[np.int64], first: int, scores: NDArray[np.float64]) -> float:
-    """Standardize a ring of match counts that begins at place `first`, in order of time.
+def burst_moments(matches: NDArray[np.int64], first: int) -> tuple[float, float]:
+    """Return W times the mean and the population std of a ring of match counts.
 
-    Returns the greatest score, -1 where the std is 0. Value, mean and std are multiplied by W,
-    and counted from the first value, which keeps them whole numbers up to the root: a score that is
-    just at the threshold is found to be.
+    Counted from the first value, both are whole numbers up to the root: a score that is just at
+    the threshold is found to be.
     """
-    W = matches.size
     origin = matches[first]
-    total = 0.0
+    total = np.int64(0)
     squares = 0.0
-    for count in matches:
-        total += count - origin
-        squares += float(count - origin) * (count - origin)
-    variance = W * squares - total * total
-    if not variance > 0.0:
-        return -1.0
-    std = math.sqrt(variance)
-    greatest = 0.0
-    for k in range(W):
-        scores[k] = (W * float(matches[(first + k) % W] - origin) - total) / std
-        greatest = max(greatest, scores[k])
-    return greatest
+    for k in range(matches.size):
+        total += matches[k] - origin
+        squares += float(matches[k] - origin) * float(matches[k] - origin)
+    variance = matches.size * squares - float(total) * float(total)
+    return float(total), math.sqrt(variance) if variance > 0.0 else 0.0
+
+
+@kernel
+def burst_score(
+    count: int, matches: NDArray[np.int64], first: int, total: float, std: float
+) -> float:
+    """Return the score of a match count, from `burst_moments`."""
+    return (matches.size * float(count - matches[first]) - total) / std
+
+
+@kernel
+def burst_scores(matches: NDArray[np.int64], first: int, scores: NDArray[np.float64]) -> None:
+    """Write the scores of a ring of match counts, in order of time; their std is not 0."""
+    total, std = burst_moments(matches, first)
+    for k in range(matches.size):
+        scores[k] = burst_score(matches[(first + k) % matches.size], matches, first, total, std)
 
 
 @kernel
@@ -130,15 +132,42 @@ def log_ratio(a: float, b: float) -> float:
 
 
 @kernel
-def shock_scores(
-    mids: NDArray[np.float64], first: int, returns: NDArray[np.float64], scores: NDArray[np.float64]
-) -> float:
-    """Standardize the log returns within a ring of mids; NaN where there is none."""
-    W = mids.size
-    returns[0] = math.nan
-    previous = mids[first]
+def shock_moments(returns: NDArray[np.float64], first: int) -> tuple[float, float, float, float]:
+    """Return mean, population std, least and greatest of the log returns within a window.
+
+    `returns` is a ring that begins at place `first`. That tick's own return does not count: the
+    tick before it is not in the window. Of equal returns the std is 0, whatever rounding makes of
+    their mean.
+    """
+    n = 0
+    total = 0.0
+    low = math.inf
+    high = -math.inf
+    W = returns.size
     for k in range(1, W):
-        mid = mids[(first + k) % W]
-        returns[k] = log_ratio(mid, previous) if mid > 0.0 and previous > 0.0 else math.nan
-        previous = mid
-    return standardize(returns, scores)
+        at = first + k - W if first + k >= W else first + k
+        value = returns[at]
+        if not math.isnan(value):
+            n += 1
+            total += value
+            low = value if value < low else low
+            high = value if value > high else high
+    if not low < high:
+        return 0.0, 0.0, low, high
+    mean = total / n
+    squares = 0.0
+    for k in range(1, W):
+        at = first + k - W if first + k >= W else first + k
+        value = returns[at]
+        if not math.isnan(value):
+            squares += (value - mean) * (value - mean)
+    return mean, math.sqrt(squares / n), low, high
+
+
+@kernel
+def shock_scores(returns: NDArray[np.float64], first: int, scores: NDArray[np.float64]) -> None:
+    """Write the scores of the log returns, in order of time, NaN where there is none."""
+    mean, std, _, _ = shock_moments(returns, first)
+    scores[0] = math.nan
+    for k in range(1, returns.size):
+        scores[k] = (returns[(first + k) % returns.size] - mean) / std

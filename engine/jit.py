@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
+from numba.core.dispatcher import Dispatcher
+
+from marketcam.engine.kernel_cache import KernelCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["kernel"]
+__all__ = ["kernel", "loaded_kernels"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -17,6 +21,22 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def kernel(function: F) -> F:
     """Compile `function` on first call, without the GIL, and keep the result on disk.
 
-    `fastmath` stays off: kernels rely on NaN and on the order of operations.
+    It may call kernels of other files: the cache knows all sources that a module draws on.
+    `fastmath` stays off: kernels rely on NaN and on the order of operations. The error model is
+    numpy's: a division that can raise keeps a loop from being vectorized.
     """
-    return cast("F", numba.njit(cache=True, nogil=True)(function))
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    if dispatcher is not function:  # numba can be told not to compile
+        dispatcher._cache = KernelCache(function)  # noqa: SLF001 - what cache=True sets, to numba's
+    return cast("F", dispatcher)
+
+
+def loaded_kernels() -> dict[str, Any]:
+    """Return the numba dispatchers of all modules of ours that are loaded, by full name."""
+    return {
+        f"{name}.{attribute}": value
+        for name, module in list(sys.modules.items())
+        if name.startswith("marketcam.")
+        for attribute, value in list(vars(module).items())
+        if isinstance(value, Dispatcher) and value.py_func.__module__ == name
+    }

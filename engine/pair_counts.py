@@ -1,9 +1,9 @@
 """How often each pair of slots occurred in the window, for rules with few pairs a tick.
 
-Serves match edges and the `neighbors` rule. The pairs of each tick wait in a ring until the tick
-leaves the window; counts stand in an open-addressing table with linear probing. Deletion
-shifts entries back (Knuth, TAOCP 3, section 6.4, algorithm R), so that the table holds just the
-pairs of the window and never has to be cleaned.
+Serves match edges and the `neighbors` rule. A tick's pairs are only *noted*, in a ring that keeps
+them until the tick has left the window. Nothing is counted until someone asks (`settle`): then
+all pairs that left and all that came since are passed on together, to a square table of counts
+while slots are few (`pair_grid.py`), to hash tables beyond that (`pair_buckets.py`).
 """
 
 from __future__ import annotations
@@ -12,205 +12,170 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from marketcam.engine.crew import Crew
 from marketcam.engine.jit import kernel
+from marketcam.engine.pair_buckets import PairBuckets
+from marketcam.engine.pair_grid import PairGrid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SLOT_BITS", "PairCounts"]
+__all__ = ["GRID_SLOTS", "PairCounts", "note_pairs"]
 
-_EMPTY: Final = -1
+GRID_SLOTS: Final = 512
+"""Slots up to which counts stand in a square table: 1 MiB of it, a second-level cache."""
+
+_AHEAD: Final = 64  # ticks that can be noted before they must be counted
 _SMALLEST: Final = 256
-_BEGIN: Final = 0  # head[_BEGIN]: where the oldest pair waits in the ring
-_WAITING: Final = 1  # head[_WAITING]: pairs in the ring
-_LIVE: Final = 2  # head[_LIVE]: places taken in the table
-SLOT_BITS: Final = 32
-"""Where the lower slot begins in a key."""
+_FEW: Final = 1 << 14  # pairs that are counted sooner than a second thread is there to help
+
+BEGIN: Final = 0  # head[BEGIN]: where the oldest pair waits in the ring
+COUNTED: Final = 1  # head[COUNTED]: pairs from there on that are counted
+NOTED: Final = 2  # head[NOTED]: pairs from there on in all
+SETTLED: Final = 3  # head[SETTLED]: the tick up to which pairs are counted
+UNTIL: Final = 4  # head[UNTIL]: the last tick that can be noted before the next are counted
+_BEFORE_ALL: Final = -(2**62)
 
 
 class PairCounts:
     """Windowed counts of unordered pairs of slots.
 
     Attributes:
-        keys: int64[size], ``lower slot << 32 | higher slot``, -1 where a place is empty.
-        counts: int32[size], occurrences in the window.
-        histogram: int64[W + 1], the number of pairs by count, counts capped at W; entry 0
-            means nothing.
+        W: ticks of the window.
+        ring: int64[size], the pairs noted, ``lower slot << 32 | higher slot``.
+        head: int64[5], how far the ring is filled and counted, see `BEGIN` to `UNTIL`.
+        per_tick: int64[W + 64], pairs noted by ``t % (W + 64)``.
+        counts: a `PairGrid`, or `PairBuckets` for more than `GRID_SLOTS` slots; true as of the
+            last `settle`.
 
-    Memory: 12 bytes a place at a load of at most one half, 8 bytes an occurrence.
+    Memory: 8 bytes an occurrence, and what `PairGrid` or `PairBuckets` takes.
     """
 
-    def __init__(self, W: int) -> None:
-        self._W = W
-        self.keys = np.full(_SMALLEST, _EMPTY, dtype=np.int64)
-        self.counts = np.zeros(_SMALLEST, dtype=np.int32)
-        self.histogram = np.zeros(W + 1, dtype=np.int64)
-        self._ring = np.empty(_SMALLEST, dtype=np.int64)
-        self._head = np.zeros(3, dtype=np.int64)
-        self._per_tick = np.zeros(W, dtype=np.int64)
+    def __init__(self, W: int, crew: Crew | None = None) -> None:
+        self.W = W
+        self.ring = np.empty(_SMALLEST, dtype=np.int64)
+        self.head = np.zeros(5, dtype=np.int64)
+        self.per_tick = np.zeros(W + _AHEAD, dtype=np.int64)
+        self.counts: PairGrid | PairBuckets = PairGrid(W, 0)
+        self._crew = crew or Crew()
+        self.clear()
 
     def clear(self) -> None:
         """Forget everything; the room stays."""
-        self.keys.fill(_EMPTY)
-        self.counts.fill(0)
-        self.histogram.fill(0)
-        self._per_tick.fill(0)
-        self._head.fill(0)
+        self.counts.clear()
+        self.per_tick.fill(0)
+        self.head.fill(0)
+        self.head[UNTIL] = _BEFORE_ALL
 
-    def advance(self, t: int, pairs: NDArray[np.int32]) -> None:
-        """Take in the pairs of tick `t`, int32[M, 2], and let go of those of tick ``t - W``.
+    def make_room(self, capacity: int) -> None:
+        """Make ready for slots below `capacity`. Call it before such slots are noted.
 
-        Rows with a negative slot do not count. Cost: O(pairs in + pairs out).
+        Cost: nothing beyond `GRID_SLOTS`; up to it and once past it, the window is counted anew.
         """
-        place = t % self._W
-        leaving = int(self._per_tick[place])
-        self._per_tick[place] = len(pairs)
-        if len(pairs) or leaving:
-            self._reserve(len(pairs))
-            slide(
-                pairs, leaving, self._ring, self._head, self.keys, self.counts, self.histogram
-            )  # fmt: skip
+        if isinstance(self.counts, PairBuckets) or capacity <= self.counts.capacity:
+            return
+        if capacity <= GRID_SLOTS:
+            self.counts = PairGrid(self.W, capacity)
+        else:
+            self.counts = PairBuckets(self.W, self._crew)
+        self._pass_on(0, int(self.head[COUNTED]))
 
-    def _reserve(self, more: int) -> None:
-        """Double the ring and the table until `more` pairs fit."""
-        waiting, live = int(self._head[_WAITING]), int(self._head[_LIVE])
-        if waiting + more > self._ring.size:
-            size = _doubled(self._ring.size, waiting + more)
-            unrolled = np.roll(self._ring, -int(self._head[_BEGIN]))[:waiting]
-            self._ring = np.empty(size, dtype=np.int64)
-            self._ring[:waiting] = unrolled
-            self._head[_BEGIN] = 0
-        if 2 * (live + more) > self.keys.size:
-            keys, counts = self.keys, self.counts
-            size = _doubled(keys.size, 2 * (live + more))
-            self.keys = np.full(size, _EMPTY, dtype=np.int64)
-            self.counts = np.zeros(size, dtype=np.int32)
-            rehash(keys, counts, self.keys, self.counts)
+    def note(self, t: int, pairs: NDArray[np.int32]) -> None:
+        """Take down the pairs of tick `t`, int32[M, 2]; ticks are consecutive, none left out.
 
+        Rows with a negative slot do not count. Cost: O(M), and now and then a `settle`.
+        """
+        if not note_pairs(pairs, t, self.ring, self.head, self.per_tick):
+            self.make_ready(t, len(pairs))
+            note_pairs(pairs, t, self.ring, self.head, self.per_tick)
 
-def _doubled(size: int, needed: int) -> int:
-    while size < needed:
-        size *= 2
-    return size
+    def make_ready(self, t: int, many: int) -> None:
+        """Make room to note `many` pairs at tick `t`, the next one."""
+        if self.head[UNTIL] == _BEFORE_ALL:
+            self.head[SETTLED] = t - 1
+            self.head[UNTIL] = t - 1 + _AHEAD
+        if t > self.head[UNTIL] or self.head[NOTED] + many > self.ring.size:
+            self.settle(t - 1)
+        self._widen_ring(int(self.head[NOTED]), many)
+
+    def _widen_ring(self, noted: int, many: int) -> None:
+        size = self.ring.size
+        while size < noted + many:
+            size *= 2
+        if size > self.ring.size:
+            ring = np.empty(size, dtype=np.int64)
+            unroll(self.ring, int(self.head[BEGIN]), ring[:noted])
+            self.ring = ring
+            self.head[BEGIN] = 0
+
+    def settle(self, t: int) -> None:
+        """Bring the counts to the window that ends at `t`, the last tick noted.
+
+        Cost: O(pairs that came and went since).
+        """
+        if t <= self.head[SETTLED] or self.head[UNTIL] == _BEFORE_ALL:
+            return
+        leaving, entering = due(t, self.W, self.head, self.per_tick)
+        counted = int(self.head[COUNTED])
+        unseen = max(0, leaving - counted)  # came and went since
+        self._pass_on(leaving - unseen, entering - unseen, counted + unseen)
+        self.head[BEGIN] = (self.head[BEGIN] + leaving) % self.ring.size
+        self.head[COUNTED] += entering - leaving
+        self.head[NOTED] -= leaving
+        self.head[SETTLED] = t
+        self.head[UNTIL] = t + _AHEAD
+
+    def _pass_on(self, leaving: int, entering: int, behind: int = 0) -> None:
+        """Uncount the `leaving` oldest pairs; count those that follow `behind` pairs."""
+        if leaving + entering == 0:
+            return
+        begin = int(self.head[BEGIN])
+        spans = (begin, leaving, (begin + behind) % self.ring.size, entering)
+        self.counts.slide(self.ring, spans, alone=leaving + entering <= _FEW)
 
 
 @kernel
-def home(key: int, size: int) -> int:
-    """Return the place a key would take in an empty table of `size`, a power of two."""
-    mixed = ((key >> SLOT_BITS) * 0x9E3779B1 ^ (key & 0xFFFFFFFF) * 0x85EBCA6B) & 0x7FFFFFFF
-    return (mixed * 0x9E3779B1 >> 15) & (size - 1)
-
-
-@kernel
-def find(key: int, keys: NDArray[np.int64]) -> int:
-    """Return where `key` stands in the table, or would stand."""
-    at = home(key, keys.size)
-    while keys[at] not in (key, _EMPTY):
-        at = (at + 1) & (keys.size - 1)
-    return at
-
-
-@kernel
-def slide(
+def note_pairs(
     pairs: NDArray[np.int32],
-    leaving: int,
+    t: int,
     ring: NDArray[np.int64],
     head: NDArray[np.int64],
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    histogram: NDArray[np.int64],
-) -> None:
-    """Let go of the `leaving` oldest pairs in the ring and take in new ones."""
-    head[_LIVE] -= remove_pairs(ring, head[_BEGIN], leaving, keys, counts, histogram)
-    head[_BEGIN] = (head[_BEGIN] + leaving) % ring.size
-    head[_WAITING] -= leaving
-    end = (head[_BEGIN] + head[_WAITING]) % ring.size
-    head[_LIVE] += add_pairs(pairs, ring, end, keys, counts, histogram)
-    head[_WAITING] += pairs.shape[0]
+    per_tick: NDArray[np.int64],
+) -> bool:
+    """Note the pairs of tick `t`, or return False where there is no room for them.
 
-
-@kernel
-def add_pairs(
-    pairs: NDArray[np.int32],
-    ring: NDArray[np.int64],
-    end: int,
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    histogram: NDArray[np.int64],
-) -> int:
-    """Count the pairs and note them at ring[end:]; return how many are new to the window."""
-    new = 0
-    top = histogram.size - 1
+    Then nothing has changed, and `PairCounts.make_ready` makes room.
+    """
+    if t > head[UNTIL] or head[NOTED] + pairs.shape[0] > ring.size:
+        return False
+    end = (head[BEGIN] + head[NOTED]) % ring.size
+    noted = 0
     for k in range(pairs.shape[0]):
         a = np.int64(pairs[k, 0])
         b = np.int64(pairs[k, 1])
-        key = _EMPTY if a < 0 or b < 0 else min(a, b) << SLOT_BITS | max(a, b)
-        ring[end] = key
+        if a < 0 or b < 0:
+            continue
+        ring[end] = a << 32 | b if a < b else b << 32 | a
+        noted += 1
         end = end + 1 if end + 1 < ring.size else 0
-        if key == _EMPTY:
-            continue
-        at = find(int(key), keys)
-        if keys[at] == _EMPTY:
-            keys[at] = key
-            new += 1
-        histogram[min(counts[at], top)] -= 1
-        counts[at] += 1
-        histogram[min(counts[at], top)] += 1
-    return new
+    head[NOTED] += noted
+    per_tick[t % per_tick.size] = noted
+    return True
 
 
 @kernel
-def remove_pairs(
-    ring: NDArray[np.int64],
-    begin: int,
-    many: int,
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    histogram: NDArray[np.int64],
-) -> int:
-    """Uncount `many` pairs noted at ring[begin:]; return how many left the window."""
-    gone = 0
-    top = histogram.size - 1
-    for _ in range(many):
-        key = ring[begin]
+def due(t: int, W: int, head: NDArray[np.int64], per_tick: NDArray[np.int64]) -> tuple[int, int]:
+    """Return how many pairs leave and how many enter when the window moves on to end at `t`."""
+    leaving = entering = 0
+    for tick in range(head[SETTLED] + 1, t + 1):
+        entering += per_tick[tick % per_tick.size]
+        leaving += per_tick[(tick - W) % per_tick.size]
+    return leaving, entering
+
+
+@kernel
+def unroll(ring: NDArray[np.int64], begin: int, straight: NDArray[np.int64]) -> None:
+    """Copy what stands in the ring from `begin` on."""
+    for k in range(straight.size):
+        straight[k] = ring[begin]
         begin = begin + 1 if begin + 1 < ring.size else 0
-        if key == _EMPTY:
-            continue
-        at = find(key, keys)
-        histogram[min(counts[at], top)] -= 1
-        counts[at] -= 1
-        histogram[min(counts[at], top)] += 1
-        if counts[at] == 0:
-            close_gap(at, keys, counts)
-            gone += 1
-    return gone
-
-
-@kernel
-def close_gap(gap: int, keys: NDArray[np.int64], counts: NDArray[np.int32]) -> None:
-    """Empty a place, moving back the entries that were pushed past it."""
-    mask = keys.size - 1
-    at = (gap + 1) & mask
-    while keys[at] != _EMPTY:
-        if ((at - home(keys[at], keys.size)) & mask) >= ((at - gap) & mask):
-            keys[gap] = keys[at]
-            counts[gap] = counts[at]
-            gap = at
-        at = (at + 1) & mask
-    keys[gap] = _EMPTY
-    counts[gap] = 0
-
-
-@kernel
-def rehash(
-    keys: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    new_keys: NDArray[np.int64],
-    new_counts: NDArray[np.int32],
-) -> None:
-    """Move all entries into a larger, empty table."""
-    for k in range(keys.size):
-        if keys[k] != _EMPTY:
-            at = find(keys[k], new_keys)
-            new_keys[at] = keys[k]
-            new_counts[at] = counts[k]

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from marketcam.engine.edges import NodeRows
 from marketcam.engine.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AgentSlots", "SeenAgents"]
+__all__ = ["AgentSlots", "find"]
 
 _EMPTY: Final = -1
 _NEVER: Final = np.iinfo(np.int64).min
@@ -57,27 +58,29 @@ class _Table(NamedTuple):
         )
 
 
-class SeenAgents(NamedTuple):
-    """Agents by ascending id: int64[n] slots and ids, and whether the slots ascend as well."""
-
-    slots: NDArray[np.int64]
-    ids: NDArray[np.int64]
-    ordered: bool
-
-
 class AgentSlots:
     """The slots of the agents in the window, at most `most` of them.
 
     Attributes:
         most: agents a window may hold; the caller sees to it that no tick passes that.
+        known: the ids of the last tick that was not known, int64[N], and their slots, int32[N].
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._table = _Table.empty(min(_SMALLEST, most))
-        self._known = np.empty(0, dtype=np.int64)
-        self._slots = np.empty(0, dtype=np.int32)
-        self._pair_slots = np.empty((0, 2), dtype=np.int32)
+        self._of_slot = np.full(self.capacity, -1, dtype=np.int32)
+        self.clear()
+
+    @property
+    def table(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+        """Keys, slots by place, and the tick each slot was last seen, for kernels."""
+        return self._table.keys, self._table.slot_at, self._table.last_seen
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The agents that hold the slots, or held them last: int64[capacity]."""
+        return self._table.agent_of
 
     @property
     def capacity(self) -> int:
@@ -94,41 +97,34 @@ class AgentSlots:
         self._table.keys.fill(_EMPTY)
         self._table.last_seen.fill(_NEVER)
         self._table.head.fill(0)
-        self._known = self._known[:0]
+        self._of_slot.fill(-1)
+        self.known = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
 
-    def assign(
-        self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the slots of int64[N] `ids` and of int64[M, 2] `pairs` of ids, seen at tick `t`.
+    def know(self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int) -> None:
+        """Give slots to the agents of tick `t` and of its matches, int64[M, 2]; none to the pool.
 
-        The results are int32 of the same shapes, -1 for the pool, and views that the next call
-        overwrites. `t0` is the window's first tick: slots not seen since may be handed on.
-
-        Cost: O(N + M), one comparison an agent while the ids stay the same from tick to tick.
+        From then on `ids` are the `known` ones. `t0` is the window's first tick: slots not seen
+        since may be handed on. Cost: O(N + M).
         """
-        slots, pair_slots = self._room(ids.size, len(pairs))
-        if not assign_known(ids, self._known, slots, pairs, pair_slots, t, self._table):
-            self._assign_all(ids, t, t0, slots)
-            self._assign_all(pairs.ravel(), t, t0, pair_slots.ravel())
-            self._known = ids.copy()
-        return slots, pair_slots
+        slots = np.empty(ids.size, dtype=np.int32)
+        self._assign_all(ids, t, t0, slots)
+        self._assign_all(pairs.ravel(), t, t0, np.empty(pairs.size, dtype=np.int32))
+        self.known = ids.copy(), slots
 
-    def _room(self, n: int, m: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        if n > len(self._slots):
-            self._slots = np.empty(2 * n, dtype=np.int32)
-            self._known = self._known[:0]
-        if m > len(self._pair_slots):
-            self._pair_slots = np.empty((2 * m, 2), dtype=np.int32)
-        return self._slots[:n], self._pair_slots[:m]
+    def nodes(self, t0: int) -> tuple[NodeRows, NDArray[np.int64]]:
+        """Return the rows of the agents seen at `t0` or later, by ascending id, and their ids.
 
-    def seen_since(self, t0: int) -> SeenAgents:
-        """Return the agents seen at `t0` or later, by ascending id."""
-        slots = np.flatnonzero(self._table.last_seen[: self.used] >= t0)
-        ids = self._table.agent_of[slots]
-        if bool((ids[1:] > ids[:-1]).all()):
-            return SeenAgents(slots, ids, ordered=True)
-        order = ids.argsort()
-        return SeenAgents(slots[order], ids[order], ordered=False)
+        The rows are valid until the next call. Cost: O(used).
+        """
+        table, of_slot, used = self._table, self._of_slot, self.used
+        slots, ids = np.empty((2, used), dtype=np.int64)
+        n, ordered = list_seen(table.last_seen[:used], table.agent_of, t0, of_slot, (slots, ids))
+        slots, ids = slots[:n], ids[:n]
+        if not ordered:
+            order = ids.argsort()
+            slots, ids = slots[order], ids[order]
+            of_slot[slots] = np.arange(n, dtype=np.int32)
+        return NodeRows(of_slot, n, ordered), ids
 
     def _assign_all(
         self, ids: NDArray[np.int64], t: int, t0: int, slots: NDArray[np.int32]
@@ -144,6 +140,7 @@ class AgentSlots:
         departed = np.flatnonzero(table.last_seen[:used] < t0)
         if departed.size < self.capacity // 4 and self.capacity < self.most:
             table = _Table.empty(min(2 * self.capacity, self.most))
+            self._of_slot = np.full(table.agent_of.size, -1, dtype=np.int32)
             table.agent_of[:used] = self._table.agent_of[:used]
             table.last_seen[:used] = self._table.last_seen[:used]
             table.head[_USED] = used
@@ -171,36 +168,29 @@ def find(agent: int, keys: NDArray[np.int64]) -> int:
 
 
 @kernel
-def assign_known(
-    ids: NDArray[np.int64],
-    known: NDArray[np.int64],
-    slots: NDArray[np.int32],
-    pairs: NDArray[np.int64],
-    pair_slots: NDArray[np.int32],
-    t: int,
-    table: _Table,
-) -> bool:
-    """Assign without making slots, if `ids` are the `known` ones that `slots` were found for.
+def list_seen(
+    last_seen: NDArray[np.int64],
+    agent_of: NDArray[np.int64],
+    t0: int,
+    rows: NDArray[np.int32],
+    seen: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> tuple[int, bool]:
+    """List the slots seen since `t0` and their ids; return how many, and whether ids ascend.
 
-    Returns False where the ids are others, or a pair names an agent that has no slot.
+    Writes to rows[capacity] where each slot stands in the list, -1 for those not in it.
     """
-    if ids.size != known.size:
-        return False
-    for k in range(ids.size):
-        if ids[k] != known[k]:
-            return False
-    for k in range(ids.size):
-        table.last_seen[slots[k]] = t
-    for k in range(pairs.shape[0]):
-        for end in range(2):
-            pair_slots[k, end] = -1
-            if pairs[k, end] >= 0:
-                at = find(pairs[k, end], table.keys)
-                if table.keys[at] == _EMPTY:
-                    return False
-                pair_slots[k, end] = table.slot_at[at]
-                table.last_seen[table.slot_at[at]] = t
-    return True
+    slots, ids = seen
+    n = 0
+    ascending = True
+    for slot in range(last_seen.size):
+        rows[slot] = -1
+        if last_seen[slot] >= t0:
+            slots[n] = slot
+            ids[n] = agent_of[slot]
+            ascending = ascending and (n == 0 or ids[n] > ids[n - 1])
+            rows[slot] = n
+            n += 1
+    return n, ascending
 
 
 @kernel

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_ID", "POOL", "SIDES", "MarketState", "Tick"]
+__all__ = ["MAX_ID", "POOL", "SIDES", "Columns", "MarketState", "Tick"]
 
 MAX_ID: Final = 2**53 - 1
 """Largest agent id and tick number: what a JSON number carries exactly."""
@@ -36,6 +36,13 @@ SIDES: Final = ("none", "buy", "sell")
 _SIDE_CODE: Final = {name: code for code, name in enumerate(SIDES)}
 _ID_KEY: Final = re.compile(r"0|[1-9][0-9]*")
 _NO_MATCHES: Final = np.empty((0, 2), dtype=np.int64)
+
+
+Columns: TypeAlias = (
+    "tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int8], NDArray[np.float64],"
+    " NDArray[np.int64]]"
+)
+"""Agent ids, experiences, sides, prices and matches: the arrays of a `Tick`, in its order."""
 
 
 class MarketState(NamedTuple):
@@ -73,6 +80,11 @@ class Tick:
     price: NDArray[np.float64]
     matches: NDArray[np.int64]
     state: MarketState | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """The arrays as one tuple."""
+        return self.agent_id, self.experience, self.side, self.price, self.matches
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Tick:

@@ -1,57 +1,53 @@
-"""How a triangular table of pairs is cut into square tiles.
+"""How a triangular table of pairs is cut into square tiles, and what it weighs.
 
-Tile (bi, bj), bi <= bj, holds the pairs of slots ``bi * TILE …`` with slots ``bj * TILE …`` and
-stands at ``bj (bj + 1) / 2 + bi``: more slots mean more tiles behind, and none moves.
+Tile (bi, bj), bi <= bj, holds the pairs of slots ``bi * SIDE …`` with slots ``bj * SIDE …`` and
+stands at ``bj (bj + 1) / 2 + bi``: more slots mean more tiles behind, and none moves. The tiles of
+a column lie one below the other, so that the row of slot i in column bj is row
+``bj (bj + 1) / 2 * SIDE + i`` of all rows.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from marketcam.engine.lanes import LANES, SIDE
+from marketcam.engine.rank_intervals import BYTES_PER_RANK
+from marketcam.engine.tile_counts import TICKS_A_PASS
 
-__all__ = ["MOST_SLOTS", "TILE", "TileRows", "most_agents", "pair_table_bytes", "tile_count"]
-
-TILE: Final = 512
-"""Slots along a tile's side. The ranks of 20 ticks by 512 slots, 20 KiB, fit into a first-level
-cache; with 128 the update took three times as long, for what each row costs beside its counts."""
+__all__ = ["MOST_SLOTS", "block_count", "most_agents", "pair_table_bytes", "tile_count"]
 
 MOST_SLOTS: Final = 2**16 - 1
-"""Slots whose ranks 16 bits can tell apart, with one value left for "does not quote"."""
+"""Slots whose ranks, and one number more, 16 bits can tell apart."""
 
 
-class TileRows(NamedTuple):
-    """Some rows of a table of tiles.
-
-    Attributes:
-        tiles: uint16[tiles, side, side].
-        places: int64[n], places in the list of all rows of all tiles.
-        used: slots in use; what lies beyond them or across the diagonal is left out.
-    """
-
-    tiles: NDArray[np.uint16]
-    places: NDArray[np.int64]
-    used: int
+def block_count(slots: int) -> int:
+    """Return the number of blocks of `SIDE` slots that `slots` slots take."""
+    return -(-slots // SIDE)
 
 
-def tile_count(slots: int, side: int) -> int:
-    """Return the number of tiles, `side` slots wide, that `slots` slots take."""
-    blocks = -(-slots // side)
+def tile_count(slots: int) -> int:
+    """Return the number of tiles that `slots` slots take."""
+    blocks = block_count(slots)
     return blocks * (blocks + 1) // 2
 
 
-def pair_table_bytes(agents: int, ticks: int, side: int = TILE) -> int:
-    """Return the memory of the rule `pairs`: about agents² bytes of counts, 6 a rank.
+def pair_table_bytes(agents: int, ticks: int) -> int:
+    """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank, and rooms.
 
-    `ticks` are the ticks whose ranks are kept, ``W + stride`` at most.
+    `ticks` are the ticks whose ranks are kept, ``W + stride`` at most. Every thread that helps
+    takes another 65 bytes an agent, the choice of edges 64 an edge of the cap and 8 an agent.
     """
-    return tile_count(agents, side) * side * side * 2 + agents * ticks * 6
+    blocks = block_count(agents)
+    slots = blocks * SIDE
+    counts = tile_count(agents) * SIDE * SIDE * 2
+    maxima = slots * blocks * 2
+    ranks = ticks * (slots * BYTES_PER_RANK + blocks + 8)
+    bench = TICKS_A_PASS * (2 * slots + LANES + SIDE) + slots + 1 + LANES
+    return counts + maxima + ranks + bench
 
 
-def most_agents(budget: int, ticks: int, side: int = TILE) -> int:
+def most_agents(budget: int, ticks: int) -> int:
     """Return how many agents fit into `budget` bytes; see `pair_table_bytes`."""
     fits = range(MOST_SLOTS + 1)
-    return bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks, side)) - 1
+    return max(0, bisect_right(fits, budget, key=lambda n: pair_table_bytes(n, ticks)) - 1)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from marketcam.engine.edges import MATCH, EdgeCap, NodeRows, keys_from_counts
-from marketcam.engine.errors import LimitError
+from marketcam.engine.block import TickBlock
+from marketcam.engine.checks import check_columns
+from marketcam.engine.count_edges import keys_from_counts
+from marketcam.engine.crew import Crew
+from marketcam.engine.edges import MATCH, EdgeCap
+from marketcam.engine.errors import LimitError, TickError
 from marketcam.engine.events import EventWindow
 from marketcam.engine.frame import Frame
+from marketcam.engine.intake import take_tick
 from marketcam.engine.neighbors import NeighborCounts
 from marketcam.engine.pair_counts import PairCounts
-from marketcam.engine.panes import Panes
+from marketcam.engine.panes import Panes, TickClock
 from marketcam.engine.proximity import PairTable
-from marketcam.engine.quotes import Quotes, quoted_prices
 from marketcam.engine.slots import AgentSlots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketcam.engine.tick import Tick
+    from marketcam.engine.edges import NodeRows
+    from marketcam.engine.frame import Edges
+    from marketcam.engine.quotes import QuoteBlock
+    from marketcam.engine.tick import Columns
 
 __all__ = ["Window", "WindowSettings"]
 
@@ -47,13 +55,16 @@ class ProximityRule(Protocol):
     def limit(self, agents: int) -> str: ...
     def clear(self) -> None: ...
     def make_room(self, used: int, capacity: int) -> None: ...
-    def add(self, t: int, quotes: Quotes) -> None: ...
+    def take(self, block: QuoteBlock) -> None: ...
     def fill(self, first: int, t: int, used: int) -> None: ...
     def best(self, t0: int, t: int, used: int, nodes: NodeRows, most: int) -> NDArray[np.int64]: ...
 
 
 class Window:
     """The last W ticks of one market.
+
+    A tick goes into a block, at the cost of one kernel call. What there is to do with it is done
+    when its block is complete: at the end of a pane, or after 64 ticks.
 
     Attributes:
         last_t: the last tick taken in, or None.
@@ -62,43 +73,94 @@ class Window:
     def __init__(self, settings: WindowSettings) -> None:
         self._settings = settings
         W, stride = settings.W, settings.stride
-        self._proximity = _proximity_rule(settings)
+        crew = Crew()
+        self._proximity = _proximity_rule(settings, crew)
         self._slots = AgentSlots(self._proximity.most_agents)
-        self._panes = Panes(W, stride)
-        self._matches = PairCounts(W)
+        self._clock = TickClock(W, stride)
+        self._block = TickBlock(self._clock.most_ticks)
+        self._panes = Panes(W, self._clock.panes)
+        self._matches = PairCounts(W, crew)
+        self._pairs = np.empty((64, 2), dtype=np.int32)
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
         self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
-        self._prices = np.empty(0)
-        self._mid: float | None = None
+        self._mid = math.nan
         self._first = 0
+        self._stretch = self._clock.stretch(0)
         self.last_t: int | None = None
+        self._make_room(0)
 
     @property
     def full(self) -> bool:
         """Whether the window holds W consecutive ticks."""
         return self.last_t is not None and self.last_t - self._first + 1 >= self._settings.W
 
-    def take(self, tick: Tick) -> None:
-        """Take in a tick with a `t` above `last_t`; one that skips numbers restarts the window.
+    def take(self, t: int, mid: float | None, columns: Columns) -> None:
+        """Take in a tick; one that skips numbers restarts the window.
 
         Raises:
+            TickError: a value is not fine, or `t` does not increase; the window stands.
             LimitError: more agents than the proximity rule can hold; the window stands.
         """
-        restarts = self.last_t is None or tick.t != self.last_t + 1
-        self._check_room_for(tick, restarts=restarts)
+        mid = self._mid if mid is None else mid
+        if t - 1 != self.last_t or not self._take(t, mid, columns):
+            self._prepare(t, columns)
+            taken = self._take(t, mid, columns)
+            assert taken  # noqa: S101 - `_prepare` has seen to it
+        self._block.size += 1
+        self._mid = mid
+        self.last_t = t
+        if t == self._stretch.last:
+            self._complete_block(t)
+
+    def _take(self, t: int, mid: float, columns: Columns) -> bool:
+        slots, block, matches, events = self._slots, self._block, self._matches, self._events
+        return take_tick(
+            t,
+            mid,
+            columns,
+            slots.known,
+            slots.table,
+            (block.price, block.side, block.experience),
+            (block.size, slots.used),
+            self._pairs,
+            (matches.ring, matches.head, matches.per_tick),
+            self._panes.matches,
+            (block.mid, block.eps, self._settings.eps_pct),
+            (events.matches, events.returns, self._mid),
+        )
+
+    def _prepare(self, t: int, columns: Columns) -> None:
+        """Make a tick one that `take_tick` takes: check it, restart if it skips, know its agents.
+
+        Raises:
+            TickError, LimitError: as `take`.
+        """
+        check_columns(t, columns, self._slots.known[0])
+        last = self.last_t
+        if last is not None and t <= last:
+            raise TickError(f"must increase from {last}", t=t, field="t", value=t)
+        restarts = last is None or t != last + 1
+        self._check_room_for(t, columns, restarts=restarts)
         if restarts:
-            self._restart(tick.t)
-        slots, pairs = self._place(tick)
-        if tick.mid is not None:
-            self._mid = tick.mid
-        quotes = Quotes(slots, tick.agent_id, tick.side, self._quoted(tick), self._mid)
-        self._panes.add(tick.t, quotes, tick.experience, pairs)
-        self._matches.advance(tick.t, pairs)
-        self._proximity.add(tick.t, quotes)
-        self._events.add(tick.t, len(pairs), self._mid)
-        self.last_t = tick.t
-        if not self.full and tick.t % self._settings.stride == 0:
-            self._proximity.fill(self._first, tick.t, self._slots.used)
+            self._restart(t)
+        used = self._slots.used
+        self._slots.know(columns[0], columns[4], t, t - self._settings.W + 1)
+        if len(columns[4]) > len(self._pairs):
+            self._pairs = np.empty((2 * len(columns[4]), 2), dtype=np.int32)
+        self._make_room(used)
+        self._matches.make_ready(t, len(columns[4]))
+
+    def _complete_block(self, t: int) -> None:
+        """Deal with the ticks of the block that ends with `t`, and begin the next."""
+        used, block, stretch = self._slots.used, self._block, self._stretch
+        self._panes.add(block, opens=stretch.opens or t - block.size < self._first, used=used)
+        if stretch.closes:
+            self._panes.close(stretch.pane)
+        self._proximity.take(block.quotes(t, self._slots.ids, used))
+        block.size = 0
+        if not self.full and t % self._settings.stride == 0:
+            self._proximity.fill(self._first, t, used)
+        self._stretch = self._clock.stretch(t + 1)
 
     def check_room(self, agents: int) -> None:
         """Raise `LimitError` if the window cannot hold so many agents."""
@@ -112,63 +174,57 @@ class Window:
         """Return the frame of the last tick; the window must be full."""
         assert self.last_t is not None  # noqa: S101 - the caller asked `full`
         t, t0 = self.last_t, self.last_t - self._settings.W + 1
-        slots, agent_id, ordered = self._slots.seen_since(t0)
-        of_slot = np.full(self._slots.capacity, -1, dtype=np.int32)
-        of_slot[slots] = np.arange(slots.size, dtype=np.int32)
-        nodes = NodeRows(of_slot, slots.size, ordered)
+        rows, agent_id = self._slots.nodes(t0)
+        bursts, shocks = self._events.outstanding(t0)
         return Frame(
             t=t,
             W=self._settings.W,
             stride=self._settings.stride,
-            nodes=self._panes.nodes(slots, agent_id),
-            edges=self._cap.edges(self._best_edges(t0, t, nodes), agent_id),
-            bursts=self._events.bursts(t0),
-            shocks=self._events.shocks(t0),
+            nodes=self._panes.nodes(rows, agent_id, self._slots.used),
+            edges=self._edges(t0, t, rows, agent_id),
+            bursts=bursts,
+            shocks=shocks,
         )
 
-    def _best_edges(self, t0: int, t: int, nodes: NodeRows) -> NDArray[np.int64]:
+    def _edges(self, t0: int, t: int, rows: NodeRows, agent_id: NDArray[np.int64]) -> Edges:
         most = self._cap.cap
-        proximity = self._proximity.best(t0, t, self._slots.used, nodes, most)
-        return self._cap.keep(keys_from_counts(self._matches, MATCH, nodes, most), proximity)
+        proximity = self._proximity.best(t0, t, self._slots.used, rows, most)
+        self._matches.settle(t)
+        matches = keys_from_counts(self._matches, MATCH, rows, most)
+        return self._cap.edges(matches, proximity, agent_id)
 
     def _restart(self, t: int) -> None:
         """Begin again at tick `t`; only the last known mid is carried over."""
         self._slots.clear()
-        self._panes.clear()
         self._matches.clear()
         self._proximity.clear()
+        self._panes.clear()
+        self._block.size = 0
         self._first = t
+        self._stretch = self._clock.stretch(t)
 
-    def _place(self, tick: Tick) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the slots of the tick's agents and of its matches, with room for them."""
-        t0 = tick.t - self._settings.W + 1
-        capacity, used = self._slots.capacity, self._slots.used
-        slots, pairs = self._slots.assign(tick.agent_id, tick.matches, tick.t, t0)
-        if (capacity, used) != (self._slots.capacity, self._slots.used):
-            self._proximity.make_room(self._slots.used, self._slots.capacity)
-            self._panes.make_room(self._slots.capacity)
-        return slots, pairs
+    def _make_room(self, used: int) -> None:
+        """Make room for the slots that there are now; before, `used` were in use."""
+        now_used, capacity = self._slots.used, self._slots.capacity
+        self._block.make_room(used, now_used, capacity)
+        self._proximity.make_room(now_used, capacity)
+        self._panes.make_room(capacity)
+        self._matches.make_room(capacity)
 
-    def _quoted(self, tick: Tick) -> NDArray[np.float64]:
-        """Return the prices with NaN where the agent does not quote; valid until the next tick."""
-        if tick.price.size > self._prices.size:
-            self._prices = np.empty(2 * tick.price.size)
-        prices = self._prices[: tick.price.size]
-        quoted_prices(tick.side, tick.price, prices)
-        return prices
-
-    def _check_room_for(self, tick: Tick, *, restarts: bool) -> None:
-        most = self._slots.most
+    def _check_room_for(self, t: int, columns: Columns, *, restarts: bool) -> None:
+        ids, matches = columns[0], columns[4]
         used = 0 if restarts else self._slots.used
-        if used + tick.agent_id.size + tick.matches.size <= most:
+        if used + ids.size + matches.size <= self._slots.most:
             return
-        agents = np.union1d(tick.agent_id, tick.matches[tick.matches >= 0])
+        agents = np.union1d(ids, matches[matches >= 0])
         if not restarts:
-            agents = np.union1d(agents, self._slots.seen_since(tick.t - self._settings.W + 1).ids)
+            agents = np.union1d(agents, self._slots.nodes(t - self._settings.W + 1)[1])
         self.check_room(agents.size)
 
 
-def _proximity_rule(settings: WindowSettings) -> ProximityRule:
+def _proximity_rule(settings: WindowSettings, crew: Crew) -> ProximityRule:
     if settings.proximity == "neighbors":
-        return NeighborCounts(settings.W, settings.eps_pct)
-    return PairTable(settings.W, settings.stride, settings.eps_pct, settings.pair_budget_bytes)
+        return NeighborCounts(settings.W, settings.eps_pct, crew)
+    return PairTable(
+        settings.W, settings.stride, settings.eps_pct, settings.pair_budget_bytes, crew=crew
+    )

@@ -47,7 +47,7 @@ _PLAIN_BELOW: Final = 1e9
 """Up to here a double rounded to 6 decimals has at most 15 digits, which are its shortest text."""
 
 _UNITS: Final = 1e6
-_MOST_UNITS: Final = 4294967295.0  # of the largest whole type, uint32
+_MOST_FIGURE: Final = 4294.967295  # in units the largest uint32
 
 
 # ---- memory ------------------------------------------------------------------------------------
@@ -449,12 +449,11 @@ def to_units(values: NDArray[np.float64], units: NDArray[np.float64]) -> tuple[f
             nulls += 1
             units[k] = 0.0
             continue
+        if abs(value) > _MOST_FIGURE:
+            return 1.0, 0.0, 0
         whole = np.rint(value * _UNITS)
-        if (
-            not abs(whole) <= _MOST_UNITS
-            or whole / _UNITS != value
-            or (value == 0.0 and math.copysign(1.0, value) < 0.0)
-        ):
+        negative_zero = value == 0.0 and math.copysign(1.0, value) < 0.0
+        if whole / _UNITS != value or negative_zero:
             return 1.0, 0.0, 0
         units[k] = whole
         least = min(least, whole)

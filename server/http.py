@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from marketcam.io.store import KINDS
 from marketcam.server.answers import NOT_CACHED, JsonResponse
+from marketcam.server.compiling import kernel_figures
 from marketcam.server.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.segments_http import SegmentFiles
 from marketcam.server.viewer_http import ViewerFiles
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from marketcam.io.store import RecorderStatus
+    from marketcam.server.filming import Filming
     from marketcam.server.pipeline import Pipeline
     from marketcam.server.rig import Rig
 
@@ -91,6 +93,8 @@ class HttpApi:
                 "stages": _stage_figures(pipeline),
                 "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
                 "clients": len(rig.hub),
+                "proximity": _proximity(rig.filming),
+                "kernels": kernel_figures(),
             }
         )
 
@@ -122,6 +126,11 @@ def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
         stage: {"count": spent.count, "seconds": spent.seconds, "waiting": waiting.get(stage, 0)}
         for stage, spent in pipeline.stages.items()
     }
+
+
+def _proximity(filming: Filming) -> dict[str, object]:
+    status = filming.status
+    return {"degraded": status.degraded, **asdict(status)}
 
 
 def _recorder_figures(status: RecorderStatus) -> dict[str, object]:

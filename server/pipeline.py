@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from marketcam.engine import SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
+    from marketcam.server.filming import Filming
 
 __all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
 
@@ -71,7 +72,10 @@ class Pipeline:
     """
 
     def __init__(
-        self, camera: SlidingWindowCamera, outputs: Outputs, options: PipelineOptions
+        self,
+        camera: SlidingWindowCamera | Filming,
+        outputs: Outputs,
+        options: PipelineOptions,
     ) -> None:
         self.running = False
         self.ticks = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -15,12 +15,16 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from marketcam.engine.kernel_cache import kernel_files
+from marketcam.server.filming import Rule
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from prometheus_client import Metric as Family
 
     from marketcam.io.store import RecorderStatus
+    from marketcam.server.filming import Filming
     from marketcam.server.handover import Handover
     from marketcam.server.hub import Hub
     from marketcam.server.lag import LagProbe
@@ -66,7 +70,9 @@ class _RigCollector(Collector):
     def collect(self) -> Iterator[Family]:
         rig = self._rig
         yield self._info
+        yield _counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
         yield from _of_pipeline(rig.pipeline)
+        yield from _of_filming(rig.filming)
         yield from _of_loop(rig.lag)
         yield from _of_handover(rig.handover)
         yield from _of_hub(rig.hub)
@@ -104,6 +110,28 @@ def _of_loop(probe: LagProbe) -> Iterator[Family]:
         probe.lags.sum,
     )
     yield _gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
+
+
+def _of_filming(filming: Filming) -> Iterator[Family]:
+    status = filming.status
+    yield _gauge(
+        "degraded",
+        "Whether the agents have outgrown the pair budget, so that frames wait or are of another "
+        "rule.",
+        status.degraded,
+    )
+    rule = GaugeMetricFamily(
+        "marketcam_proximity_rule", "1 for the proximity rule of the frames.", labels=["rule"]
+    )
+    for name in get_args(Rule):
+        rule.add_metric([name], name == status.rule)
+    yield rule
+    yield _counter("pair_budget_outgrown", "Times that the agents outgrew it.", filming.outgrown)
+    yield _counter(
+        "waited_ticks",
+        "Ticks taken in that were not filmed, since their agents did not fit the pair budget.",
+        filming.waited_ticks,
+    )
 
 
 def _of_handover(handover: Handover) -> Iterator[Family]:

@@ -7,9 +7,9 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from marketcam.engine import SlidingWindowCamera, warm_up
-from marketcam.io import encode_frame
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.compiling import compile_kernels
+from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
 from marketcam.server.lag import LagProbe
@@ -42,6 +42,7 @@ class Rig:
         recorder: writes the segments.
         hub: serves the viewers.
         handover: carries messages from the engine's thread to the hub's.
+        filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
         lag: how late the event loop is.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
@@ -60,10 +61,10 @@ class Rig:
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
         outputs = Outputs(self.recorder.write, self.handover.put, lambda: self.hub.wanted)
-        camera = SlidingWindowCamera(**settings.camera_arguments())
+        self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if settings.source == "market":
-            camera.check_room(settings.agents)
-        self.pipeline = Pipeline(camera, outputs, _pipeline_options(settings))
+            self.filming.check_room(settings.agents)
+        self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
         self.lag = LagProbe()
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
@@ -82,8 +83,7 @@ class Rig:
             undo.callback(source.close)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
-            log.info("warming_up", note="kernels are compiled, once: a minute the first time")
-            await asyncio.to_thread(_warm_up)
+            await asyncio.to_thread(compile_kernels)
             self.handover.open(asyncio.get_running_loop())
             self.started_at = time.time()
             self.pipeline.start(source, on_fatal)
@@ -111,10 +111,6 @@ class Rig:
 
 def _log_event(level: Level, event: str, /, **fields: object) -> None:
     getattr(recorder_log, level)(event, **fields)
-
-
-def _warm_up() -> None:
-    encode_frame(warm_up())
 
 
 def _recorder_options(settings: Settings) -> RecorderOptions:

@@ -136,6 +136,9 @@ class Settings(BaseSettings):
         "from one metric to the next", unit="ticks", ge=1, le=_COUNT)
     pair_budget_bytes: int = _setting(2048 * _MIB, "IG_CAM_PAIR_BUDGET_BYTES", "camera",
         "memory for the pair counts of proximity 'pairs'", unit="bytes", ge=_TILE_BYTES, le=_COUNT)
+    pair_budget_action: Literal["stop", "neighbors", "wait"] = _setting(
+        "stop", "IG_CAM_PAIR_BUDGET_ACTION", "camera",
+        "at agents beyond that memory: end the run, change the rule, or wait without frames")
 
     store_dir: _Path = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
         "store root: frames/, metrics/ and ticks/ lie in it", form="a path", placeholder="PATH")

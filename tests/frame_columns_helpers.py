@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from marketcam.engine import Frame
 
 
+@cache
 def small_frame(agents: int = 6, W: int = 4) -> Frame:
     """A frame of the camera, with edges of both types and unknown experiences."""
     camera = SlidingWindowCamera(W=W, stride=1, eps_pct=0.05, burst_z=0.5, shock_z=0.5)

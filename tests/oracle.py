@@ -359,3 +359,8 @@ def dominant_side(buy: int, sell: int, none: int) -> str:
     if sell > 0 and sell >= buy and sell >= none:
         return "sell"
     return "none"
+
+
+def pairs_in_window(ticks: list[list[tuple[int, int]]], W: int) -> Counter[tuple[int, int]]:
+    """Count each unordered pair in the last W of some ticks' pairs; -1 makes none."""
+    return Counter((min(pair), max(pair)) for tick in ticks[-W:] for pair in tick if min(pair) >= 0)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 import zstandard
-from playwright.sync_api import sync_playwright
 
+from tests.browsers import chromium
 from tests.readme_blocks import the_block
 from tests.server_helpers import PATIENCE, server_process
 
@@ -27,18 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 OLDEST_SEGMENT = """async (url) => {
     const manifest = await fetch(`${url}/manifest/metrics`).then((answer) => answer.json());
     const segment = manifest.find((one) => one.start_t <= 0 && one.end_t >= 0);
@@ -51,18 +37,8 @@ TELL_THE_END = """stream.onclose = (event) => console.log(`closed ${event.code}`
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start the machine's own Chromium; nothing is downloaded."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        missing = f"no Chromium is installed, looked for {', '.join(NAMES)}"
-        if os.environ.get("MARKETCAM_REQUIRE_BROWSER"):
-            pytest.fail(f"{missing}, and MARKETCAM_REQUIRE_BROWSER is set")
-        pytest.skip(missing)
-    # Ended before the next module begins: while it runs, this thread is taken for a running loop.
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

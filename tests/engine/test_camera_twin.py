@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marketcam.engine import SlidingWindowCamera
-from marketcam.engine.proximity import PairTable
-from marketcam.engine.tiles import TILE
+from marketcam.engine.lanes import SIDE
 from marketcam.io import encode_frame
 from tests.comparing import compare, film, film_with_twin
 from tests.oracle import OracleCamera
@@ -146,18 +143,8 @@ def test_slots_grow_past_doublings_and_shrink_to_nothing_that_shows():
 def test_a_large_crowd():
     """More agents than fit into one tile of pairs."""
     arguments = {"W": 5, "stride": 3, "eps_pct": 0.01, "edge_cap": 4000}
-    raws = list(crowd(6, 9, agents=TILE + 50, lifetime=400))
+    raws = list(crowd(6, 9, agents=SIDE + 50, lifetime=400))
     assert film_with_twin(raws, **arguments) == 1
-
-
-@pytest.mark.parametrize("side", [1, 2, 5, 16])
-@pytest.mark.parametrize(("W", "stride"), [(9, 3), (9, 4), (4, 7), (20, 2)])
-def test_tiles_of_any_size(monkeypatch, side, W, stride):
-    """Small tiles make many of them, off the diagonal as well, out of few agents."""
-    monkeypatch.setattr("marketcam.engine.window.PairTable", partial(PairTable, side=side))
-    arguments = {"W": W, "stride": stride, "eps_pct": 0.004, "edge_cap": 40}
-    raws = crowd(side * W, 3 * W + 20, agents=25, lifetime=12)
-    assert film_with_twin(raws, **arguments) > 0
 
 
 @pytest.mark.parametrize("start", [-1, -3, -12, -25, -(10**9)])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -28,6 +30,8 @@ from tests.frame_strategies import frames
 from tests.raw_ticks import MAX_ID, crowd
 
 pytestmark = pytest.mark.kernel
+
+DOCS = Path(__file__).parents[2] / "docs" / "columns.md"
 
 
 def assert_same(back: Frame, frame: Frame) -> None:
@@ -299,3 +303,19 @@ def test_the_header_is_json_with_the_events():
     assert {name: header[name] for name in ("type", "t", "window", "events")} == {
         name: plain[name] for name in ("type", "t", "window", "events")
     }
+
+
+def test_the_reader_of_the_docs():
+    """The lines of docs/columns.md that read a message with numpy alone."""
+    frame = small_frame()
+    (lines,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    names: dict[str, object] = {"message": encode_frame_columns(frame)}
+    exec(lines, names)
+    read = names["frame"]
+    for name in frame.nodes.__slots__:
+        np.testing.assert_array_equal(read["nodes"][name], getattr(frame.nodes, name))
+    np.testing.assert_array_equal(read["edges"]["w"], frame.edges.w)
+    np.testing.assert_array_equal(names["source"], frame.edges.src)
+    assert names["mean"] == dict(
+        zip(frame.nodes.agent_id, frame.nodes.quote_price_mean, strict=True)
+    )

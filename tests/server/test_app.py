@@ -84,7 +84,7 @@ def test_a_limit_is_told_when_it_is_made(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(*_: object, **__: object) -> None:
         raise LimitError("W must be less")
 
-    monkeypatch.setattr("marketcam.server.rig.SlidingWindowCamera", refuse)
+    monkeypatch.setattr("marketcam.server.filming.SlidingWindowCamera", refuse)
     with pytest.raises(LimitError):
         create_app(Settings(store_dir=tmp_path))
 
@@ -108,7 +108,7 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_fault_at_the_start_is_one_line_with_the_traceback_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("marketcam.server.rig.warm_up", lambda: 1 / 0)
+    monkeypatch.setattr("marketcam.server.rig.compile_kernels", lambda: 1 / 0)
     app = create_app(Settings(store_dir=tmp_path))
     assert live(app) == failed("unexpected ZeroDivisionError, see the log")
     assert "start_failed" in caplog.text
@@ -138,7 +138,7 @@ def test_stopping_while_starting_stops_when_it_has_started(
         assert may_go_on.wait(PATIENCE)
 
     async def scenario() -> None:
-        monkeypatch.setattr("marketcam.server.rig._warm_up", compile_slowly)
+        monkeypatch.setattr("marketcam.server.rig.compile_kernels", compile_slowly)
         app = create_app(Settings(store_dir=tmp_path))
         starting = asyncio.create_task(app.rig.start(lambda: None))
         await asyncio.to_thread(compiling.wait, PATIENCE)

@@ -52,6 +52,18 @@ def help_of(capsys, *command):
     return out
 
 
+@pytest.mark.parametrize("command", [["--help"], ["serve", "--help"], ["ls"], ["cat"], ["tail"]])
+def test_only_the_camera_loads_the_compiler(command, tmp_path):
+    (tmp_path / "frames").mkdir()
+    arguments = {"ls": [str(tmp_path)], "cat": [str(tmp_path), "frames"], "tail": ["--help"]}
+    program = (
+        "import sys; from contextlib import suppress; from marketcam.server.cli import main\n"
+        f"with suppress(SystemExit): main({command + arguments.get(command[0], [])!r})\n"
+        "assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_help_lists_the_commands(capsys):
     text = help_of(capsys)
     for name, summary in COMMANDS.items():

@@ -1,0 +1,48 @@
+"""Figures as they are published: rounded to 6 decimals, within the doubles."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from marketcam.engine.jit import kernel
+
+__all__ = ["bounded", "round6"]
+
+_GREATEST: Final = 1.7976931348623157e308
+_EXACT_FROM: Final = 2.0**33
+"""Doubles this large lie further apart than 1e-6: rounding to 6 decimals returns them as is."""
+
+
+@kernel
+def round6(x: float) -> float:
+    """Round to 6 decimals as Python's ``round(x, 6)`` does, with -0.0 turned into 0.0.
+
+    The product with 1e6 is taken without error, as a sum of two doubles (Dekker, "A
+    floating-point technique for extending the available precision", 1971), so that ties and
+    near-ties fall as they do in exact decimal arithmetic.
+    """
+    if not abs(x) < _EXACT_FROM:
+        return x
+    product = x * 1e6
+    split = x * 134217729.0
+    high = split - (split - x)
+    error = (high * 1e6 - product) + (x - high) * 1e6
+    nearest = np.rint(product)
+    rest = product - nearest
+    odd = nearest % 2.0 != 0.0
+    if (rest == 0.5 and error > 0.0) or (rest == 0.0 and error == 0.5 and odd):
+        nearest += 1.0
+    elif (rest == -0.5 and error < 0.0) or (rest == 0.0 and error == -0.5 and odd):
+        nearest -= 1.0
+    return float(nearest / 1e6 + 0.0)
+
+
+@kernel
+def bounded(x: float) -> float:
+    """Return the largest double in place of what has left the doubles: JSON has no infinity."""
+    if math.isnan(x):
+        return _GREATEST
+    return min(max(x, -_GREATEST), _GREATEST)
