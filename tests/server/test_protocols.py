@@ -170,6 +170,8 @@ def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: 
         assert reader.read(2)[0] == TEXT  # it has begun, and is not final
         stopping = threading.Thread(target=server.listening.stop)
         stopping.start()
+        while not all(client.closing for client in server.rig.hub._clients):
+            pass  # nothing is read before, or all of the message might be out
         rest = reader.read()
         stopping.join()
     assert b'"events"' not in rest  # nor has it been finished
@@ -187,7 +189,9 @@ def test_a_viewer_that_is_late_gets_the_latest_large_frame(tmp_path: Path) -> No
     frames = [message["t"] for message in messages if message["type"] == "frame"]
     gaps = [message for message in messages if message["type"] == "gap"]
     assert len(frames) < 30
-    assert {(gap["kind"], gap["reason"]) for gap in gaps} == {("frame", "slow")}
+    assert {gap["kind"] for gap in gaps} == {"frame"}
+    # Before the buffers on its way are full it is the server that has not come to it yet.
+    assert {"slow"} <= {gap["reason"] for gap in gaps} <= {"slow", "busy"}
     missed = [t for gap in gaps for t in range(gap["from_t"], gap["to_t"] + 1)]
     assert sorted(frames + missed) == list(range(1, 31))
 

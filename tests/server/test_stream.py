@@ -411,7 +411,8 @@ def test_a_slow_client_is_told_what_it_missed(tmp_path: Path) -> None:
     assert_complete(messages, "frame", list(range(2, 401, 2)))
     gaps = [message for message in messages if message["type"] == "gap"]
     assert {gap["kind"] for gap in gaps} == {"metric", "frame"}
-    assert {gap["reason"] for gap in gaps} == {"slow"}
+    # Before the buffers on its way are full it is the server that has not come to it yet.
+    assert {"slow"} <= {gap["reason"] for gap in gaps} <= {"slow", "busy"}
     order = [(message["t"], message["type"]) for message in messages if "t" in message]
     assert order == sorted(order, key=lambda key: (key[0], key[1] == "frame"))
 
