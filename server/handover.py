@@ -1,4 +1,4 @@
-"""From the engine's thread to the event loop, without ever making the engine wait."""
+"""From the threads of the pipeline to the event loop, without ever making them wait."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDOVER_LIMITS", "Handover"]
 
-HANDOVER_LIMITS: Final = LaneLimits(lane_bytes=32 * 2**20, metrics=1024, frames=8)
+HANDOVER_LIMITS: Final = LaneLimits(lane_bytes=32 * 2**20, messages=4096)
 """What may wait for the event loop. Reached only when the loop is behind by that much, or when
 the source goes as fast as it can; then the older messages go, declared as ``"busy"``."""
+
+_BATCH: Final = 64
+"""Messages handed over at a time. Each costs the loop some µs a client; between two batches it
+sees to other things."""
+
+_REST_SECONDS: Final = 0.001
+"""Least time from one hand-over to the next. Waking the loop for each message of a flood would
+cost the engine more than making it: the two then take the interpreter lock from each other."""
 
 
 class Handover:
@@ -27,8 +35,7 @@ class Handover:
 
     Attributes:
         batches: batches handed over so far.
-        lag_seconds: total time these took from the wake-up to being picked up.
-        last_lag_seconds: the same for the last batch.
+        lag_seconds: total time the first message of each had waited.
         dropped: messages that had to go, by kind.
     """
 
@@ -38,13 +45,18 @@ class Handover:
         """Call `deliver` on the loop with each batch, in the order of the ticks."""
         self.batches = 0
         self.lag_seconds = 0.0
-        self.last_lag_seconds = 0.0
         self.dropped = {"metric": 0, "frame": 0}
         self._deliver = deliver
         self._lanes = Lanes(limits, "busy")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken_at: float | None = None
+        self._waiting_since: float | None = None
+        self._is_coming = False  # the loop, of itself or woken
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for the loop."""
+        return len(self._lanes)
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand over to this loop from now on; what was put before went nowhere."""
@@ -57,16 +69,27 @@ class Handover:
             if self._loop is None:
                 return
             self.dropped[message.kind] += self._lanes.push(Entry(None, message))
-            if self._woken_at is None:
-                self._woken_at = time.perf_counter()
+            if self._waiting_since is None:
+                self._waiting_since = time.perf_counter()
+            if not self._is_coming:
+                self._is_coming = True
                 self._loop.call_soon_threadsafe(self._hand_over)
 
     def _hand_over(self) -> None:
+        """Hand over what waits, and come again after a rest, until nothing has come meanwhile."""
         with self._lock:
-            batch = self._lanes.drain()
-            if self._woken_at is not None:
-                self.last_lag_seconds = time.perf_counter() - self._woken_at
-                self.lag_seconds += self.last_lag_seconds
+            assert self._loop is not None  # noqa: S101 - it is what runs this
+            batch = self._lanes.drain(_BATCH)
+            there_is_more = bool(self._lanes)
+            self._is_coming = bool(batch)
+            now = time.perf_counter()
+            if self._waiting_since is not None:
+                self.lag_seconds += now - self._waiting_since
                 self.batches += 1
-            self._woken_at = None
-        self._deliver(batch)
+            self._waiting_since = now if there_is_more else None
+        if there_is_more:
+            self._loop.call_soon(self._hand_over)
+        elif batch:
+            self._loop.call_later(_REST_SECONDS, self._hand_over)
+        if batch:
+            self._deliver(batch)

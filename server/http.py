@@ -16,12 +16,14 @@ from marketcam.server.answers import NOT_CACHED, JsonResponse
 from marketcam.server.compiling import kernel_figures
 from marketcam.server.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.segments_http import SegmentFiles
+from marketcam.server.viewer_http import ViewerFiles
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from marketcam.io.store import RecorderStatus
     from marketcam.server.filming import Filming
+    from marketcam.server.pipeline import Pipeline
     from marketcam.server.rig import Rig
 
 __all__ = ["API_VERSION", "HttpApi"]
@@ -47,6 +49,7 @@ class HttpApi:
             Route("/metrics", self.metrics),
             Route("/manifest/{kind}", self.manifest),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
+            Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
         ]
 
@@ -58,6 +61,7 @@ class HttpApi:
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
             "websocket": "/ws/stream",
             "metrics": "/metrics",
+            "columns_decoder": "/viewer/columns.js",
         }
         return JsonResponse(
             {
@@ -86,6 +90,8 @@ class HttpApi:
                 "error": pipeline.error,
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
+                "stages": _stage_figures(pipeline),
+                "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
                 "clients": len(rig.hub),
                 "proximity": _proximity(rig.filming),
                 "kernels": kernel_figures(),
@@ -112,6 +118,14 @@ class HttpApi:
         """Tell those who ask for the stream over plain HTTP."""
         headers = {"upgrade": "websocket", "connection": "upgrade"}
         raise HTTPException(426, "this is a websocket", headers)
+
+
+def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
+    waiting = pipeline.waiting
+    return {
+        stage: {"count": spent.count, "seconds": spent.seconds, "waiting": waiting.get(stage, 0)}
+        for stage, spent in pipeline.stages.items()
+    }
 
 
 def _proximity(filming: Filming) -> dict[str, object]:

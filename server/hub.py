@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,15 +22,17 @@ from marketcam.server.messages import Entry, heartbeat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from marketcam.server.messages import Body, Encoding
+
 __all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Client", "Closing", "Hub", "HubOptions"]
 
 GOING_AWAY: Final = 1001
 TRY_AGAIN_LATER: Final = 1013
 
-_CLIENT_METRICS: Final = 2**16
-_CLIENT_FRAMES: Final = 4
-"""Frames that may wait for one client: a hiccup of either side costs none, and whoever is
-further behind goes on with the latest."""
+_CLIENT_MESSAGES: Final = 2**16
+_FRAME_SECONDS: Final = 2.0
+"""How old a frame may become while it waits for a client: a hiccup of either side costs none, and
+whoever is further behind goes on with the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class HubOptions:
     @property
     def client_limits(self) -> LaneLimits:
         """What may wait for one client, half of the bytes for each kind."""
-        return LaneLimits(self.client_queue_bytes // 2, _CLIENT_METRICS, _CLIENT_FRAMES)
+        return LaneLimits(self.client_queue_bytes // 2, _CLIENT_MESSAGES, _FRAME_SECONDS)
 
 
 class Closing(NamedTuple):
@@ -67,21 +69,28 @@ class Client:
     """What one viewer is still to be sent.
 
     Attributes:
+        encoding: how it wants its frames.
         closing: how its connection is to end, None while it is to go on.
         closed: set together with `closing`.
+        is_held_up: says whether it is its connection that holds it up, and not the server, which
+            may have more to write to everyone than it can. So long as nobody knows better, it is.
         sent: messages taken, by kind.
         dropped: messages missed, by kind.
     """
 
-    def __init__(self, greeting: Iterable[Entry], limits: LaneLimits, now: float) -> None:
+    def __init__(
+        self, greeting: Iterable[Entry], limits: LaneLimits, now: float, encoding: Encoding
+    ) -> None:
+        self.encoding: Final[Encoding] = encoding
         self.closing: Closing | None = None
         self.closed = asyncio.Event()
+        self.is_held_up: Callable[[], bool] = lambda: True
         self.sent = {"metric": 0, "frame": 0}
         self.dropped = {"metric": 0, "frame": 0}
         self._greeting = deque(greeting)
-        self._lanes = Lanes(limits, "slow")
+        self._lanes = Lanes(limits, "slow", encoding)
         self._position = now
-        self._silence: str | None = None
+        self._silence: Body | None = None
         self._something = asyncio.Event()
 
     @property
@@ -91,7 +100,7 @@ class Client:
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes of text in its lanes."""
+        """Bytes in its lanes."""
         return self._lanes.bytes
 
     def offer(self, entry: Entry) -> None:
@@ -99,6 +108,7 @@ class Client:
         message = entry.message
         if not self.waiting:
             self._position = message.at
+        self._lanes.reason = "slow" if self.is_held_up() else "busy"
         self.dropped[message.kind] += self._lanes.push(entry)
 
     def behind(self, now: float) -> float:
@@ -109,8 +119,8 @@ class Client:
         """
         return now - self._position if self.waiting else 0.0
 
-    def take(self) -> tuple[str, ...]:
-        """Take the texts that are to be sent next: a message, after the gap before it if any.
+    def take(self) -> tuple[Body, ...]:
+        """Take what is to be sent next: a message, after the gap before it if any.
 
         Empty when there is nothing to send. What is taken counts as sent.
         """
@@ -119,13 +129,14 @@ class Client:
         elif self._lanes:
             entry = self._lanes.pop()
         else:
-            text, self._silence = self._silence, None
-            return () if text is None else (text,)
+            silence, self._silence = self._silence, None
+            return () if silence is None else (silence,)
         self._silence = None
         self._position = max(self._position, entry.message.at)
         gap, message = entry
         self.sent[message.kind] += 1
-        return (message.text,) if gap is None else (gap.text, message.text)
+        body = message.body(self.encoding)
+        return (body,) if gap is None else (gap.body, body)
 
     def break_silence(self, t: int | None) -> None:
         """Send a heartbeat, unless there is something else to send; `t` is the last tick."""
@@ -154,6 +165,7 @@ class Hub:
     Attributes:
         options: the limits.
         passed: messages that came in, by kind.
+        wanted: the encodings of the clients there are; may be read from any thread.
         sent_away: clients that were closed for being too slow.
     """
 
@@ -161,6 +173,8 @@ class Hub:
         """Start without clients; `clock` gives seconds, to tell who is behind."""
         self.options = options
         self.passed = {"metric": 0, "frame": 0}
+        self.wanted: frozenset[Encoding] = frozenset()
+        self._wanted_by: Counter[Encoding] = Counter()
         self.sent_away = 0
         self._clock = clock
         self._clients: set[Client] = set()
@@ -202,12 +216,13 @@ class Hub:
             self._judge(client, now)
             client.wake()
 
-    def join(self) -> Client:
+    def join(self, encoding: Encoding = "json") -> Client:
         """Add a client; it is sent what is kept, then all that is published from now on.
 
         When there is no place, or the hub is closed, the client it returns is closed already.
         """
-        client = Client(self._greeting(), self.options.client_limits, self._clock())
+        limits = self.options.client_limits
+        client = Client(self._greeting(), limits, self._clock(), encoding)
         if self._closing is not None:
             client.close(*self._closing)
         elif len(self._clients) >= self.options.max_clients:
@@ -215,12 +230,14 @@ class Hub:
                 TRY_AGAIN_LATER, f"too many clients, the limit is {self.options.max_clients}"
             )
         self._clients.add(client)
+        self._count(encoding, 1)
         self._empty.clear()
         return client
 
     def leave(self, client: Client) -> None:
         """Forget a client whose connection has ended."""
         self._clients.remove(client)
+        self._count(client.encoding, -1)
         self._sent = _sums(self._sent, [client.sent])
         self._dropped = _sums(self._dropped, [client.dropped])
         if not self._clients:
@@ -232,6 +249,10 @@ class Hub:
         for client in self._clients:
             client.close(*self._closing)
         await self._empty.wait()
+
+    def _count(self, encoding: Encoding, change: int) -> None:
+        self._wanted_by[encoding] += change
+        self.wanted = frozenset(+self._wanted_by)
 
     def _remember(self, entry: Entry) -> None:
         self.passed[entry.message.kind] += 1

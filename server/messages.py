@@ -2,54 +2,180 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 
-__all__ = ["KINDS", "PONG", "Entry", "Gap", "Kind", "Message", "heartbeat"]
+from marketcam.io import encode_frame, encode_frame_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from marketcam.engine import Frame
+
+__all__ = [
+    "ENCODINGS",
+    "FRAGMENT_BYTES",
+    "KINDS",
+    "PONG",
+    "Body",
+    "Encoding",
+    "Entry",
+    "Gap",
+    "Kind",
+    "Message",
+    "Reason",
+    "heartbeat",
+]
 
 Kind: TypeAlias = Literal["metric", "frame"]
+Reason: TypeAlias = Literal["slow", "busy"]
+Encoding: TypeAlias = Literal["json", "columns"]
 
 KINDS: Final[tuple[Kind, ...]] = ("metric", "frame")
 """The kinds of message, in their order within a tick."""
 
-PONG: Final = '{"type":"pong"}'
+ENCODINGS: Final[Mapping[Encoding, Callable[[Frame], bytes]]] = {
+    "json": encode_frame,
+    "columns": encode_frame_columns,
+}
+"""How a frame can be sent; the default first. All else is JSON under every encoding."""
+
+FRAGMENT_BYTES: Final = 2**16 - 4
+"""Payload of a WebSocket frame at most; what is larger goes as several, which every receiver
+joins. With its header, such a piece is 64 KB: a write of 16 to 45 µs over loopback, between which
+others have their turn, and pings and the close frame find their place."""
 
 
-def heartbeat(t: int | None) -> str:
+class Body:
+    """A message in one encoding: made once, framed once, and shared by all who are sent it.
+
+    Attributes:
+        is_text: whether it is text, UTF-8, or else binary.
+    """
+
+    __slots__ = ("_data", "_make", "_making", "_pieces", "_text", "is_text")
+
+    def __init__(self, data: bytes | Callable[[], bytes], *, is_text: bool = True) -> None:
+        """Hold the bytes, or what makes them when they are first wanted."""
+        self.is_text = is_text
+        self._data = data if isinstance(data, bytes) else None
+        self._make = None if isinstance(data, bytes) else data
+        self._making = threading.Lock()
+        self._pieces: tuple[bytes, ...] | None = None
+        self._text: str | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be sent without work that would hold the event loop."""
+        data = self._data
+        return data is not None and (len(data) <= FRAGMENT_BYTES or self._pieces is not None)
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes; None before it is made."""
+        return None if self._data is None else len(self._data)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes, made on first use, by one thread while others wait."""
+        if self._data is None:
+            with self._making:
+                if self._make is not None:
+                    self._data, self._make = self._make(), None
+        assert self._data is not None  # noqa: S101 - what was there to make it has made it
+        return self._data
+
+    @property
+    def text(self) -> str:
+        """The bytes as ASGI wants text, decoded on first use."""
+        if self._text is None:
+            self._text = self.data.decode()
+        return self._text
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The bytes as a server sends them: WebSocket frames, unmasked, in order."""
+        if self._pieces is None:
+            self._pieces = _fragments(self.data, Opcode.TEXT if self.is_text else Opcode.BINARY)
+        return self._pieces
+
+    def prepare(self) -> None:
+        """Do all the work now, in whatever thread this is called, so that it is ready."""
+        _ = self.pieces
+
+
+def _fragments(data: bytes, opcode: Opcode) -> tuple[bytes, ...]:
+    starts = range(0, len(data), FRAGMENT_BYTES) or range(1)
+    return tuple(
+        WebSocketFrame(
+            Opcode.CONT if start else opcode,
+            data[start : start + FRAGMENT_BYTES],
+            fin=start + FRAGMENT_BYTES >= len(data),
+        ).serialize(mask=False)
+        for start in starts
+    )
+
+
+def heartbeat(t: int | None) -> Body:
     """Return the message for a silence; `t` is the last tick taken in, if any."""
-    return orjson.dumps({"type": "heartbeat", "t": t}).decode()
+    return Body(orjson.dumps({"type": "heartbeat", "t": t}))
 
 
-@dataclass(slots=True, eq=False)
+PONG: Final = Body(b'{"type":"pong"}')
+
+
 class Message:
-    """One metric or frame, encoded once and shared by all who are sent it.
+    """One metric or frame, on its way to all who are sent it.
 
     Attributes:
         kind: which of the two.
         t: its tick.
-        data: its JSON text, UTF-8; the recorder writes the same object.
         at: when it reached the hub, on the event loop's clock, in seconds.
     """
 
-    kind: Kind
-    t: int
-    data: bytes
-    at: float = 0.0
-    _text: str | None = field(default=None, init=False, repr=False)
+    __slots__ = ("_bodies", "at", "kind", "t")
 
-    @property
-    def size(self) -> int:
-        """Bytes of its text."""
-        return len(self.data)
+    def __init__(self, kind: Kind, t: int, bodies: Mapping[Encoding, Body]) -> None:
+        """Take the encodings there are; under any other, it is sent as JSON."""
+        self.kind: Final[Kind] = kind
+        self.t = t
+        self.at = 0.0
+        self._bodies = bodies
 
-    @property
-    def text(self) -> str:
-        """Its text as ASGI wants it, decoded on first use and then kept for the next client."""
-        if self._text is None:
-            self._text = self.data.decode()
-        return self._text
+    @classmethod
+    def of_text(cls, kind: Kind, t: int, text: bytes) -> Message:
+        """Return a message that is JSON under every encoding."""
+        return cls(kind, t, {"json": Body(text)})
+
+    @classmethod
+    def of_frame(cls, frame: Frame) -> Message:
+        """Return the message of a frame, which is encoded when an encoding is first wanted.
+
+        It keeps the frame: whoever joins later may want another encoding of it.
+        """
+        bodies = {
+            name: Body(partial(encode, frame), is_text=name == "json")
+            for name, encode in ENCODINGS.items()
+        }
+        return cls("frame", frame.t, bodies)
+
+    def body(self, encoding: Encoding = "json") -> Body:
+        """Return it in an encoding."""
+        return self._bodies.get(encoding) or self._bodies["json"]
+
+    def size(self, encoding: Encoding = "json") -> int:
+        """Return the bytes it is sent as; of an encoding not made yet, those of the JSON text.
+
+        The columns are the smaller ones.
+        """
+        size = self.body(encoding).size
+        return len(self._bodies["json"].data) if size is None else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +193,10 @@ class Gap:
     kind: Kind
     from_t: int
     to_t: int
-    reason: Literal["slow", "busy"]
+    reason: Reason
 
     @property
-    def text(self) -> str:
+    def body(self) -> Body:
         """The message that declares it."""
         fields = {
             "type": "gap",
@@ -79,7 +205,7 @@ class Gap:
             "to_t": self.to_t,
             "reason": self.reason,
         }
-        return orjson.dumps(fields).decode()
+        return Body(orjson.dumps(fields))
 
 
 class Entry(NamedTuple):

@@ -1,27 +1,32 @@
-"""The engine's thread: ticks from a source through the camera, out to the recorder and the hub.
+"""The engine's thread, and the stages before and after it.
 
 ::
 
-    source ── pacing ── camera.ingest_tick ─┬─ metric ─┐
-                                            ├─ frame ──┼─ encoded once ─┬─ recorder
-                                            └─ tick ───┘                └─ hub (not ticks)
+    source ─┬─ pacing ── camera.ingest_tick ─┬─ metric ─┬─┬─ encoded ─┬─ recorder
+            │                                ├─ frame ──┤ │           └─ hub (not ticks)
+      (`reading`)                            └─ tick ───┘ (`encoding`)
 
-Who may make it wait: the pacing, the source, and the recorder while its queue is full, since a
-recording without holes goes before pace. The hub never does.
+Where ticks or frames are large, the source and the encoding have threads of their own, so that
+the three overlap; where they are small, all is done in the engine's thread, since handing over
+would cost more than it gains.
+
+Who may make the engine wait: the pacing, the source, and the encoding while its queue is full,
+which in turn waits for the recorder while that one's queue is full, since a recording without
+holes goes before pace. The hub never does.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from marketcam.engine import MarketCameraError, Metric, TickError
-from marketcam.io import encode_frame, encode_metric, encode_tick
+from marketcam.server.encoding import EncodingStage, Outputs, Times
 from marketcam.server.logs import get_logger
-from marketcam.server.messages import Message
 from marketcam.server.pacing import Pacer
+from marketcam.server.reading import Reader
+from marketcam.server.stages import STAGES, Stage, StageTime, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +34,8 @@ if TYPE_CHECKING:
     from marketcam.engine import SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
     from marketcam.server.filming import Filming
-    from marketcam.server.messages import Kind
 
 __all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
-
-Stage = Literal["ingest", "frame", "encode", "record"]
-
-STAGES: Final[tuple[Stage, ...]] = ("ingest", "frame", "encode", "record")
-"""What a tick passes through, each timed: the window, the frame, JSON, the recorder's queue."""
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 log = get_logger(__name__)
 
@@ -61,35 +57,13 @@ class PipelineOptions:
     record_ticks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where what the pipeline makes goes. All are called in the engine's thread.
-
-    Attributes:
-        record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
-            wait until there is room for it.
-        publish: takes a message for the viewers; must not wait.
-    """
-
-    record: Callable[[str, bytes, int], None]
-    publish: Callable[[Message], None]
-
-
-@dataclass(slots=True)
-class StageTime:
-    """How often a stage was passed, and for how long in all."""
-
-    count: int = 0
-    seconds: float = 0.0
-
-
 class Pipeline:
     """Runs the camera on a source, in a thread of its own, once.
 
-    Attributes, written by that thread alone and safe to read from any other:
-        running: whether ticks are being taken in; false once the source has ended.
+    Attributes, safe to read from any thread:
+        running: whether ticks are being taken in; false once the source has ended and all that
+            was made of it is handed out.
         ticks: ticks taken in.
-        refused: ticks refused.
         last_t: number of the last tick taken in, None before the first.
         error: why the run has failed; None while it has not.
         fatal: whether it failed at its ticks (refused, or not to be had), which ends the process;
@@ -105,18 +79,31 @@ class Pipeline:
     ) -> None:
         self.running = False
         self.ticks = 0
-        self.refused = 0
         self.last_t: int | None = None
         self.error: str | None = None
         self.fatal = False
         self.stages = {stage: StageTime() for stage in STAGES}
         self._camera = camera
-        self._outputs = outputs
         self._options = options
         self._pacer = Pacer(options.tick_rate)
+        times = Times(self.stages["encode"], self.stages["record"])
+        self._encoding = EncodingStage(outputs, times, self._interrupt)
+        self._reader: Reader | None = None
         self._thread: threading.Thread | None = None
+        self._refused_ticks = 0
+        self._skipped_lines = 0  # counted by the thread that reads the source
         self._said_no_state = False
-        self._source: Source | None = None
+
+    @property
+    def refused(self) -> int:
+        """Ticks refused, and lines that hold none."""
+        return self._refused_ticks + self._skipped_lines
+
+    @property
+    def waiting(self) -> dict[Stage, int]:
+        """What waits before the stages that have a queue: ticks read ahead, things to encode."""
+        ahead = 0 if self._reader is None else len(self._reader)
+        return {"ingest": ahead, "encode": len(self._encoding)}
 
     def start(self, source: Source, on_fatal: Callable[[], None]) -> None:
         """Begin to take in the ticks of `source`; it is closed when the run ends.
@@ -124,31 +111,36 @@ class Pipeline:
         `on_fatal` is called, in the engine's thread, after a run that failed at its ticks.
         """
         self.running = True
-        self._source = source
+        log.info("source_started", source=source.name)
+        self._reader = reader = Reader(source, self.stages["source"])
         self._thread = threading.Thread(
-            target=self._run, args=(source, on_fatal), name="engine", daemon=True
+            target=self._run, args=(reader, on_fatal), name="engine", daemon=True
         )
         self._thread.start()
 
     def stop(self) -> None:
         """End the run after the tick in hand, and wait for it. A tick taken in is not lost."""
-        self._pacer.stop()
-        if self._source is not None:
-            self._source.close()  # it may be waiting for a tick that never comes
+        self._interrupt()
         if self._thread is not None:
             self._thread.join()
 
     def skip_line(self, bad: BadLine) -> None:
         """Count and report a line of a tick file that holds no tick."""
-        self.refused += 1
+        self._skipped_lines += 1
         log.warning("line_skipped", source=bad.source, line=bad.number, error=str(bad.error))
 
-    def _run(self, source: Source, on_fatal: Callable[[], None]) -> None:
-        log.info("source_started", source=source.name)
+    def _interrupt(self) -> None:
+        """Have the engine's thread take in no further tick, whatever it waits for."""
+        self._pacer.stop()
+        if self._reader is not None:
+            self._reader.interrupt()
+
+    def _run(self, reader: Reader, on_fatal: Callable[[], None]) -> None:
         try:
-            self._film(source)
+            with self._encoding:
+                self._film(reader)
         except MarketCameraError as error:
-            self.error, self.fatal = _with_place(error, source), True
+            self.error, self.fatal = _with_place(error, reader.place), True
             log.error("run_failed", error=self.error, last_t=self.last_t)  # noqa: TRY400 - expected
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
@@ -157,63 +149,44 @@ class Pipeline:
             log.info("source_ended", ticks=self.ticks, refused=self.refused, last_t=self.last_t)
         finally:
             self.running = False
-            source.close()
+            reader.close()
             if self.fatal:
                 on_fatal()
 
-    def _film(self, source: Source) -> None:
-        ticks = iter(source)
-        while self._pacer.turn() and (tick := next(ticks, None)) is not None:
+    def _film(self, reader: Reader) -> None:
+        while self._pacer.turn() and (tick := reader.next()) is not None:
             try:
-                self._timed("ingest", self._camera.ingest_tick, tick)
+                timed(self.stages["ingest"], self._camera.ingest_tick, tick)
             except TickError as error:
-                self.refused += 1
+                self._refused_ticks += 1
                 if self._options.bad_tick == "fail":
                     raise
-                log.warning("tick_skipped", error=_with_place(error, source))
+                log.warning("tick_skipped", error=_with_place(error, reader.place))
             else:
                 self._develop(tick)
 
     def _develop(self, tick: Tick) -> None:
-        """Make and hand out all that a tick gives, the metric before the frame."""
+        """Make and hand on all that a tick gives, the metric before the frame."""
         t = tick.t
         self.ticks += 1
         self.last_t = t
         if self._options.record_ticks:
-            self._record("ticks", self._timed("encode", encode_tick, tick), t)
+            self._encoding.take(tick)
         if t % self._options.metric_downsample == 0:
             self._develop_metric(tick)
-        frame = self._timed("frame", self._camera.maybe_frame, t)
+        frame = timed(self.stages["frame"], self._camera.maybe_frame, t)
         if frame is not None:
-            self._hand_out("frames", "frame", self._timed("encode", encode_frame, frame), t)
+            self._encoding.take(frame)
 
     def _develop_metric(self, tick: Tick) -> None:
         metric = Metric.of(tick)
         if metric is not None:
-            self._hand_out(
-                "metrics", "metric", self._timed("encode", encode_metric, metric), tick.t
-            )
+            self._encoding.take(metric)
         elif not self._said_no_state:
             self._said_no_state = True
             log.warning("tick_without_state", t=tick.t, note="a tick without `s` makes no metric")
 
-    def _hand_out(self, folder: str, kind: Kind, text: bytes, t: int) -> None:
-        self._outputs.publish(Message(kind, t, text))
-        self._record(folder, text, t)
 
-    def _record(self, folder: str, line: bytes, t: int) -> None:
-        self._timed("record", self._outputs.record, folder, line, t)
-
-    def _timed(self, stage: Stage, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        began = time.perf_counter()
-        result = work(*args, **kwargs)
-        spent = self.stages[stage]
-        spent.count += 1
-        spent.seconds += time.perf_counter() - began
-        return result
-
-
-def _with_place(error: MarketCameraError, source: Source) -> str:
+def _with_place(error: MarketCameraError, place: str) -> str:
     """Say where a refused tick stands, such as its line; other errors say so themselves."""
-    in_tick = isinstance(error, TickError) and source.place
-    return f"{source.place}: {error}" if in_tick else str(error)
+    return f"{place}: {error}" if isinstance(error, TickError) and place else str(error)

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     SummaryMetricFamily,
 )
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from marketcam.server.filming import Filming
     from marketcam.server.handover import Handover
     from marketcam.server.hub import Hub
+    from marketcam.server.lag import LagProbe
     from marketcam.server.pipeline import Pipeline
     from marketcam.server.rig import Rig
 
@@ -71,6 +73,7 @@ class _RigCollector(Collector):
         yield _counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
         yield from _of_pipeline(rig.pipeline)
         yield from _of_filming(rig.filming)
+        yield from _of_loop(rig.lag)
         yield from _of_handover(rig.handover)
         yield from _of_hub(rig.hub)
         yield from _of_recorder(rig.recorder.status())
@@ -84,12 +87,29 @@ def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
         yield _gauge("last_tick", "Number of the last tick taken in.", pipeline.last_t)
     stages = SummaryMetricFamily(
         "marketcam_stage_seconds",
-        "Time in the stages of the engine's thread.",
+        "Time in the stages of the pipeline; they overlap where ticks or frames are large.",
         labels=["stage"],
     )
     for stage, spent in pipeline.stages.items():
         stages.add_metric([stage], spent.count, spent.seconds)
     yield stages
+    waiting = GaugeMetricFamily(
+        "marketcam_stage_waiting", "Ticks, metrics and frames before a stage.", labels=["stage"]
+    )
+    for stage, count in pipeline.waiting.items():
+        waiting.add_metric([stage], count)
+    yield waiting
+
+
+def _of_loop(probe: LagProbe) -> Iterator[Family]:
+    bounds = [*map(str, probe.lags.bounds), "+Inf"]
+    yield HistogramMetricFamily(
+        "marketcam_loop_lag_seconds",
+        "How late the event loop came to a timer of its own.",
+        list(zip(bounds, probe.lags.cumulative(), strict=True)),
+        probe.lags.sum,
+    )
+    yield _gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
 
 
 def _of_filming(filming: Filming) -> Iterator[Family]:
@@ -116,16 +136,12 @@ def _of_filming(filming: Filming) -> Iterator[Family]:
 
 def _of_handover(handover: Handover) -> Iterator[Family]:
     yield SummaryMetricFamily(
-        "marketcam_loop_lag_seconds",
+        "marketcam_handover_seconds",
         "How long batches of messages waited for the event loop.",
         handover.batches,
         handover.lag_seconds,
     )
-    yield _gauge(
-        "last_loop_lag_seconds",
-        "How long the last batch of messages waited for the event loop.",
-        handover.last_lag_seconds,
-    )
+    yield _gauge("handover_waiting", "Messages that wait for the event loop.", handover.waiting)
     yield _by_kind(
         "handover_dropped",
         "Messages that no client was sent, since the event loop was behind.",

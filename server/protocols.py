@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from marketcam.server.stream import CLOSE_SECONDS
+from marketcam.server.logs import get_logger
+from marketcam.server.stream import CLOSE_SECONDS, WIRE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from websockets.frames import Frame
@@ -27,6 +29,9 @@ REQUEST_SECONDS: Final = 10.0
 """How long a request may take to come in."""
 
 _COMING_IN: Final = (h11.IDLE, h11.SEND_BODY)
+_INVALID_TEXT: Final = 1007
+
+log = get_logger(__name__)
 
 
 class RequestProtocol(H11Protocol):
@@ -82,17 +87,47 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     Nothing that a peer sends makes the connection grow: while the peer does not read, only the
     answer to its last ping is kept, as RFC 6455, 5.5.3 allows, and empty fragments are not kept.
+
+    It is a `Wire`, which the endpoint finds in its scope: by ASGI each message would be decoded,
+    encoded, framed and copied for each connection, and go out in one piece. Pings, pongs and the
+    close frame are still the protocol's, and may come between the pieces of a message.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lost = asyncio.Event()
         self._late_pong = b""
+        self._on_change: Callable[[], None] | None = None
+        self.lacked_room = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be written."""
+        return not (self.close_sent or self.disconnected or self.transport.is_closing())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the transport's buffer takes more."""
+        return self.writable.is_set()
+
+    def write(self, piece: bytes) -> None:
+        """Write WebSocket frames as they are."""
+        self.transport.write(piece)
+
+    def watch(self, on_change: Callable[[], None] | None) -> None:
+        """Call back whenever there is room again, and when the connection has ended."""
+        self._on_change = on_change
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the connection is gone."""
         super().connection_lost(exc)
         self._lost.set()
+        self._tell_of_change()
+
+    def pause_writing(self) -> None:
+        """Learn that there is no room: the peer reads more slowly than is written."""
+        super().pause_writing()
+        self.lacked_room = True
 
     def resume_writing(self) -> None:
         """Go on writing: the peer reads again."""
@@ -100,6 +135,20 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         if self._late_pong and not self.transport.is_closing():
             self.transport.write(self._late_pong)
         self._late_pong = b""
+        self._tell_of_change()
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on; text that is not UTF-8 ends the connection, its own fault only."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError as error:
+                log.info("client_text_invalid", client=self.client, error=str(error))
+                self.frames = []
+                self.conn.send_close(_INVALID_TEXT)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         """Send the answers that are due, or keep the last one while the peer does not read."""
@@ -134,6 +183,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the application, and see to it that the connection ends after it."""
+        cast("dict[str, Any]", self.scope["extensions"])[WIRE] = self
         await super().run_asgi()
         await self._wait_until_lost()
         self.transport.abort()
@@ -152,6 +202,13 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             raise
         if message["type"] == "websocket.close":
             await self._wait_until_lost()
+        elif message["type"] == "websocket.http.response.body" and self.close_sent:
+            # Refused in all form; uvicorn would take it for a handshake that was forgotten.
+            self.handshake_complete = True
+
+    def _tell_of_change(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
 
     async def _wait_until_lost(self) -> None:
         try:

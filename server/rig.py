@@ -12,6 +12,7 @@ from marketcam.server.compiling import compile_kernels
 from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
+from marketcam.server.lag import LagProbe
 from marketcam.server.logs import get_logger
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.sources import open_source
@@ -43,6 +44,7 @@ class Rig:
         handover: carries messages from the engine's thread to the hub's.
         filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
+        lag: how late the event loop is.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
     """
@@ -58,11 +60,12 @@ class Rig:
         self.hub = Hub(_hub_options(settings))
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
-        outputs = Outputs(self.recorder.write, self.handover.put)
+        outputs = Outputs(self.recorder.write, self.handover.put, lambda: self.hub.wanted)
         self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if settings.source == "market":
             self.filming.check_room(settings.agents)
         self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
+        self.lag = LagProbe()
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
@@ -86,6 +89,8 @@ class Rig:
             self.pipeline.start(source, on_fatal)
             undo.push_async_callback(asyncio.to_thread, self.pipeline.stop)
             undo.push_async_callback(self._send_viewers_away)
+            self.lag.start()
+            undo.callback(self.lag.stop)
             self._undo = undo.pop_all()
 
     async def stop(self) -> None:

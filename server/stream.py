@@ -1,17 +1,23 @@
-"""The WebSocket endpoint: a hub's client on one side, an ASGI connection on the other.
+"""The WebSocket endpoint: a hub's client on one side, a connection on the other.
 
-`send` waits while the peer does not read (uvicorn pauses it when the transport's buffer is
-full), so a slow peer blocks its own task and nothing else.
+Messages go out in one of two ways. Under `StreamProtocol` the endpoint finds a `Wire` in its scope
+and writes ready-made pieces to it, in turns with all other connections. Under any other server it
+sends them by ASGI. Either way a peer that does not read blocks its own task and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import parse_qs
 
-from marketcam.server.messages import PONG
+from marketcam.server.answers import JsonResponse
+from marketcam.server.hub import TRY_AGAIN_LATER
+from marketcam.server.logs import get_logger
+from marketcam.server.messages import ENCODINGS, PONG
+from marketcam.server.writing import FairWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +25,13 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from marketcam.server.hub import Client, Hub
+    from marketcam.server.messages import Body, Encoding
+    from marketcam.server.writing import Wire
 
-__all__ = ["CLOSE_SECONDS", "MAX_CLIENT_MESSAGE", "Stream"]
+__all__ = ["CLOSE_SECONDS", "MAX_CLIENT_MESSAGE", "WIRE", "Stream"]
+
+WIRE: Final = "marketcam.wire"
+"""Name of the ASGI extension under which the server's protocol offers a `Wire`."""
 
 MAX_CLIENT_MESSAGE: Final = 4096
 """Bytes of a message from a client at most; a longer one ends its connection."""
@@ -28,7 +39,10 @@ MAX_CLIENT_MESSAGE: Final = 4096
 CLOSE_SECONDS: Final = 2.0
 """How long a client may take to be told that its connection ends, before it is cut."""
 
+_POLICY_VIOLATION: Final = 1008
 _TOO_LARGE: Final = 1009
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +53,63 @@ class Stream:
         hub: where the messages come from.
         heartbeat_seconds: a client that was sent nothing for so long is sent a heartbeat.
         last_t: gives the last tick taken in, or None.
+        writer: shares the loop's time for writing out.
     """
 
     hub: Hub
     heartbeat_seconds: float
     last_t: Callable[[], int | None]
+    writer: FairWriter = field(default_factory=FairWriter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection to its end."""
-        del scope
+        """Serve one connection to its end, or refuse it for what it asks for."""
+        wanted = _wanted_encoding(scope)
+        if wanted not in ENCODINGS:
+            names = " or ".join(ENCODINGS)
+            await _refuse(f"encoding must be {names}, got {wanted[:40]!r}", scope, receive, send)
+            return
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
-        client = self.hub.join()
+        client = self.hub.join(wanted)
         try:
-            await _Connection(self, client, receive, send).run()
+            await _Connection(self, client, scope, receive, send).run()
         finally:
             self.hub.leave(client)
+
+
+def _wanted_encoding(scope: Scope) -> Encoding:
+    """Return what the query asks for, unchecked; other options are not for us."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    return cast("Encoding", query.get("encoding", ["json"])[-1])
+
+
+async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a connection: before the handshake where the server can, else right after it."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await JsonResponse({"error": reason}, 400)(scope, receive, send)
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason})
 
 
 class _Connection:
     """One accepted connection. It ends when the peer goes, or when the client is closed."""
 
-    def __init__(self, stream: Stream, client: Client, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, stream: Stream, client: Client, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self._stream = stream
         self._client = client
+        self._address = scope.get("client")
+        self._wire: Wire | None = scope.get("extensions", {}).get(WIRE)
+        if (wire := self._wire) is not None:
+            client.is_held_up = lambda: wire.lacked_room
         self._receive = receive
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._spoke_at = self._loop.time()
+        self._speaking = asyncio.Lock()  # one message after the other, not piece by piece
 
     async def run(self) -> None:
         """Send and answer until one of the ends comes; then let nothing of it go on."""
@@ -91,10 +134,10 @@ class _Connection:
 
     async def _send_messages(self) -> None:
         while True:
-            texts = self._client.take()
-            for text in texts:
-                await self._say(text)
-            if not texts:
+            bodies = self._client.take()
+            for body in bodies:
+                await self._say(body)
+            if not bodies:
                 await self._client.wait()
 
     async def _answer(self) -> None:
@@ -117,11 +160,21 @@ class _Connection:
                 silence = 0.0
             await asyncio.sleep(limit - silence)
 
-    async def _say(self, text: str) -> None:
-        await self._send({"type": "websocket.send", "text": text})
+    async def _say(self, body: Body) -> None:
+        if not body.is_ready:
+            await asyncio.to_thread(body.prepare)
+        async with self._speaking:
+            if self._wire is not None:
+                await self._stream.writer.write(self._wire, body.pieces)
+            elif body.is_text:
+                await self._send({"type": "websocket.send", "text": body.text})
+            else:
+                await self._send({"type": "websocket.send", "bytes": body.data})
         self._spoke_at = self._loop.time()
 
     async def _close(self, code: int, reason: str) -> None:
+        if code == TRY_AGAIN_LATER:
+            log.warning("client_sent_away", client=self._address, reason=reason)
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})

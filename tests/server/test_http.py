@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from importlib import resources
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from marketcam.io.store import Recorder
 from marketcam.server import answers
+from marketcam.server.viewer_http import ViewerFiles
 from tests.server_helpers import fed_server, receive_until
 
 if TYPE_CHECKING:
@@ -52,8 +54,37 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "segment_ticks": "/segment/ticks/{name}",
             "websocket": "/ws/stream",
             "metrics": "/metrics",
+            "columns_decoder": "/viewer/columns.js",
         },
     }
+
+
+def test_the_decoder_for_browsers_is_served(tmp_path: Path) -> None:
+    packaged = resources.files("marketcam.server") / "viewer" / "columns.js"
+    with fed_server(tmp_path) as (server, _), server.http() as http:
+        answer = http.get("/viewer/columns.js", headers={"origin": "http://elsewhere"})
+        head = http.head("/viewer/columns.js")
+    assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.content == packaged.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "none.js", "../hub.py", "..%2Fhub.py", "%2e%2e%2fhub.py", "/etc/passwd", ".", "columns"],
+)
+def test_nothing_else_is_served_beside_it(tmp_path: Path, name: str) -> None:
+    with fed_server(tmp_path) as (server, _):
+        request = f"GET /viewer/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert server.ask_raw(request.encode()).startswith(b"HTTP/1.1 404 ")
+
+
+def test_only_what_a_browser_takes_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_bytes(b"a")
+    (tmp_path / "secret.py").write_bytes(b"b")
+    (tmp_path / "folder").mkdir()
+    assert set(ViewerFiles(tmp_path)._files) == {"a.js"}
 
 
 def test_health_of_a_running_camera(tmp_path: Path) -> None:
@@ -69,6 +100,16 @@ def test_health_of_a_running_camera(tmp_path: Path) -> None:
     assert health["recording"] is True
     assert health["recorder"]["written"]["metrics"]["lines"] == 6
     assert health["clients"] >= 0
+    assert {stage: figures["count"] for stage, figures in health["stages"].items()} == {
+        "source": 6,
+        "ingest": 6,
+        "frame": 6,
+        "encode": 7,
+        "record": 7,
+    }
+    assert all(figures["waiting"] == 0 for figures in health["stages"].values())
+    assert health["loop"]["waiting"] == 0
+    assert health["loop"]["lag"] >= 0
     assert health["error"] is None
 
 

@@ -6,8 +6,11 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from marketcam.engine import SlidingWindowCamera
+from marketcam.io import encode_frame, encode_frame_columns
 from marketcam.server.hub import GOING_AWAY, TRY_AGAIN_LATER, Client, Hub, HubOptions
-from marketcam.server.messages import Entry, Gap, Kind, Message
+from marketcam.server.messages import Body, Entry, Gap, Kind, Message
+from tests.server_helpers import state_tick
 
 OPTIONS = HubOptions(connect_metrics=3, client_queue_bytes=4096, client_slow_seconds=60.0)
 
@@ -22,7 +25,7 @@ class Clock:
 
 def entry(kind: Kind, t: int, gap: Gap | None = None, size: int = 0) -> Entry:
     text = orjson.dumps({"type": kind, "t": t, "fill": "x" * size})
-    return Entry(gap, Message(kind, t, text))
+    return Entry(gap, Message.of_text(kind, t, text))
 
 
 def metrics(first: int, last: int) -> list[Entry]:
@@ -30,10 +33,10 @@ def metrics(first: int, last: int) -> list[Entry]:
 
 
 def take_all(client: Client) -> list[tuple[str, int]]:
-    texts: list[str] = []
+    bodies: list[Body] = []
     while taken := client.take():
-        texts += taken
-    messages = [orjson.loads(text) for text in texts]
+        bodies += taken
+    messages = [orjson.loads(body.data) for body in bodies]
     return [(m["type"], m["from_t"] if m["type"] == "gap" else m["t"]) for m in messages]
 
 
@@ -56,7 +59,7 @@ def test_nothing_is_repeated_or_lost_between_greeting_and_live() -> None:
     hub = hub_with()
     hub.publish([*metrics(1, 4), entry("frame", 4)])
     client = hub.join()
-    assert client.take()[0] == entry("metric", 2).message.text
+    assert client.take()[0].data == entry("metric", 2).message.body().data
     hub.publish([*metrics(5, 6), entry("frame", 6)])
     assert take_all(client) == [
         ("metric", 3),
@@ -105,7 +108,7 @@ def test_a_client_that_does_not_take_misses_the_oldest_and_is_told() -> None:
         hub.publish([entry("metric", t, size=100)])
         assert take_all(quick) == [("metric", t)]
     assert slow.waiting_bytes <= OPTIONS.client_queue_bytes
-    gap = orjson.loads(slow.take()[0])
+    gap = orjson.loads(slow.take()[0].data)
     assert gap | {"to_t": 0} == {
         "type": "gap",
         "kind": "metric",
@@ -119,12 +122,75 @@ def test_a_client_that_does_not_take_misses_the_oldest_and_is_told() -> None:
     assert hub.dropped == {"metric": gap["to_t"], "frame": 0}
 
 
-def test_a_client_that_is_behind_gets_the_latest_frame() -> None:
+def test_a_burst_of_small_frames_reaches_everyone() -> None:
+    hub = hub_with(replace(OPTIONS, client_queue_bytes=2**20))
+    client = hub.join()
+    hub.publish([entry("frame", t) for t in range(1, 1001)])
+    assert take_all(client) == [("frame", t) for t in range(1, 1001)]
+
+
+def test_a_client_that_is_behind_by_bytes_gets_the_latest_frame() -> None:
     hub = hub_with()
     client = hub.join()
     for t in range(10, 60, 10):
-        hub.publish([entry("frame", t)])
+        hub.publish([entry("frame", t, size=1100)])
     assert take_all(client) == [("gap", 10), ("frame", 50)]
+
+
+def test_a_client_that_is_behind_by_time_gets_the_latest_frame() -> None:
+    clock = Clock()
+    hub = hub_with(clock=clock)
+    client = hub.join()
+    for t in range(1, 7):
+        hub.publish([entry("frame", t)])
+        clock.now += 0.5
+    # The first is 2.5 s old when the sixth comes; 2 s are allowed.
+    assert take_all(client) == [("gap", 1), ("frame", 6)]
+
+
+def test_a_gap_names_who_was_behind() -> None:
+    hub = hub_with()
+    held_up, kept_waiting = hub.join(), hub.join()
+    kept_waiting.is_held_up = lambda: False  # its connection would have taken more
+    for t in (1, 2):
+        hub.publish([entry("frame", t, size=4096)])
+    reasons = [orjson.loads(client.take()[0].data)["reason"] for client in (held_up, kept_waiting)]
+    assert reasons == ["slow", "busy"]
+
+
+def test_each_client_gets_its_encoding() -> None:
+    film = SlidingWindowCamera(W=1, stride=1)
+    film.ingest(state_tick(1))
+    frame = film.maybe_frame(1)
+    assert frame is not None
+    hub = hub_with()
+    plain, columns = hub.join(), hub.join("columns")
+    assert hub.wanted == {"json", "columns"}
+    hub.publish([*metrics(1, 1), Entry(None, Message.of_frame(frame))])
+    plain_texts = [body for _ in range(2) for body in plain.take()]
+    column_texts = [body for _ in range(2) for body in columns.take()]
+    assert [body.data for body in plain_texts] == [plain_texts[0].data, encode_frame(frame)]
+    assert column_texts[0] is plain_texts[0]
+    assert not column_texts[1].is_text
+    assert column_texts[1].data == encode_frame_columns(frame)
+    hub.leave(columns)
+    assert hub.wanted == {"json"}
+
+
+def test_who_joins_later_gets_the_latest_frame_in_its_encoding() -> None:
+    film = SlidingWindowCamera(W=1, stride=1)
+    film.ingest(state_tick(1))
+    frame = film.maybe_frame(1)
+    assert frame is not None
+    message = Message.of_frame(frame)
+    message.body("json").prepare()
+    hub = hub_with()
+    hub.publish([Entry(None, message)])
+    (body,) = hub.join("columns").take()
+    assert not body.is_ready  # nobody wanted it so far
+    body.prepare()
+    assert body.is_ready
+    assert body.data == encode_frame_columns(frame)
 
 
 def test_what_the_server_dropped_is_told_to_those_who_were_there_and_to_those_who_come() -> None:
@@ -234,7 +300,7 @@ def test_a_heartbeat_is_sent_when_nothing_else_is() -> None:
     client = hub.join()
     client.break_silence(None)
     client.break_silence(7)
-    assert client.take() == ('{"type":"heartbeat","t":7}',)
+    assert [body.data for body in client.take()] == [b'{"type":"heartbeat","t":7}']
     assert client.take() == ()
     client.break_silence(7)
     hub.publish(metrics(8, 8))

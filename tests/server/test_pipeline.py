@@ -81,7 +81,7 @@ class Takings:
 
     @property
     def outputs(self) -> Outputs:
-        return Outputs(self.record, self.publish)
+        return Outputs(self.record, self.publish, lambda: ())
 
 
 def run(
@@ -122,7 +122,9 @@ def test_gives_out_the_metric_before_the_frame_and_records_what_it_publishes() -
     ]
     recorded = takings.lines["metrics"] + takings.lines["frames"]
     published = sorted(takings.published, key=lambda message: message.kind, reverse=True)
-    assert all(line is message.data for line, message in zip(recorded, published, strict=True))
+    assert all(
+        line is message.body().data for line, message in zip(recorded, published, strict=True)
+    )
     assert (pipeline.ticks, pipeline.last_t, pipeline.error) == (7, 6, None)
     assert source.closed >= 1
 
@@ -237,7 +239,7 @@ def test_stopping_ends_a_source_that_waits() -> None:
 def test_stopping_ends_the_pacing() -> None:
     first = threading.Event()
     takings = Takings()
-    outputs = Outputs(takings.record, lambda _: first.set())
+    outputs = Outputs(takings.record, lambda _: first.set(), lambda: ())
     pipeline = Pipeline(SlidingWindowCamera(), outputs, PipelineOptions(tick_rate=1e-6))
     pipeline.start(ListSource(ticks(0, 5)), lambda: None)
     assert first.wait(PATIENCE)
@@ -255,7 +257,9 @@ def test_a_tick_in_hand_is_finished_when_stopped() -> None:
         takings.record(kind, line, t)
 
     pipeline = Pipeline(
-        SlidingWindowCamera(W=1, stride=1), Outputs(record_slowly, takings.publish), UNPACED
+        SlidingWindowCamera(W=1, stride=1),
+        Outputs(record_slowly, takings.publish, lambda: ()),
+        UNPACED,
     )
     pipeline.start(ListSource(ticks(1, 100)), lambda: None)
     assert recording.wait(PATIENCE)
@@ -277,5 +281,5 @@ def test_stages_are_timed() -> None:
     pipeline, _ = run(ListSource(ticks(0, 6)))
     assert tuple(pipeline.stages) == STAGES
     counts = {stage: spent.count for stage, spent in pipeline.stages.items()}
-    assert counts == {"ingest": 7, "frame": 7, "encode": 9, "record": 9}
+    assert counts == {"source": 8, "ingest": 7, "frame": 7, "encode": 9, "record": 9}
     assert all(spent.seconds > 0 for spent in pipeline.stages.values())

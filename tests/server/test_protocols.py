@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import random
 import socket
-from contextlib import contextmanager, suppress
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from marketcam.server import protocols, serve
 from marketcam.server.protocols import StreamProtocol
-from tests.server_helpers import PATIENCE, fed_server
+from tests.server_helpers import PATIENCE, fed_server, receive_until, state_tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
     from pathlib import Path
 
-    from tests.server_helpers import Running
+    from tests.server_helpers import Running, TickFeed
 
 UPGRADE = (
     b"GET /ws/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
+LARGE_FRAMES = {"connect_metrics": 0, "window": 1, "stride": 1, "proximity": "neighbors"}
 CONTINUATION, TEXT, PING, PONG = 0x0, 0x1, 0x9, 0xA
 FIN = 0x80
 
@@ -121,6 +124,76 @@ def test_empty_fragments_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monk
         sock.sendall(frame(CONTINUATION, b"ng", fin=0) + frame(CONTINUATION))
         assert next_frame(reader) == (TEXT, b'{"type":"pong"}')
     assert parts == [3]
+
+
+def large_ticks(server: Running, feed: TickFeed, last: int) -> None:
+    """Have frames of 3 MB made, which is more than the buffers of a connection on its way take."""
+    with server.stream() as quick:
+        for t in range(last + 1):
+            feed.send(state_tick(t, agents=dict.fromkeys(range(10_000), 0.5)))
+        receive_until(quick, "frame", last)
+
+
+def read_message(reader: BufferedReader) -> tuple[list[int], bytes]:
+    """Read a message in whatever fragments; return all opcodes met, pings among them, and it."""
+    opcodes, data, fin = [], b"", False
+    while not fin:
+        first, size = reader.read(2)
+        if size == 126:
+            size = int.from_bytes(reader.read(2))
+        payload = reader.read(size)
+        opcodes.append(first & 0x0F)
+        if first & 0x0F <= TEXT:
+            data, fin = data + payload, bool(first & FIN)
+    return opcodes, data
+
+
+def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: Path) -> None:
+    with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
+        large_ticks(server, feed, 1)
+        with raw_stream(server) as (sock, reader):
+            # The frame is larger than all buffers in between: it is under way when this comes.
+            sock.sendall(frame(PING, b"now"))
+            opcodes, data = read_message(reader)
+    assert orjson.loads(data)["t"] == 1
+    fragments = [opcode for opcode in opcodes if opcode != PONG]
+    assert fragments == [TEXT, *[CONTINUATION] * (len(fragments) - 1)]
+    assert len(fragments) > 40
+    assert PONG in opcodes
+
+
+def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        server, feed = stack.enter_context(fed_server(tmp_path, **LARGE_FRAMES))
+        large_ticks(server, feed, 1)
+        _, reader = stack.enter_context(raw_stream(server))
+        assert reader.read(2)[0] == TEXT  # it has begun, and is not final
+        stopping = threading.Thread(target=server.listening.stop)
+        stopping.start()
+        while not all(client.closing for client in server.rig.hub._clients):
+            pass  # nothing is read before, or all of the message might be out
+        rest = reader.read()
+        stopping.join()
+    assert b'"events"' not in rest  # nor has it been finished
+    assert (1001).to_bytes(2) + b"the server is shutting down" in rest
+
+
+def test_a_viewer_that_is_late_gets_the_latest_large_frame(tmp_path: Path) -> None:
+    with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
+        feed.send(state_tick(0))
+        with raw_stream(server) as (_, reader):
+            large_ticks(server, feed, 30)
+            messages = []
+            while not messages or messages[-1].get("t") != 30 or messages[-1]["type"] != "frame":
+                messages.append(orjson.loads(read_message(reader)[1]))
+    frames = [message["t"] for message in messages if message["type"] == "frame"]
+    gaps = [message for message in messages if message["type"] == "gap"]
+    assert len(frames) < 30
+    assert {gap["kind"] for gap in gaps} == {"frame"}
+    # Before the buffers on its way are full it is the server that has not come to it yet.
+    assert {"slow"} <= {gap["reason"] for gap in gaps} <= {"slow", "busy"}
+    missed = [t for gap in gaps for t in range(gap["from_t"], gap["to_t"] + 1)]
+    assert sorted(frames + missed) == list(range(1, 31))
 
 
 def test_connections_beyond_the_limit_are_cut_as_they_come(
