@@ -46,7 +46,7 @@ bench-quick: $(VENV)/.dev  ## run the benchmarks of small markets, and the camer
 
 lock:            ## pin the newest versions again (needs uv)
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-header --upgrade -q -o requirements/run.lock
-	uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes --no-header --upgrade -q -o requirements/dev.lock
+	uv pip compile pyproject.toml --group build --group dev --extra profile --universal --generate-hashes --no-header --upgrade -q -o requirements/dev.lock
 
 clean:           ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info
