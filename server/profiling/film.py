@@ -3,6 +3,9 @@
 What is timed is the camera: `ingest_tick` and `maybe_frame` at every tick, `encode_frame` at every
 frame. The ticks of a stride are made, and what comes out is looked at and compressed, while the
 clock stands. The ticks up to and including the first frame fill the window and are not timed.
+
+Sizes and edges are those of the first `Effort.frames` frames, so that they do not depend on how
+many more the machine could make in `Effort.seconds`.
 """
 
 from __future__ import annotations
@@ -60,18 +63,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One timed frame.
+    """What came out at one frame.
 
     Attributes:
         t: its tick.
-        seconds: from handing in that tick to the encoded bytes.
         nodes: agents in it.
         size: bytes of its JSON text.
         kept: its edges.
     """
 
     t: int
-    seconds: float
     nodes: int
     size: int
     kept: Kept
@@ -82,14 +83,16 @@ class Film:
     """A timed run.
 
     Attributes:
-        shots: the timed frames, in order.
-        ticks: ticks taken in between the first frame and the last.
+        shots: the first frames, in order.
+        latencies: of all frames, the seconds from handing in a frame's tick to its bytes.
+        ticks: ticks taken in between the first frame, which is not timed, and the last.
         seconds: what they and their frames took.
-        compressed: bytes of all timed frames in one zstd stream.
+        compressed: bytes of `shots` in one zstd stream.
         refused: ticks and lines that were not taken in, over the whole run.
     """
 
     shots: list[Shot] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
     ticks: int = 0
     seconds: float = 0.0
     compressed: int = 0
@@ -97,7 +100,7 @@ class Film:
 
 
 def film(point: Point) -> Film:
-    """Film the ticks of a point until it has its frames, or the ticks end.
+    """Film the ticks of a point until its effort is made, or the ticks end.
 
     Raises:
         PointError: the ticks end before the second frame.
@@ -108,7 +111,7 @@ def film(point: Point) -> Film:
     with open_supply(point) as supply:
         for block in supply.blocks():
             run.take(block)
-            if len(run.film.shots) == point.effort.frames:
+            if run.made:
                 break
         run.film.refused += supply.skipped
     return run.end()
@@ -126,6 +129,7 @@ class _Run:
         self.film = Film()
         self._W = point.W
         self._stride = point.stride
+        self._effort = point.effort
         self._skips = point.bad_tick == "skip"
         self._camera = SlidingWindowCamera(**point.camera_arguments())
         self._zstd = zstandard.ZstdCompressor(level=point.zstd_level).compressobj()
@@ -135,6 +139,12 @@ class _Run:
         self._seen = 0
         if point.agents is not None:
             self._camera.check_room(point.agents)
+
+    @property
+    def made(self) -> bool:
+        """Whether the effort is made."""
+        frames, seconds = len(self.film.latencies), self.film.seconds
+        return frames >= self._effort.frames and seconds >= self._effort.seconds
 
     def take(self, block: Sequence[Tick]) -> None:
         """Take in the ticks up to the next that may have a frame, timed as one."""
@@ -175,12 +185,16 @@ class _Run:
     def _note(self, frame: Frame, text: bytes, seconds: float) -> None:
         """Note a frame, unless the window has filled anew since the last: that is not the rule."""
         if self._framed == frame.t - self._stride:
-            film = self.film
-            film.ticks += self._pending_ticks
-            film.seconds += self._pending_seconds
-            kept = Kept.of(frame.edges, self._W)
-            film.shots.append(Shot(frame.t, seconds, len(frame.nodes), len(text), kept))
-            film.compressed += len(self._zstd.compress(text))
-            film.compressed += len(self._zstd.compress(b"\n"))
+            self.film.ticks += self._pending_ticks
+            self.film.seconds += self._pending_seconds
+            self.film.latencies.append(seconds)
+            if len(self.film.shots) < self._effort.frames:
+                self._look_at(frame, text)
         self._framed = frame.t
         self._pending_ticks, self._pending_seconds = 0, 0.0
+
+    def _look_at(self, frame: Frame, text: bytes) -> None:
+        kept = Kept.of(frame.edges, self._W)
+        self.film.shots.append(Shot(frame.t, len(frame.nodes), len(text), kept))
+        for piece in (text, b"\n"):
+            self.film.compressed += len(self._zstd.compress(piece))

@@ -108,9 +108,11 @@ def _sample(shots: Sequence[Shot], many: int) -> list[Shot]:
 
 def _pace(filmed: Film) -> dict[str, Any]:
     shots = filmed.shots
-    p50, p95, p99 = np.percentile([1000 * shot.seconds for shot in shots], (50, 95, 99)).tolist()
+    p50, p95, p99 = np.percentile(
+        [1000 * seconds for seconds in filmed.latencies], (50, 95, 99)
+    ).tolist()
     return {
-        "frames": len(shots),
+        "frames": len(filmed.latencies),
         "ticks": filmed.ticks,
         "refused": filmed.refused,
         "ticks_per_second": filmed.ticks / filmed.seconds,

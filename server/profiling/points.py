@@ -61,12 +61,14 @@ class Effort:
     """How much is done for each point.
 
     Attributes:
-        frames: frames that are timed.
-        sampled: how many of them are compared with all edges of their windows.
+        frames: frames that are timed at least; their sizes and edges are looked at.
+        seconds: how long is timed at least, with more frames where the ticks go on.
+        sampled: how many of `frames` are compared with all edges of their windows.
         all_edges: edges that are listed of one window at most; what lies beyond is only summed.
     """
 
     frames: int = 30
+    seconds: float = 0.5
     sampled: int = 3
     all_edges: int = 2_000_000
 
