@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from marketcam.server.profiling.errors import PointError
@@ -53,11 +53,9 @@ def _asked(question: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryFile() as said, _started(said) as process:
         assert process.stdin is not None  # noqa: S101 - asked for
         assert process.stdout is not None  # noqa: S101 - asked for
-        try:
+        with suppress(BrokenPipeError):  # it has died already; what it said is read below
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has died already; what it said is read below
         line = process.stdout.readline()
         if not line.endswith(b"\n"):
             raise PointError(_obituary(process, said), lasting=False)
@@ -70,7 +68,7 @@ def _asked(question: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _started(said: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a child, not in the terminal's group: Ctrl-C is for the process that asks."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this very program
         _COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -84,14 +82,8 @@ def _started(said: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                _close(pipe)
-
-
-def _close(pipe: IO[bytes]) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        pass  # what was not read by a child that died
+                with suppress(BrokenPipeError):  # what a child that died has not read
+                    pipe.close()
 
 
 def _obituary(process: subprocess.Popen[bytes], said: IO[bytes]) -> str:

@@ -15,12 +15,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from marketcam.server.profiling.columns import column, row_of
-from marketcam.server.profiling.series import axis_values, select, setting_text
+from marketcam.server.profiling.series import axis_values, select
 from marketcam.server.profiling.svg import COLOURS, inline_svg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
@@ -30,12 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["Plot", "plots"]
 
 _SIZE: Final = (4.7, 3.1)  # inches; at 72 units an inch, as wide as a phone
+_DPI: Final = 72  # what SVG counts in, so that distances of pixels are those of the page
 _FONT: Final = 9.5
 _LABEL_GAP: Final = 12.0  # units between the labels of two lines
 _DECADES: Final = 10.0  # from this ratio on an axis is logarithmic
+_FEW_DECADES: Final = 1000.0  # up to this ratio there is room for ticks within a decade
 _MOST_TICKS: Final = 7
 _SERIES: Final = 6
-_STYLE: Final = {
+_STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "marketcam",
     "font.size": _FONT,
@@ -64,11 +65,13 @@ class Plot:
     Attributes:
         title: the question it answers.
         note: what the axes are, and what is held.
+        legend: colour, as a CSS variable, and label of each line that has none beside it.
         svg: an `svg` element.
     """
 
     title: str
     note: str
+    legend: tuple[tuple[str, str], ...]
     svg: str
 
 
@@ -86,13 +89,13 @@ class _Sketch:
 
 _SKETCHES: Final = (
     _Sketch("window", "What a window costs", "W", "frame_ms_p50", "ms a frame, median", 1.0),
-    _Sketch("agents", "What a market of agents costs", "agents", "ticks_per_second", "ticks/s", 1.0),
+    _Sketch("agents", "What more agents cost", "agents", "ticks_per_second", "ticks/s", 1.0),
     _Sketch("latency", "How late a frame is", "agents", "frame_ms_p99", "ms a frame, p99", 1.0),
-    _Sketch("memory", "What it takes of memory", "agents", "memory_peak_bytes", "MiB at the peak", 2**-20),
-    _Sketch("bytes", "What a cap makes a frame weigh", "edge_cap", "frame_bytes", "kB a frame", 1e-3),
+    _Sketch("memory", "What it takes of memory", "agents", "memory_peak_bytes", "MiB", 2**-20),
+    _Sketch("bytes", "What a cap makes a frame weigh", "edge_cap", "frame_bytes", "kB", 1e-3),
     _Sketch("stride", "What a stride saves", "stride", "ticks_per_second", "ticks/s", 1.0),
-    _Sketch("reach", "What eps does to what is kept", "eps_pct", "weight_kept_share", "% of all weight kept", 100.0),
-)  # fmt: skip
+    _Sketch("reach", "What eps leaves", "eps_pct", "weight_kept_share", "% of all weight", 100.0),
+)
 _X_LABELS: Final = {
     "W": "window W, ticks",
     "agents": "agents",
@@ -113,17 +116,17 @@ def plots(results: Sequence[Result]) -> list[Plot]:
 
 
 def _draw(sketch: _Sketch, results: Sequence[Result]) -> Plot:
-    selection = select(results, sketch.x)
+    compressed = sketch.y == "frame_bytes"
+    selection = select(results, sketch.x, dash=not compressed)
     canvas = _Canvas(sketch.name)
     for line in selection.lines:
         canvas.line(line, sketch)
-    if sketch.y == "frame_bytes":
-        for line in selection.lines:
+        if compressed:
             canvas.line(line, sketch, y="frame_bytes_zstd")
     canvas.axes_for(_X_LABELS[sketch.x], axis_values(results, sketch.x))
     canvas.labels()
-    note = sketch.unit + (", and compressed (dashed)" if sketch.y == "frame_bytes" else "")
-    return Plot(sketch.title, _note(note, selection), canvas.svg(sketch.title))
+    units = [sketch.unit, *(["dashed: compressed"] if compressed else [])]
+    return Plot(sketch.title, _note(units, selection), (), canvas.svg(sketch.title))
 
 
 def _kept(results: Sequence[Result]) -> Plot:
@@ -134,11 +137,15 @@ def _kept(results: Sequence[Result]) -> Plot:
     for line in selection.lines:
         canvas.curve(line)
     canvas.share_axes("edge cap")
-    return Plot(title, _note("% of the weight of all edges", selection), canvas.svg(title))
+    legend = dict.fromkeys(
+        (_variable(line.place), line.label) for line in selection.lines if line.label
+    )
+    note = _note(["% of the weight of all edges"], selection)
+    return Plot(title, note, tuple(legend), canvas.svg(title))
 
 
-def _note(unit: str, selection: Selection) -> str:
-    return f"{unit} · {selection.held}" if selection.held else unit
+def _note(units: Sequence[str], selection: Selection) -> str:
+    return " · ".join((*units, *selection.notes))
 
 
 class _Canvas:
@@ -151,16 +158,15 @@ class _Canvas:
         self._x: list[float] = []
         self._y: list[float] = []
         with mpl.rc_context(_STYLE):
-            self._figure = Figure(figsize=_SIZE)
-            self._axes: Axes = self._figure.add_axes((0.105, 0.15, 0.70, 0.80))
+            self._figure = Figure(figsize=_SIZE, dpi=_DPI)
+            self._axes: Axes = self._figure.add_axes((0.105, 0.15, 0.68, 0.80))
 
     def line(self, line: Line, sketch: _Sketch, *, y: str | None = None) -> None:
         """Draw a line of figures, dots where they were measured."""
-        rows = [row_of(result) for result in line.results]
         points = [
-            (row[sketch.x], row[y or sketch.y] * sketch.scale, result)
-            for row, result in zip(rows, line.results, strict=True)
-            if row[y or sketch.y] is not None
+            (float(getattr(result.point, sketch.x)), float(figure) * sketch.scale, result)
+            for result in line.results
+            if (figure := getattr(result.figures, y or sketch.y)) is not None
         ]
         if not points:
             return
@@ -172,7 +178,7 @@ class _Canvas:
         )
         for at_x, at_y, result in points:
             self._dot(at_x, at_y, colour, f"{result.point}: {at_y:,.3g} {sketch.unit}")
-        if y is None:
+        if not dashed:
             self._ends.append((ys[-1], line.label, colour))
         self._x += xs
         self._y += ys
@@ -188,15 +194,14 @@ class _Canvas:
             caps, shares, color=colour, linewidth=1.8, linestyle=(0, (4, 2)) if line.dashed else "-"
         )
         for result in line.results:
-            share = row_of(result)["weight_kept_share"]
+            share = None if result.figures is None else result.figures.weight_kept_share
             if share is not None and result.point.edge_cap > 0:
-                text = f"{result.point}: {100 * float(share):.3g} % of the weight kept"
-                self._dot(result.point.edge_cap, 100 * float(share), colour, text)
+                text = f"{result.point}: {100 * share:.3g} % of the weight kept"
+                self._dot(result.point.edge_cap, 100 * share, colour, text)
         self._x += caps
-        self._name_curve(caps, shares, line.label, colour)
 
     def axes_for(self, x_label: str, values: Sequence[Any]) -> None:
-        """Set both axes to what was drawn: ticks where there are values, logarithms over decades."""
+        """Set both axes to what was drawn: ticks at the values, logarithms over decades."""
         axes = self._axes
         if _spans_decades(values):
             axes.set_xscale("log")
@@ -205,9 +210,8 @@ class _Canvas:
         axes.xaxis.set_major_formatter(FuncFormatter(_compact))
         if _spans_decades(self._y):
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(
-                LogLocator(subs=(1.0,) if max(self._y) > 1000 * min(self._y) else (1.0, 2.0, 5.0))
-            )
+            within = (1.0, 2.0, 5.0) if max(self._y) < _FEW_DECADES * min(self._y) else (1.0,)
+            axes.yaxis.set_major_locator(LogLocator(subs=within))
             axes.yaxis.set_minor_locator(NullLocator())
         else:
             axes.set_ylim(0, 1.12 * max(self._y, default=1.0) or 1.0)
@@ -232,7 +236,8 @@ class _Canvas:
         axes = self._axes
         ends = sorted(self._ends)
         heights = [float(axes.transData.transform((axes.get_xlim()[1], y))[1]) for y, _, _ in ends]
-        for (_, label, colour), height in zip(ends, _apart(heights), strict=True):
+        top = float(axes.transAxes.transform((0.0, 1.0))[1])
+        for (_, label, colour), height in zip(ends, _apart(heights, top), strict=True):
             at = axes.transAxes.inverted().transform((0.0, height))[1]
             axes.text(1.03, at, label, color=colour, transform=axes.transAxes, va="center")
 
@@ -256,20 +261,14 @@ class _Canvas:
             markeredgewidth=1.2, gid=gid, clip_on=False,
         )  # fmt: skip
 
-    def _name_curve(
-        self, caps: Sequence[float], shares: Sequence[float], label: str, colour: str
-    ) -> None:
-        """Write a curve's label beside it, at half height or where it ends below that."""
-        half = 50.0 if shares[-1] >= 50.0 else shares[-1] / 2
-        place = next(k for k, share in enumerate(shares) if share >= half)
-        self._axes.annotate(
-            label, (caps[place], shares[place]), xytext=(-7, 2), textcoords="offset points",
-            color=colour, ha="right", va="bottom",
-        )  # fmt: skip
+
+def _variable(place: float) -> str:
+    """Return the CSS variable of a line's colour."""
+    return f"s{1 + round(place * (_SERIES - 1))}"
 
 
 def _colour(place: float) -> str:
-    return COLOURS[f"s{1 + round(place * (_SERIES - 1))}"]
+    return COLOURS[_variable(place)]
 
 
 def _spans_decades(values: Sequence[float]) -> bool:
@@ -282,11 +281,18 @@ def _ticks(values: Sequence[Any]) -> list[Any]:
     return list(values[::step])
 
 
-def _apart(heights: Sequence[float]) -> list[float]:
-    """Move ascending heights apart until none is closer to the next than a line of text."""
+def _apart(heights: Sequence[float], top: float) -> list[float]:
+    """Move ascending heights apart until none is closer to the next than a line of text.
+
+    They move up, and down again where the last would stand above `top`.
+    """
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + _LABEL_GAP) if placed else height)
+    limit = top
+    for at in reversed(range(len(placed))):
+        placed[at] = min(placed[at], limit)
+        limit = placed[at] - _LABEL_GAP
     return placed
 
 

@@ -83,7 +83,7 @@ def _tiles(results: Sequence[Result]) -> list[str]:
         shown = column(name).shown
         values = [v for result in results if (v := row_of(result)[name]) is not None]
         if values and shown is not None:
-            low, high = shown(min(values)), shown(max(values))  # type: ignore[type-var]
+            low, high = shown(min(values)), shown(max(values))
             span = low if low == high else f"{low} – {high}"
             tiles.append(
                 f'<div class="tile"><b>{escape(span)} {unit}</b><span>{words}</span></div>'
@@ -92,9 +92,14 @@ def _tiles(results: Sequence[Result]) -> list[str]:
 
 
 def _figure(plot: Plot) -> str:
+    keys = "".join(
+        f'<span style="color: var(--{variable})">{escape(label)}</span>'
+        for variable, label in plot.legend
+    )
+    legend = f'<p class="legend">{keys}</p>' if keys else ""
     return (
         f'<figure class="plot"><h3>{escape(plot.title)}</h3>'
-        f'<p class="note">{escape(plot.note)}</p>{plot.svg}</figure>'
+        f'<p class="note">{escape(plot.note)}</p>{legend}{plot.svg}</figure>'
     )
 
 

@@ -1,11 +1,11 @@
-"""Which results a plot shows: what varies along its axis, by colour and by dash, and what is held."""
+"""Which results a plot shows: what varies along its axis, by colour and by dash, what is held."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from marketcam.server.profiling.columns import column, row_of
+from marketcam.server.profiling.columns import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ __all__ = ["MOST_LINES", "Line", "Selection", "axis_values", "select", "setting_
 MOST_LINES: Final = 6
 """Lines that can be told apart at a glance."""
 
-_DASHED: Final = ("proximity",)
+_DASHED: Final = "proximity"
 _AXES: Final = ("agents", "proximity", "W", "stride", "eps_pct", "edge_cap")
 _USUAL: Final = {"W": 300, "stride": 10, "eps_pct": 0.003, "edge_cap": 2000, "proximity": "pairs"}
 
@@ -27,7 +27,7 @@ class Line:
     """Some results that a line joins, in the order of the axis.
 
     Attributes:
-        label: what tells it from the others; empty where it is the only one.
+        label: what tells it from others of another colour; empty where it is the only one.
         place: where it lies among the lines, 0 to 1, for its colour.
         dashed: whether it is drawn so.
         results: what it joins.
@@ -45,11 +45,11 @@ class Selection:
 
     Attributes:
         lines: its lines.
-        held: the settings that vary elsewhere and are held here, in words; may be empty.
+        notes: what is held here and varies elsewhere, and what is dashed, in words.
     """
 
     lines: tuple[Line, ...]
-    held: str
+    notes: tuple[str, ...]
 
 
 def axis_values(results: Sequence[Result], name: str) -> list[Any]:
@@ -67,48 +67,49 @@ def setting_text(name: str, value: object) -> str:
     return shown if name == "proximity" else f"{one.title} {shown}"
 
 
-def select(results: Sequence[Result], along: str | None) -> Selection:
-    """Choose lines along one setting, or one result a line where `along` is None.
+def select(results: Sequence[Result], along: str | None, *, dash: bool = True) -> Selection:
+    """Choose lines along one setting, or for what any cap keeps where `along` is None.
 
-    The first other setting that varies tells lines by colour, the rule by dash; what varies
-    beyond these is held at its usual value, or the middle one.
+    The first other setting that varies tells lines by colour, the rule by dash unless dashes mean
+    something else; what varies beyond these is held at its usual value, or the middle one.
     """
     measured = [result for result in results if result.figures is not None]
-    varying = [n for n in _AXES if n != along and len(axis_values(measured, n)) > 1]
-    if along is None and "edge_cap" in varying:
-        varying.remove("edge_cap")
-    coloured = next((n for n in varying if n not in _DASHED), None)
-    dashed = next((n for n in varying if n in _DASHED), None)
-    held = {n: _usual(n, axis_values(measured, n)) for n in varying if n not in (coloured, dashed)}
+    ignored = "edge_cap" if along is None else along
+    varying = [n for n in _AXES if n != ignored and len(axis_values(measured, n)) > 1]
+    coloured = next((n for n in varying if n != _DASHED), None)
+    held = {
+        n: _usual(n, axis_values(measured, n))
+        for n in varying
+        if n != coloured and not (dash and n == _DASHED)
+    }
     chosen = [r for r in measured if all(getattr(r.point, n) == v for n, v in held.items())]
     values = [None] if coloured is None else axis_values(chosen, coloured)
     shown = _spread(values)
     lines = tuple(
         line
         for place, value in enumerate(shown)
-        for line in _lines(chosen, (coloured, value), dashed, place / max(1, len(shown) - 1))
+        for line in _lines(chosen, (coloured, value), place / max(1, len(shown) - 1))
     )
-    words = [setting_text(name, value) for name, value in held.items()]
+    notes = [setting_text(name, value) for name, value in held.items()]
+    if any(line.dashed for line in lines):
+        notes.append("dashed: neighbors")
     if len(shown) < len(values):
-        words.append(f"{len(shown)} of {len(values)} lines")
-    return Selection(tuple(_ordered(line, along) for line in lines), ", ".join(words))
+        notes.append(f"{len(shown)} of {len(values)} lines")
+    return Selection(tuple(_ordered(line, along) for line in lines), tuple(notes))
 
 
-def _lines(
-    results: Sequence[Result], coloured: tuple[str | None, Any], dashed: str | None, place: float
-) -> list[Line]:
-    name, value = coloured
+def _lines(results: Sequence[Result], of: tuple[str | None, Any], place: float) -> list[Line]:
+    """Return the lines of one colour: one for each rule, the usual one whole."""
+    name, value = of
     mine = [r for r in results if name is None or getattr(r.point, name) == value]
     label = "" if name is None else setting_text(name, value)
-    if dashed is None:
-        return [Line(label, place, False, tuple(mine))]
-    rules = axis_values(mine, dashed)
+    rules = axis_values(mine, _DASHED)
     return [
         Line(
-            ", ".join(filter(None, (label, str(rule)))),
+            label,
             place,
-            rule != _USUAL[dashed],
-            tuple(r for r in mine if getattr(r.point, dashed) == rule),
+            len(rules) > 1 and rule != _USUAL[_DASHED],
+            tuple(r for r in mine if getattr(r.point, _DASHED) == rule),
         )
         for rule in rules
     ]
@@ -133,8 +134,3 @@ def _spread(values: Sequence[Any]) -> list[Any]:
         return list(values)
     step = (len(values) - 1) / (MOST_LINES - 1)
     return [values[round(k * step)] for k in range(MOST_LINES)]
-
-
-def figure_of(result: Result, name: str) -> Any:
-    """Return one figure of a result."""
-    return row_of(result)[name]

@@ -13,7 +13,7 @@ listed, and the figures say so.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import floor
 from typing import TYPE_CHECKING, Final
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CURVE_CAPS", "Whole", "close_neighbors", "close_pairs", "kept_weight", "wholes"]
 
-CURVE_CAPS: Final = tuple(digit * 10**power for power in range(9) for digit in (1, 2, 5))
+CURVE_CAPS: Final = (
+    *(1, 2, 3, 5, 7),
+    *(digit * 10**power for power in range(8) for digit in (10, 15, 20, 30, 50, 70)),
+)
 """Caps for which the kept weight is worked out beside the grid's."""
 
 _BUY: Final = 1
@@ -70,10 +73,9 @@ def wholes(point: Point, ts: Collection[int]) -> list[Whole]:
         SourceError, LimitError: as `film`.
     """
     ceiling = point.effort.all_edges
-    arguments = point.camera_arguments()
     # All matches first: then the other edges that are listed are the best ones, whatever the cap.
-    arguments.update(edge_cap=ceiling, match_share=1.0)
-    camera, totals = SlidingWindowCamera(**arguments), _Totals(point)
+    without_cap = replace(point, edge_cap=ceiling, match_share=1.0)
+    camera, totals = SlidingWindowCamera(**without_cap.camera_arguments()), _Totals(point)
     wanted, found = set(ts), []
     with open_supply(point) as supply:
         for tick in chain.from_iterable(supply.blocks()):

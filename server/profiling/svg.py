@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from typing import TYPE_CHECKING, Final
-from xml.etree import ElementTree as ET  # noqa: S405 - reads what matplotlib has just written
+from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

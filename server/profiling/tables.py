@@ -6,7 +6,6 @@ import csv
 import os
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from marketcam.server.profiling.columns import COLUMNS, row_of
@@ -14,6 +13,7 @@ from marketcam.server.variables import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from marketcam.server.profiling.journal import Result
 
