@@ -178,7 +178,8 @@ def grid(given: Mapping[str, Any], effort: Effort) -> tuple[Point, ...]:
         SettingsError: a value is out of its range, or there are more than `MOST_POINTS`.
         OSError: the tick file cannot be looked at.
     """
-    base = Settings.from_flags({name: v for name, v in given.items() if name not in AXES})
+    axes = {n: axis_texts(label_of(n), given[n]) for n in AXES if n in given}
+    base = Settings.from_flags({**given, **{name: values[0] for name, values in axes.items()}})
     if base.source == "simulator":
         raise SettingsError(
             ["a profile films the embedded market or a tick file, got IG_SIMULATOR: unset it"]
@@ -187,7 +188,6 @@ def grid(given: Mapping[str, Any], effort: Effort) -> tuple[Point, ...]:
     if ticks is not None and "agents" in given:
         rule = "must not be given with --ticks, whose agents are those in the file"
         raise SettingsError([f"{label_of('agents')} {rule}, got {given['agents']}"])
-    axes = {n: axis_texts(label_of(n), given[n]) for n in AXES if n in given}
     if (size := prod(map(len, axes.values()))) > MOST_POINTS:
         raise SettingsError([f"a grid must have at most {MOST_POINTS} points, got {size}"])
     return _points(given, axes, ticks, effort)
