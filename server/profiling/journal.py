@@ -12,6 +12,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final, Self
@@ -22,7 +24,7 @@ from marketcam.server.profiling.measure import Figures
 from marketcam.server.profiling.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -128,9 +130,10 @@ class Journal:
         self._file.close()
 
     def add(self, result: Result) -> None:
-        """Keep a result; when this returns, it is on disk."""
-        self._write(result.to_json())
-        self.results[result.point] = result
+        """Keep a result; when this returns, it is on disk. An interrupt waits until then."""
+        with _uninterrupted():
+            self._write(result.to_json())
+            self.results[result.point] = result
 
     def settles(self, point: Point) -> bool:
         """Tell whether a point need not be measured again."""
@@ -193,6 +196,16 @@ class Journal:
         self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM, so that what is on disk and what is said to be agree."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _opened(path: Path) -> IO[bytes]:
