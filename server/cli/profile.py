@@ -221,6 +221,7 @@ def _measure(points: Sequence[Point], journal: Journal) -> None:
         with Bar(len(points), kept) as bar:
             measure_all(points, journal, bar)
     except KeyboardInterrupt:
+        journal.read_again()
         kept = sum(map(journal.settles, points))
         say(
             f"interrupted: {kept} of {len(points)} points are kept in {journal.path}; "

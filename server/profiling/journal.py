@@ -12,8 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final, Self
@@ -24,7 +22,7 @@ from marketcam.server.profiling.measure import Figures
 from marketcam.server.profiling.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -107,13 +105,14 @@ class Journal:
         """
         self.path = path
         self.results: dict[Point, Result] = {}
+        self._conditions = dict(conditions)
         self._file = _opened(path)
         try:
             self._lock()
             self._check_kind()
             if fresh:
                 self._file.truncate(0)
-            self._read(conditions)
+            self._read()
         except BaseException:
             self._file.close()
             raise
@@ -130,10 +129,15 @@ class Journal:
         self._file.close()
 
     def add(self, result: Result) -> None:
-        """Keep a result; when this returns, it is on disk. An interrupt waits until then."""
-        with _uninterrupted():
-            self._write(result.to_json())
-            self.results[result.point] = result
+        """Keep a result; when this returns, it is on disk."""
+        self._write(result.to_json())
+        self.results[result.point] = result
+
+    def read_again(self) -> None:
+        """Take `results` from the file, as after an interrupt that may have come within `add`."""
+        self._file.flush()
+        self.results.clear()
+        self._read()
 
     def settles(self, point: Point) -> bool:
         """Tell whether a point need not be measured again."""
@@ -153,12 +157,12 @@ class Journal:
                 f"{self.path} is no journal of a profile: --journal FILE names another"
             )
 
-    def _read(self, conditions: Mapping[str, str]) -> None:
+    def _read(self) -> None:
         lines = self._whole_lines()
         if not lines:
-            self._write({"marketcam_profile": _FORMAT, "conditions": dict(conditions)})
+            self._write({"marketcam_profile": _FORMAT, "conditions": self._conditions})
             return
-        self._check(lines[0], conditions)
+        self._check(lines[0])
         for number, line in enumerate(lines[1:], start=2):
             try:
                 result = Result.from_json(json.loads(line))
@@ -178,7 +182,7 @@ class Journal:
         self._file.seek(len(whole))
         return whole.splitlines()
 
-    def _check(self, line: bytes, conditions: Mapping[str, str]) -> None:
+    def _check(self, line: bytes) -> None:
         try:
             head = json.loads(line)
             known, then = head["marketcam_profile"] == _FORMAT, dict(head["conditions"])
@@ -186,7 +190,7 @@ class Journal:
             raise JournalError(f"the journal {self.path} is damaged at line 1: {_FRESH}") from error
         if not known:
             raise JournalError(f"the journal {self.path} has another format: {_FRESH}")
-        if changed := differences(then, conditions):
+        if changed := differences(then, self._conditions):
             raise JournalError(
                 f"the journal {self.path} holds results of other conditions "
                 f"({'; '.join(changed)}): {_FRESH}"
@@ -196,16 +200,6 @@ class Journal:
         self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM, so that what is on disk and what is said to be agree."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _opened(path: Path) -> IO[bytes]:
