@@ -23,6 +23,7 @@ from tests.raw_ticks import crowd
 from tests.server_helpers import PATIENCE, tick_lines
 
 TINY = ["--W", "6", "--stride", "2", "--frames", "3", "--seconds", "0"]
+TWO_POINTS = ["--agents", "3,4", "--W", "6", "--stride", "2", "--seconds", "1", "--out", "r.csv"]
 DETERMINED = (
     "frames",
     "ticks",
@@ -219,43 +220,31 @@ def test_an_effort_out_of_range_is_one_line(capsys, effort):
     assert f"got '{effort[1]}'" in line
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(tmp_path, number):
-    arguments = ["--agents", "3,4", "--out", "r.csv", "--stride", "2", "--W", "6,7", "--seconds"]
-    journal = tmp_path / "r.journal"
-    process = marketcam(*arguments, "1", cwd=tmp_path)
-    wait_for_lines(journal, 2, process)
-    os.killpg(process.pid, number)
+def interrupted(number, folder):
+    """Start a grid of two points, signal it once the first is kept; return its code and stderr."""
+    process = marketcam(*TWO_POINTS, cwd=folder)
+    wait_for_lines(folder / "r.journal", 2, process)
+    process.send_signal(number)
     _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
-    kept = journal.read_bytes().count(b"\n") - 1
-    *_, last = said.splitlines()
-    assert last == (
-        f"marketcam: interrupted: {kept} of 4 points are kept in r.journal; "
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_what_is_kept_and_how_to_go_on(tmp_path, number):
+    code, said = interrupted(number, tmp_path)
+    assert code == 130
+    assert said.splitlines()[-1] == (
+        "marketcam: interrupted: 1 of 2 points are kept in r.journal; "
         "the same command goes on from there"
     )
-    before = journal.read_bytes()
-    process = marketcam(*arguments, "1", cwd=tmp_path)
-    out, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, said
-    assert journal.read_bytes().startswith(before)
-    assert [(row["agents"], row["W"]) for row in rows_of(tmp_path / "r.csv")] == [
-        ("3", "6"),
-        ("3", "7"),
-        ("4", "6"),
-        ("4", "7"),
-    ]
 
 
 def test_a_killed_run_goes_on(tmp_path):
-    arguments = ["--agents", "3,4", "--out", "r.csv", "--stride", "2", "--W", "6", "--seconds", "1"]
     journal = tmp_path / "r.journal"
-    process = marketcam(*arguments, cwd=tmp_path)
-    wait_for_lines(journal, 2, process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+    code, _ = interrupted(signal.SIGKILL, tmp_path)
+    assert code == -signal.SIGKILL
     before = journal.read_bytes()
-    process = marketcam(*arguments, cwd=tmp_path)
+    process = marketcam(*TWO_POINTS, cwd=tmp_path)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert journal.read_bytes().startswith(before)
