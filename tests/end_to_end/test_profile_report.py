@@ -24,7 +24,9 @@ pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 GRID = points(agents="5,50,500", window="6,60", edge_cap="20,200")
-COLUMN = "(name) => [...document.querySelectorAll('tbody tr')].map((row) => row.cells[name].textContent)"
+COLUMN = (
+    "(name) => [...document.querySelectorAll('tbody tr')].map((row) => row.cells[name].textContent)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_it_fits_the_screen_and_every_plot_is_drawn(page):
 def test_text_stands_out_from_its_background_in_either_scheme(page):
     colours = page.evaluate(
         """() => {
-            const of = (element, name) => getComputedStyle(element)[name].match(/[0-9]+/g).map(Number);
+            const of = (one, name) => getComputedStyle(one)[name].match(/[0-9]+/g).map(Number);
             const paper = of(document.querySelector(".plot"), "backgroundColor");
             return [...document.querySelectorAll("svg text, td, h1")].map(
                 (text) => [of(text, text.closest("svg") ? "fill" : "color"), paper]);

@@ -91,7 +91,7 @@ def test_a_point_apart_has_the_figures_of_a_point_here():
 
 
 def test_a_point_without_room_is_a_row_with_its_reason():
-    with pytest.raises(PointError, match="pairs' would need .* MiB it may take") as caught:
+    with pytest.raises(PointError, match=r"pairs' would need .* MiB it may take") as caught:
         measure_apart(a_point(agents=5000, pair_budget_bytes=2**20))
     assert caught.value.lasting
 

@@ -131,7 +131,7 @@ def test_a_tick_file_brings_its_own_agents(tmp_path):
     (point,) = grid({"ticks": str(file)}, Effort())
     assert point.agents is None
     assert point.ticks == TickFile(str(file), file.stat().st_size, file.stat().st_mtime_ns)
-    with pytest.raises(SettingsError, match="--agents .* must not be given with --ticks"):
+    with pytest.raises(SettingsError, match=r"--agents .* must not be given with --ticks"):
         grid({"ticks": str(file), "agents": "10"}, Effort())
     with pytest.raises(FileNotFoundError):
         grid({"ticks": str(tmp_path / "none")}, Effort())

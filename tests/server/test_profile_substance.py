@@ -132,9 +132,10 @@ def test_a_tick_out_of_order_is_counted_or_ends_it():
 
 
 def test_too_few_ticks_are_said():
-    with filming(crowd(1, 8, agents=5, lifetime=99, start=1)):
-        with pytest.raises(PointError, match="the ticks end after 8, before the second frame: W 6"):
-            film(a_point(agents=None, W=6, stride=3))
+    short = crowd(1, 8, agents=5, lifetime=99, start=1)
+    rule = "the ticks end after 8, before the second frame: W 6"
+    with filming(short), pytest.raises(PointError, match=rule):
+        film(a_point(agents=None, W=6, stride=3))
 
 
 def test_more_frames_are_timed_for_as_long_as_asked_and_only_the_first_looked_at():
