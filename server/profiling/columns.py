@@ -61,7 +61,7 @@ def _mebibytes(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.2f}" if value == 0 or value >= 0.0001 else "<0.01"
+    return f"{100 * value:.2f}" if value == 0 or value >= 0.0001 else f"{100 * value:.1g}"
 
 
 def _weight(value: float) -> str:

@@ -34,6 +34,7 @@ _FONT: Final = 9.5
 _LABEL_GAP: Final = 12.0  # units between the labels of two lines
 _DECADES: Final = 10.0  # from this ratio on an axis is logarithmic
 _FEW_DECADES: Final = 1000.0  # up to this ratio there is room for ticks within a decade
+_SMALL_PERCENT: Final = 5.0  # shares below this are told apart by their decades
 _MOST_TICKS: Final = 7
 _SERIES: Final = 6
 _STYLE: Final[dict[Any, Any]] = {
@@ -111,7 +112,7 @@ def plots(results: Sequence[Result]) -> list[Plot]:
     drawn = [_draw(s, measured) for s in _SKETCHES if len(axis_values(measured, s.x)) > 1]
     with_curves = [r for r in measured if r.figures is not None and r.figures.curve]
     if with_curves:
-        drawn.insert(1 if drawn else 0, _kept(with_curves))
+        drawn.insert(int(len(axis_values(measured, "W")) > 1), _kept(with_curves))
     return drawn
 
 
@@ -155,7 +156,6 @@ class _Canvas:
         self._name = name
         self._titles: dict[str, str] = {}
         self._ends: list[tuple[float, str, str]] = []
-        self._x: list[float] = []
         self._y: list[float] = []
         with mpl.rc_context(_STYLE):
             self._figure = Figure(figsize=_SIZE, dpi=_DPI)
@@ -180,7 +180,6 @@ class _Canvas:
             self._dot(at_x, at_y, colour, f"{result.point}: {at_y:,.3g} {sketch.unit}")
         if not dashed:
             self._ends.append((ys[-1], line.label, colour))
-        self._x += xs
         self._y += ys
 
     def curve(self, line: Line) -> None:
@@ -198,7 +197,7 @@ class _Canvas:
             if share is not None and result.point.edge_cap > 0:
                 text = f"{result.point}: {100 * share:.3g} % of the weight kept"
                 self._dot(result.point.edge_cap, 100 * share, colour, text)
-        self._x += caps
+                self._y.append(100 * share)
 
     def axes_for(self, x_label: str, values: Sequence[Any]) -> None:
         """Set both axes to what was drawn: ticks at the values, logarithms over decades."""
@@ -223,11 +222,17 @@ class _Canvas:
         axes = self._axes
         axes.set_xscale("log")
         axes.set_xlim(10, None)
-        axes.set_ylim(0, 104)
         axes.xaxis.set_major_locator(LogLocator(numticks=_MOST_TICKS))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(_compact))
-        axes.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
+        if 0 < max(self._y, default=0.0) < _SMALL_PERCENT:  # on a plain axis all would be 0
+            axes.set_yscale("log")
+            axes.set_ylim(min(share for share in self._y if share > 0) / 3, 130)
+            axes.yaxis.set_major_locator(LogLocator())
+            axes.yaxis.set_minor_locator(NullLocator())
+        else:
+            axes.set_ylim(0, 104)
+            axes.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
         axes.set_position((0.105, 0.15, 0.87, 0.80))
         self._finish(x_label)
 

@@ -149,9 +149,9 @@ def print_results(results: Sequence[Result]) -> None:
 def _that_fit(
     console: Console, columns: Sequence[Column], results: Sequence[Result]
 ) -> list[Column]:
-    fitting = list(columns)
+    fitting, room = list(columns), Console(width=_WIDE)
     for name in _FIRST_TO_GO:
-        if console.measure(_table(fitting, results)).minimum <= console.width:
+        if room.measure(_table(fitting, results)).maximum <= console.width:
             break
         fitting = [one for one in fitting if one.name != name]
     return fitting
@@ -162,7 +162,8 @@ def _table(columns: Sequence[Column], results: Sequence[Result]) -> Table:
         box=box.SIMPLE_HEAD, pad_edge=False, caption=_caption(results), caption_justify="left"
     )
     for one in columns:
-        table.add_column(one.title, justify="left" if one.kind == "text" else "right", no_wrap=True)
+        title, justify = one.title.replace(" ", "\n", 1), "left" if one.kind == "text" else "right"
+        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for result in results:
         row = row_of(result)
         cells = [shown_value(one, row) for one in columns]
