@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from argparse import Namespace
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import version
@@ -28,7 +29,6 @@ from marketcam.server.cli.parsing import (
 from marketcam.server.cli.starting import leaving_at_signals
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Sequence
 
 __all__ = ["COMMANDS", "main"]
@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "tail": "show the live messages of a running camera",
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",
+    "profile": "measure what a window and an edge cap cost, over a grid of settings",
 }
 """Each command, the module of its name, in one line."""
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     with leaving_at_signals() if arguments[:1] == ["serve"] else nullcontext():
-        args = _parser(arguments).parse_args(arguments)
+        args = _parser(arguments).parse_args(arguments, Namespace(typed=arguments))
         code = _run(args)
         _let_go_of_stdout()
         return code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketcam.server.settings import Settings, described_settings
 from marketcam.server.variables import GROUPS
@@ -11,7 +11,7 @@ from marketcam.server.variables import GROUPS
 if TYPE_CHECKING:
     from marketcam.server.variables import Setting
 
-__all__ = ["add_setting_flags", "settings_from"]
+__all__ = ["add_flag", "add_setting_flags", "given_settings", "settings_from"]
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(name)
         for setting in described_settings():
             if setting.group == name:
-                _add_flag(group, setting)
+                add_flag(group, setting)
 
 
 def settings_from(args: argparse.Namespace) -> Settings:
@@ -32,18 +32,23 @@ def settings_from(args: argparse.Namespace) -> Settings:
     Raises:
         SettingsError: names the flag and the variable, the value and the range.
     """
+    return Settings.from_flags(given_settings(args))
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that a command line gives, as attribute → what was typed."""
     given = vars(args)
-    return Settings.from_flags(
-        {s.name: given[s.name] for s in described_settings() if s.name in given}
-    )
+    return {s.name: given[s.name] for s in described_settings() if s.name in given}
 
 
-def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
+def add_flag(group: argparse._ArgumentGroup, setting: Setting, *also: str) -> None:
+    """Give `group` the flag of one setting, and other spellings of it."""
     text = setting.meaning if setting.is_number else setting.description
     text = f"{text} [{setting.variable}, default {setting.default or 'none'}]".replace("%", "%%")
     if setting.is_switch:
         group.add_argument(
             *setting.flags,
+            *also,
             dest=setting.name,
             default=argparse.SUPPRESS,
             action=argparse.BooleanOptionalAction,
@@ -52,6 +57,7 @@ def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
     else:
         group.add_argument(
             *setting.flags,
+            *also,
             dest=setting.name,
             default=argparse.SUPPRESS,
             metavar=setting.placeholder,

@@ -66,6 +66,7 @@ BLOCKS = [
     ("Film your own simulator", "python"),
     ("Recordings", ""),
     ("Recordings", "bash"),
+    ("Choose a window and an edge cap", "bash"),
     ("The house", ""),
 ]
 
@@ -236,6 +237,13 @@ def test_the_engine_is_used_from_python(tmp_path):
     assert (features["buy_count"], features["match_count"]) == (300, 300)
 
 
+def test_a_grid_is_profiled(tmp_path):
+    table = output_of(the_block("Choose a window and an edge cap", "bash"), tmp_path)
+    rows = [line.split()[:2] for line in table.splitlines() if re.match(r" +\d", line)]
+    assert rows == [["100", "500"], ["100", "2,000"], ["300", "500"], ["300", "2,000"]]
+    assert (tmp_path / "profile.html").read_text().startswith("<!doctype html>")
+
+
 def make_targets() -> list[str]:
     shown = (block.text for block in read(ENGLISH).blocks if block.language == "bash")
     lines = [*code_spans(ENGLISH), *(line for text in shown for line in commands(text))]
@@ -348,7 +356,7 @@ def test_flags_and_variables_exist():
     text = ENGLISH.read_text()
     settings = described_settings()
     flags = {flag for setting in settings for flag in setting.flags}
-    known = flags | {"--help", "--from-t", "--to-t"}
+    known = flags | {"--help", "--from-t", "--to-t", "--report"}
     assert set(re.findall(r"(?<![\w-])--[A-Za-z][\w-]*", text)) <= known
     variables = {setting.variable for setting in settings}
     assert set(re.findall(r"\bIG_[A-Z_]+", text)) <= variables

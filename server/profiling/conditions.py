@@ -1,0 +1,94 @@
+"""What figures were made on and with; figures of other conditions must not be mixed with them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import marketcam.engine
+import marketcam.io
+from marketcam.server.profiling import film, measure, memory, substance, ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["conditions", "differences"]
+
+_PACKAGES: Final = ("marketcam", "numpy", "numba", "llvmlite", "orjson", "zstandard")
+_MEASURING: Final = (film, measure, memory, substance, ticks)
+_MEANINGLESS: Final = ("NUMBA_CACHE_DIR",)
+
+
+def conditions() -> dict[str, str]:
+    """Return the machine, the versions, the code and what of the environment changes it.
+
+    ``code`` is a digest of the sources that are measured and of those that measure, so that an
+    edit makes other conditions.
+    """
+    return {
+        "machine": platform.node(),
+        "processor": _processor(),
+        "cores": str(_cores()),
+        "memory": _memory(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        **{package: version(package) for package in _PACKAGES},
+        "code": _code(),
+        **{name: os.environ[name] for name in _switches()},
+    }
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Say what differs between two conditions, one short phrase each."""
+    names = dict.fromkeys([*now, *then])
+    return [
+        f"{name} was {then.get(name, 'not set')}, is {now.get(name, 'not set')}"
+        for name in names
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _switches() -> Iterator[str]:
+    """Yield the variables that change how kernels are compiled or run."""
+    found = (name for name in os.environ if name.startswith("NUMBA_"))
+    return (name for name in sorted(found) if name not in _MEANINGLESS)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has none
+        return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())
+
+
+def _memory() -> str:
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{size / 2**30:.1f} GiB"
+
+
+def _code() -> str:
+    digest = hashlib.sha256()
+    for path in _sources():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _sources() -> Iterable[Path]:
+    for room in (marketcam.engine, marketcam.io):
+        for folder in room.__path__:
+            yield from sorted(Path(folder).rglob("*.py"))
+    yield from (Path(str(module.__file__)) for module in _MEASURING)
