@@ -50,7 +50,7 @@ _ALIKE: Final = 0.75
 """Likeness (difflib) from which a name is taken for a misspelt one."""
 _KIB: Final = 2**10
 _MIB: Final = 2**20
-_TILE_BYTES: Final = 512 * _KIB
+_TILE_BYTES: Final = 72 * _KIB
 """The counts of the least population; the window adds some bytes for each of its ticks."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from marketcam.engine import SlidingWindowCamera
-from marketcam.engine.tiles import TILE
+from marketcam.engine.lanes import SIDE
 from marketcam.io import encode_frame
 from tests.comparing import compare
 from tests.conftest import INTERPRETED
@@ -149,7 +149,7 @@ def test_ten_million_ticks_leave_no_trace(rule: str) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_growth_past_each_doubling(rule: str) -> None:
     """At the agents at which buffers double, one less and one more, and down again."""
-    doublings = [64, 128] if INTERPRETED else [64, 128, 256, TILE, 2 * TILE]
+    doublings = [64, 128] if INTERPRETED else [64, 128, SIDE, 256, 512, 1024]
     sizes = [size for doubling in doublings for size in (doubling - 1, doubling, doubling + 1)]
     arguments: dict[str, Any] = {"W": 4, "stride": 2, "eps_pct": 0.002, "edge_cap": 3000}
     camera = SlidingWindowCamera(**arguments, proximity=rule)  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ REFUSED = [  # variable, value, the message's range
     ("IG_CAM_SEGMENT_SECONDS", "0", "more than 0, at most 1000000000"),
     ("IG_CAM_METRIC_DOWNSAMPLE", "0", "1 to 2^53-1"),
     ("IG_CAM_CLIENT_QUEUE_BYTES", "65535", "65536 to 2^53-1"),
-    ("IG_CAM_PAIR_BUDGET_BYTES", "524287", "524288 to 2^53-1"),
+    ("IG_CAM_PAIR_BUDGET_BYTES", "73727", "73728 to 2^53-1"),
     ("IG_AGENTS", "0", "1 to 100000"),
     ("IG_AGENTS", "100001", "1 to 100000"),
     ("IG_SEED", "4294967296", "0 to 2^32-1"),
