@@ -24,13 +24,25 @@ from numba.extending import intrinsic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LANES", "SIDE", "change_row", "fill_block", "lanes_from", "lowest_lane"]
+__all__ = [
+    "FEW_LANES",
+    "LANES",
+    "SIDE",
+    "change_close",
+    "change_row",
+    "fill_block",
+    "lanes_from",
+    "lowest_lane",
+]
 
 LANES: Final = 64
 """Bytes to an AVX-512 register; LLVM cuts them in two or four where registers are narrower."""
 
 SIDE: Final = 3 * LANES
 """Counts to a row of a tile: the most lanes whose ranks, and one value more, fit into a byte."""
+
+FEW_LANES: Final = 16
+"""Prices that are compared at once: two registers of doubles, so that few are compared in vain."""
 
 # Without types of their own: numba's helpers for code generation have none.
 _helpers: Any = cgutils
@@ -42,6 +54,9 @@ _BYTE = ir.IntType(8)
 _WORD = ir.IntType(16)
 _BYTES = ir.VectorType(_BYTE, LANES)
 _WORDS = ir.VectorType(_WORD, LANES)
+_FEW_WORDS = ir.VectorType(_WORD, FEW_LANES)
+_PRICE = ir.DoubleType()
+_PRICES = ir.VectorType(_PRICE, FEW_LANES)
 
 
 def _address(context: Any, builder: Any, array: tuple[Any, Any], index: Any, pointee: Any) -> Any:
@@ -55,6 +70,13 @@ def _splat(builder: Any, scalar: Any, vector: Any) -> Any:
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, _int32(0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), lanes)
+
+
+def _greatest(builder: Any, words: Any) -> Any:
+    reduction = ir.FunctionType(_WORD, [words.type])
+    name = f"llvm.vector.reduce.umax.v{words.type.count}i16"
+    reduce = _helpers.get_or_insert_function(builder.module, reduction, name)
+    return builder.call(reduce, [words])
 
 
 def _int32(value: int) -> Any:
@@ -131,10 +153,7 @@ def _change_row(typing_context, counts, row, place, reach, ticks):  # type: igno
             builder.store(changed, address, align=2)
             more = builder.icmp_unsigned(">", changed, greatest)
             greatest = builder.select(more, changed, greatest)
-        reduction = ir.FunctionType(_WORD, [_WORDS])
-        name = f"llvm.vector.reduce.umax.v{LANES}i16"
-        reduce = _helpers.get_or_insert_function(builder.module, reduction, name)
-        return builder.zext(builder.call(reduce, [greatest]), ir.IntType(64))
+        return builder.zext(_greatest(builder, greatest), ir.IntType(64))
 
     three, two = _types.UniTuple(types.int64, 3), _types.UniTuple(types.int64, 2)
     return types.int64(counts, three, place, reach, two), generate
@@ -155,6 +174,65 @@ def _change_row_plainly(
         within = (high - place[k]) < high - low
         lanes += within if k < n_added else within * np.uint16(0xFFFF)
     lanes[:first] = 0
+    return int(lanes.max())
+
+
+@intrinsic
+def _change_close(typing_context, counts, row, prices, eps, ticks):  # type: ignore[no-untyped-def]
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table, by_tick, reach = ((args[k], signature.args[k]) for k in (0, 2, 3))
+        at, left, column, first = (builder.extract_value(args[1], k) for k in range(4))
+        n_added, n = (builder.extract_value(args[4], k) for k in range(2))
+        strides = context.make_array(by_tick[1])(context, builder, by_tick[0]).strides
+        stride = builder.sdiv(builder.extract_value(strides, 0), _int64(8))
+        unary = ir.FunctionType(_PRICES, [_PRICES])
+        name = f"llvm.fabs.v{FEW_LANES}f64"
+        size = _helpers.get_or_insert_function(builder.module, unary, name)
+        total = _helpers.alloca_once_value(builder, _all(_FEW_WORDS, 0))
+
+        def count(begin: Any, end: Any, step: int) -> None:
+            with _helpers.for_range_slice(builder, begin, end, _int64(1)) as (k, _):
+                tick = builder.mul(k, stride)
+                mine = _address(context, builder, by_tick, builder.add(tick, column), _PRICE)
+                lanes = _address(context, builder, by_tick, builder.add(tick, left), _PRICES)
+                within = _address(context, builder, reach, k, _PRICE)
+                price = _splat(builder, builder.load(mine), _PRICES)
+                apart = builder.fsub(builder.load(lanes, align=8), price)
+                limit = _splat(builder, builder.load(within), _PRICES)
+                close = builder.fcmp_ordered("<=", builder.call(size, [apart]), limit)
+                before = builder.load(total)
+                after = builder.add(before, _all(_FEW_WORDS, step))
+                builder.store(builder.select(close, after, before), total)
+
+        count(_int64(0), n_added, 1)
+        count(n_added, n, 0xFFFF)
+        address = _address(context, builder, table, at, _FEW_WORDS)
+        changed = builder.add(builder.load(address, align=2), builder.load(total))
+        numbers = ir.Constant(_FEW_WORDS, [*range(FEW_LANES)])
+        begin = _splat(builder, builder.trunc(first, _WORD), _FEW_WORDS)
+        kept = builder.icmp_signed(">=", numbers, begin)
+        changed = builder.select(kept, changed, _all(_FEW_WORDS, 0))
+        builder.store(changed, address, align=2)
+        return builder.zext(_greatest(builder, changed), ir.IntType(64))
+
+    four, two = _types.UniTuple(types.int64, 4), _types.UniTuple(types.int64, 2)
+    return types.int64(counts, four, prices, eps, two), generate
+
+
+def _change_close_plainly(
+    counts: NDArray[np.uint16],
+    row: tuple[int, int, int, int],
+    prices: NDArray[np.float64],
+    eps: NDArray[np.float64],
+    ticks: tuple[int, int],
+) -> int:
+    at, left, column, first = row
+    n_added, n = ticks
+    lanes = counts[at : at + FEW_LANES]
+    for k in range(n):
+        close = np.abs(prices[k, left : left + FEW_LANES] - prices[k, column]) <= eps[k]
+        lanes += close if k < n_added else close * np.uint16(0xFFFF)
+    lanes[: max(0, first)] = 0
     return int(lanes.max())
 
 
@@ -191,6 +269,7 @@ def _lowest_lane_plainly(lanes: np.uint64) -> int:
 
 _INTERPRETED: Final = bool(getattr(numba.config, "DISABLE_JIT"))  # noqa: B009 - mypy does not see it
 fill_block: Any = _fill_block_plainly if _INTERPRETED else _fill_block
+change_close: Any = _change_close_plainly if _INTERPRETED else _change_close
 change_row: Any = _change_row_plainly if _INTERPRETED else _change_row
 lanes_from: Any = _lanes_from_plainly if _INTERPRETED else _lanes_from
 lowest_lane: Any = _lowest_lane_plainly if _INTERPRETED else _lowest_lane

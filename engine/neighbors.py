@@ -15,13 +15,12 @@ from marketcam.engine.crew import Crew
 from marketcam.engine.edges import MOST_NODES, PROXIMITY
 from marketcam.engine.jit import kernel
 from marketcam.engine.pair_counts import PairCounts
-from marketcam.engine.quotes import QuoteBlock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.edges import NodeRows
-    from marketcam.engine.quotes import Quotes
+    from marketcam.engine.quotes import QuoteBlock
 
 __all__ = ["NeighborCounts"]
 
@@ -63,12 +62,10 @@ class NeighborCounts:
 
     Args:
         W: ticks of the window.
-        eps_pct: see `SlidingWindowCamera`.
         crew: threads to sort and to count with.
     """
 
-    def __init__(self, W: int, eps_pct: float, crew: Crew | None = None) -> None:
-        self._eps_pct = eps_pct
+    def __init__(self, W: int, crew: Crew | None = None) -> None:
         self._crew = crew or Crew()
         self._counts = PairCounts(W, self._crew)
         self._capacity = 0
@@ -95,18 +92,6 @@ class NeighborCounts:
             self._desks = []
             self._pairs = np.empty((0, 0, 2), dtype=np.int32)
             self._counts.make_room(capacity)
-
-    def add(self, t: int, quotes: Quotes) -> None:
-        """Take in the quotes of tick `t`."""
-        price = np.full((1, self._capacity), np.nan)
-        side = np.zeros((1, self._capacity), dtype=np.int8)
-        ids = np.zeros(self._capacity, dtype=np.int64)
-        price[0, quotes.slots] = quotes.price
-        side[0, quotes.slots] = quotes.side
-        ids[quotes.slots] = quotes.ids
-        positive = quotes.mid is not None and quotes.mid > 0.0
-        eps = np.array([self._eps_pct * quotes.mid if positive else np.nan])  # type: ignore[operator]
-        self.take(QuoteBlock(t, 1, price, side, eps, ids, self._capacity))
 
     def take(self, block: QuoteBlock) -> None:
         """Take in the quotes of a block of ticks. Cost: O(N) a tick, ticks side by side."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from marketcam.engine.jit import kernel
-from marketcam.engine.rounding import bounded, round6
+from marketcam.engine.rounding import bounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -347,7 +347,7 @@ def write_nodes(
     room: NDArray[np.float64],
     nodes: tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int8]],
 ) -> None:
-    """Write the features of the nodes whose slots lie in a span.
+    """Write the features of the nodes whose slots lie in a span, figures not rounded yet.
 
     `window` is the pane of the ticks up to the round's end, the pane of those since, a pane to
     merge them in, and whether there are ticks since only; `rows` int32[capacity] is the node of
@@ -400,15 +400,15 @@ def write_figures(
     row: int,
     nodes: NDArray[np.float64],
 ) -> None:
-    """Write the rounded figures of one node."""
+    """Write the figures of one node, not rounded yet."""
     quotes = counts[_BUYS, slot] + counts[_SELLS, slot]
     distances = counts[_DISTANCES, slot]
     first = sums[_FIRST, slot]
     last = sums[_LAST, slot]
-    nodes[0, row] = round6(counts[MATCHES, slot] / W)
-    nodes[1, row] = round6(bounded(sums[_MEAN, slot]))
-    nodes[2, row] = round6(bounded(math.sqrt(sums[_M2, slot] / quotes))) if quotes else 0.0
-    nodes[3, row] = round6(bounded(sums[_DISTANCE, slot] / distances)) if distances else 0.0
-    nodes[4, row] = round6(first)
-    nodes[5, row] = round6(last)
-    nodes[6, row] = 0.0 if math.isnan(first) else round6(bounded(last - first))
+    nodes[0, row] = counts[MATCHES, slot] / W
+    nodes[1, row] = bounded(sums[_MEAN, slot])
+    nodes[2, row] = bounded(math.sqrt(sums[_M2, slot] / quotes)) if quotes else 0.0
+    nodes[3, row] = bounded(sums[_DISTANCE, slot] / distances) if distances else 0.0
+    nodes[4, row] = first
+    nodes[5, row] = last
+    nodes[6, row] = 0.0 if math.isnan(first) else bounded(last - first)

@@ -1,9 +1,10 @@
 """The `pairs` rule: in how many ticks of the window each two agents quoted within eps.
 
-A block of ticks is ranked when it comes (`rank_intervals.py`). Once a stride a pass over the
-counts of all pairs adds the ticks that came and takes away those that left (`tile_counts.py`), and
-the best edges are picked from the rows that can hold any (`tile_edges.py`). Where there is much to
-do, a crew of threads shares ticks and columns of tiles; what comes out does not depend on it.
+Ticks are kept as prices while agents are few (`priced_ticks.py`), as ranks beyond that
+(`ranked_ticks.py`). Once a stride a pass over the counts of all pairs adds the ticks that came and
+takes away those that left, and the best edges are picked from the rows that can hold any
+(`tile_edges.py`). Where there is much to do, a crew of threads shares it; what comes out depends on
+neither.
 """
 
 from __future__ import annotations
@@ -15,14 +16,9 @@ import numpy as np
 from marketcam.engine.crew import Crew
 from marketcam.engine.edges import COUNT_BIT
 from marketcam.engine.lanes import SIDE
-from marketcam.engine.quotes import QuoteBlock
-from marketcam.engine.rank_intervals import RankRing, rank_ticks
-from marketcam.engine.tile_counts import (
-    TICKS_A_PASS,
-    Bench,
-    Change,
-    count_columns,
-)
+from marketcam.engine.priced_ticks import PricedTicks
+from marketcam.engine.ranked_ticks import RankedTicks
+from marketcam.engine.tile_counts import TICKS_A_PASS, Change
 from marketcam.engine.tile_edges import best_of_tiles
 from marketcam.engine.tiles import block_count, most_agents, pair_table_bytes, tile_count
 
@@ -30,12 +26,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketcam.engine.edges import NodeRows
-    from marketcam.engine.quotes import Quotes
+    from marketcam.engine.quotes import QuoteBlock
 
-__all__ = ["PairTable"]
+__all__ = ["PRICED_UP_TO", "PairTable"]
 
-_SHARED_FROM: Final = 4 * SIDE
-"""Slots from which on a crew shares the work; with fewer, waking it costs more than it saves."""
+PRICED_UP_TO: Final = 2 * SIDE
+"""Slots up to which prices are compared rather than ranks."""
 
 _NO_KEYS = np.empty(0, dtype=np.int64)
 
@@ -48,32 +44,25 @@ class PairTable:
     Args:
         W: window in ticks.
         stride: ticks between frames.
-        eps_pct: reach of a quote, as a share of the mid.
         budget: bytes that the table may take.
         crew: who shares the work; a crew of its own if not given.
     """
 
-    def __init__(
-        self, W: int, stride: int, eps_pct: float, budget: int, *, crew: Crew | None = None
-    ) -> None:
+    def __init__(self, W: int, stride: int, budget: int, *, crew: Crew | None = None) -> None:
         self._W = W
-        self._eps_pct = eps_pct
         self._budget = budget
         self._crew = crew or Crew()
         # Adding and taking away 2 * stride ticks must cost less than counting W anew.
         self._incremental = 2 * stride < W
         self._rows = W + stride if self._incremental else W
-        self._ring = RankRing.empty(self._rows, 0)
-        self._benches = [Bench.empty(0)]
+        self._ticks: PricedTicks | RankedTicks = PricedTicks(self._rows, 0)
         self._counts = np.zeros(0, dtype=np.uint16)
         self._maxima = np.zeros((0, 0), dtype=np.uint16)
-        self._used = 0
-        self._one = np.empty((1, 0)), np.empty((1, 0), dtype=np.int8), np.empty(0, dtype=np.int64)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything; the room stays."""
-        self._ring.quotes.fill(0)
+        self._ticks.clear()
         self._counts.fill(0)
         self._guess = 1
         self._counted: range | None = None  # the ticks counted
@@ -94,43 +83,23 @@ class PairTable:
 
     def make_room(self, used: int, capacity: int) -> None:
         """Make room for `used` slots; how many of more the caller has room for does not matter."""
-        self._used = used
         blocks = block_count(used)
         if blocks <= self._maxima.shape[1]:
             return
         slots = blocks * SIDE
-        self._ring = self._ring.widened(slots)
+        if isinstance(self._ticks, PricedTicks) and slots > PRICED_UP_TO:
+            ranked = RankedTicks(self._rows, slots, self._crew)
+            ranked.take_over(self._ticks, self._ticks.price.shape[1])
+            self._ticks = ranked
+        else:
+            self._ticks.widen(slots)
         # In place where the system can, and no more than is needed: this is most of the memory.
         self._counts.resize(tile_count(used) * SIDE * SIDE, refcheck=False)
         self._maxima = np.zeros((slots, blocks), dtype=np.uint16)
-        self._benches = [Bench.empty(slots) for _ in self._benches]
-
-    def add(self, t: int, quotes: Quotes) -> None:
-        """Take in the quotes of tick `t`, as a block of one."""
-        price, side, ids = self._one
-        capacity = max(self._ring.place.shape[1], SIDE)
-        if ids.size < capacity:
-            price = np.full((1, capacity), np.nan)
-            side = np.zeros((1, capacity), dtype=np.int8)
-            ids = np.zeros(capacity, dtype=np.int64)
-        self._one = price, side, ids
-        price.fill(np.nan)
-        price[0, quotes.slots] = quotes.price
-        mid = quotes.mid
-        eps = np.nan if mid is None or mid <= 0.0 else self._eps_pct * mid
-        self.take(QuoteBlock(t, 1, price, side, np.array([eps]), ids, self._used))
 
     def take(self, block: QuoteBlock) -> None:
         """Take in the quotes of a block of ticks. Cost: O(N log N) a tick."""
-        price = block.price[: block.size, : block.used]
-        if block.used < _SHARED_FROM:
-            rank_ticks(price.argsort(axis=1), 0, block, self._ring)
-            return
-
-        def rank(k: int) -> None:
-            rank_ticks(price[k : k + 1].argsort(axis=1), k, block, self._ring)
-
-        self._crew.share(rank, block.size)
+        self._ticks.take(block)
 
     def fill(self, first: int, t: int, used: int) -> None:
         """Count ahead while the window still fills, so that the first frame is not late."""
@@ -164,34 +133,17 @@ class PairTable:
         if not self._incremental or counted is None or not self._can_follow(counted, t0, t):
             self._counts.fill(0)
             counted = range(t0, t0)
+        tables = self._counts, self._maxima
         begin, end = counted.stop, counted.start
         more, fewer = t + 1 - begin, t0 - end
         while True:
             now = min(more, TICKS_A_PASS)
             gone = min(fewer, TICKS_A_PASS - now)
-            self._pass(Change(begin, now, end, gone), used)
+            self._ticks.count(tables, Change(begin, now, end, gone), used)
             begin, more, end, fewer = begin + now, more - now, end + gone, fewer - gone
             if more == fewer == 0:
                 break
         self._counted = range(t0, t + 1)
-
-    def _pass(self, change: Change, used: int) -> None:
-        blocks = block_count(used)
-        table = self._counts, self._maxima, self._ring, change, used
-        if used < _SHARED_FROM:
-            count_columns(*table, (0, blocks), self._benches[0])
-            return
-        while len(self._benches) < self._crew.size:
-            self._benches.append(Bench.empty(self._maxima.shape[0]))
-        free = self._benches.copy()
-
-        def count(piece: int) -> None:
-            column = blocks - 1 - piece  # the longest first, so that the threads end together
-            bench = free.pop()
-            count_columns(*table, (column, column + 1), bench)
-            free.append(bench)
-
-        self._crew.share(count, blocks)
 
     def _can_follow(self, counted: range, t0: int, t: int) -> bool:
         """Tell whether the counted ticks reach into the window and their ranks are still here."""

@@ -17,7 +17,7 @@ after the other, so that these, a byte a rank, stay in the first-level cache.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
     from marketcam.engine.rank_intervals import RankRing
 
-__all__ = ["TICKS_A_PASS", "Bench", "Change", "count_columns"]
+__all__ = ["TICKS_A_PASS", "Bench", "Change", "Tables", "count_columns"]
+
+Tables: TypeAlias = "tuple[NDArray[np.uint16], NDArray[np.uint16]]"
+"""The counts, uint16[tiles * SIDE * SIDE], see `tiles.py`, and the greatest of each row of a tile,
+uint16[slots, blocks]."""
 
 TICKS_A_PASS: Final = 32
 """Ticks counted at once at most: sums of bytes would hold 127, and their room grows with them."""

@@ -224,7 +224,5 @@ class Window:
 
 def _proximity_rule(settings: WindowSettings, crew: Crew) -> ProximityRule:
     if settings.proximity == "neighbors":
-        return NeighborCounts(settings.W, settings.eps_pct, crew)
-    return PairTable(
-        settings.W, settings.stride, settings.eps_pct, settings.pair_budget_bytes, crew=crew
-    )
+        return NeighborCounts(settings.W, crew)
+    return PairTable(settings.W, settings.stride, settings.pair_budget_bytes, crew=crew)

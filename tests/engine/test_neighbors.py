@@ -97,7 +97,7 @@ def test_blocks_of_any_size_and_threads_make_the_same_edges(monkeypatch, capacit
     nodes = NodeRows(of_slot, used, ordered=False)
     made = []
     for block, size in [(1, 1), (3, 2), (20, 2), (40, 3)]:
-        counts = NeighborCounts(25, 0.0, Crew(size))
+        counts = NeighborCounts(25, Crew(size))
         counts.make_room(used, capacity)
         for t in range(0, ticks, block):
             rows = slice(t, min(t + block, ticks))

@@ -29,7 +29,7 @@ class Run:
 
     def __init__(self, W, stride, threads=1):
         self.W, self.stride, self.t = W, stride, 0
-        self.table = PairTable(W, stride, 0.003, NO_LIMIT, crew=Crew(threads))
+        self.table = PairTable(W, stride, NO_LIMIT, crew=Crew(threads))
         self.price = {}
         self.eps = {}
         self.used = 0
@@ -200,7 +200,7 @@ def test_any_number_of_threads_gives_the_same(kind):
 @pytest.mark.parametrize("agents", [1, SIDE, SIDE + 1, 5 * SIDE])
 @pytest.mark.parametrize(("W", "stride"), [(30, 5), (30, 40)])
 def test_the_memory_that_is_stated_is_what_the_table_takes(agents, W, stride):
-    table = PairTable(W, stride, 0.003, NO_LIMIT, crew=Crew(1))
+    table = PairTable(W, stride, NO_LIMIT, crew=Crew(1))
     table.make_room(agents, agents)
     rooms = (*table._ring, table._counts, table._maxima, *table._benches[0])
     rows = W + stride if 2 * stride < W else W
@@ -215,7 +215,7 @@ def test_the_most_agents_fit_and_one_more_does_not(budget, ticks):
 
 
 def test_room_is_made_a_block_at_a_time():
-    table = PairTable(30, 5, 0.003, NO_LIMIT)
+    table = PairTable(30, 5, NO_LIMIT)
     sizes = []
     for used in range(0, 3 * SIDE + 1, 16):
         table.make_room(used, 10_000)

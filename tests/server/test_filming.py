@@ -44,7 +44,9 @@ def arguments(**options: Any) -> Any:
 
 ROOM = most_agents()
 TOO_MANY = ROOM + 1
-REASON = rf"{TOO_MANY} agents in a window, more than {ROOM}: .* would need 0\.25 MiB of the 0\.098 MiB"
+REASON = (
+    rf"{TOO_MANY} agents in a window, more than {ROOM}: .* would need 0\.25 MiB of the 0\.098 MiB"
+)
 
 
 def filmed(camera: Filming | SlidingWindowCamera, raws: list[dict[str, Any]]) -> dict[int, Any]:
