@@ -117,8 +117,9 @@ def _add_effort(parser: Parser) -> None:
         metavar="N",
         type=_whole(1, 10**8),
         default=2_000_000,
-        help="list this many edges of a window at most, 1 to 100000000; where there are more, the "
-        "share of edges kept is an upper bound, and said to be one [default 2000000]",
+        help="list this many edges of a window at most, or as many as the edge cap where that is "
+        "more, 1 to 100000000; where there are more, the share of edges kept is an upper bound, "
+        "and said to be one [default 2000000]",
     )
 
 
