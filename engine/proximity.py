@@ -9,18 +9,24 @@ neither.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marketcam.engine.crew import Crew
 from marketcam.engine.edges import COUNT_BIT
 from marketcam.engine.lanes import SIDE
-from marketcam.engine.priced_ticks import PricedTicks
+from marketcam.engine.priced_ticks import PRICED_UP_TO, PricedTicks
 from marketcam.engine.ranked_ticks import RankedTicks
 from marketcam.engine.tile_counts import TICKS_A_PASS, Change
 from marketcam.engine.tile_edges import best_of_tiles
-from marketcam.engine.tiles import block_count, most_agents, pair_table_bytes, tile_count
+from marketcam.engine.tiles import (
+    block_count,
+    kept_ticks,
+    most_agents,
+    pair_table_bytes,
+    tile_count,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,10 +34,7 @@ if TYPE_CHECKING:
     from marketcam.engine.edges import NodeRows
     from marketcam.engine.quotes import QuoteBlock
 
-__all__ = ["PRICED_UP_TO", "PairTable"]
-
-PRICED_UP_TO: Final = 2 * SIDE
-"""Slots up to which prices are compared rather than ranks."""
+__all__ = ["PairTable"]
 
 _NO_KEYS = np.empty(0, dtype=np.int64)
 
@@ -52,9 +55,8 @@ class PairTable:
         self._W = W
         self._budget = budget
         self._crew = crew or Crew()
-        # Adding and taking away 2 * stride ticks must cost less than counting W anew.
-        self._incremental = 2 * stride < W
-        self._rows = W + stride if self._incremental else W
+        self._rows = kept_ticks(W, stride)
+        self._incremental = self._rows > W
         self._ticks: PricedTicks | RankedTicks = PricedTicks(self._rows, 0)
         self._counts = np.zeros(0, dtype=np.uint16)
         self._maxima = np.zeros((0, 0), dtype=np.uint16)
