@@ -17,7 +17,7 @@ from marketcam.server.cli.parsing import (
     add_command,
     say,
 )
-from marketcam.server.settings import described_settings
+from marketcam.server.settings import SettingsError, described_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -182,6 +182,19 @@ def _check_outputs(args: argparse.Namespace) -> None:
         needs("--report", args.report, "matplotlib")
         check_output("--report", args.report)
     check_output("--journal", _journal_path(args))
+    _check_apart(args)
+
+
+def _check_apart(args: argparse.Namespace) -> None:
+    """Refuse one file for two outputs: the later would overwrite the earlier, the journal too."""
+    outputs = {"--out": args.out, "--report": args.report, "--journal": _journal_path(args)}
+    flags: dict[Path, str] = {}
+    for flag, path in outputs.items():
+        if path is None:
+            continue
+        other = flags.setdefault(path.resolve(), flag)
+        if other != flag:
+            raise SettingsError([f"{flag} must be another file than {other}, got {path}"])
 
 
 def _journal_path(args: argparse.Namespace) -> Path:
