@@ -246,18 +246,22 @@ def _measure(points: Sequence[Point], journal: Journal) -> None:
 
 def _tell(args: argparse.Namespace, results: Sequence[Result]) -> int:
     """Print and write the results; return the exit code."""
-    from marketcam.server.profiling.conditions import conditions  # noqa: PLC0415 - as in `run`
+    from marketcam.server.profiling.conditions import (  # noqa: PLC0415 - as in `run`
+        conditions,
+        shareable,
+    )
     from marketcam.server.profiling.tables import write_table  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.terminal import print_results  # noqa: PLC0415 - as in `run`
 
     print_results(results)
+    made_with = shareable(conditions())
     if args.out is not None:
-        write_table(args.out, results, conditions())
+        write_table(args.out, results, made_with)
         say(f"results are in {args.out}")
     if args.report is not None:
         from marketcam.server.profiling.report import write_report  # noqa: PLC0415 - matplotlib
 
-        write_report(args.report, results, conditions(), ["marketcam", *args.typed])
+        write_report(args.report, results, made_with, ["marketcam", *args.typed])
         say(f"the report is {args.report}")
     return OK if any(result.figures is not None for result in results) else FAILED
 

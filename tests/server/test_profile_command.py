@@ -15,6 +15,7 @@ import pytest
 from marketcam.server.cli import main
 from marketcam.server.profiling import child, session
 from marketcam.server.profiling.child import measure_apart
+from marketcam.server.profiling.conditions import conditions
 from marketcam.server.profiling.errors import PointError
 from marketcam.server.profiling.journal import Journal
 from marketcam.server.profiling.measure import measure
@@ -160,6 +161,8 @@ def test_a_grid_is_measured_and_written(tmp_path, capsys):
     assert (second["status"], second["frames"]) == ("failed", "")
     assert "IG_CAM_PAIR_BUDGET_BYTES" in second["reason"]
     assert f"marketcam {' '.join(arguments[:3])}" in report.read_text()
+    assert conditions()["numba"] in report.read_text()
+    assert conditions()["machine"] not in report.read_text()
     said = capsys.readouterr()
     assert "failed: 3,000 agents" in said.out
     assert f"results are in {out}" in said.err
