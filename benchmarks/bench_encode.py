@@ -23,6 +23,15 @@ def test_frame(benchmark, film, agents, way):
     benchmark.extra_info.update(agents=agents, json_bytes=len(text))
 
 
+@pytest.mark.parametrize("agents", [10_000])
+@pytest.mark.large
+def test_frame_of_many(benchmark, film, agents):
+    """At most 4 ms are asked for."""
+    frame = film().frame()
+    text = benchmark(encode_frame, frame)
+    benchmark.extra_info.update(nodes=agents, json_bytes=len(text))
+
+
 @pytest.mark.parametrize("edge_cap", [0, 200, 20_000])
 @pytest.mark.large
 def test_frame_by_edge_cap(benchmark, film, agents, edge_cap):

@@ -311,7 +311,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--repetitions", type=int, default=3, help="processes for each figure")
     made.add_argument("--frames", type=int, default=100, help="timed frames a process at least")
-    made.add_argument("--seconds", type=float, default=2.0, help="timed seconds a process at least")
+    made.add_argument("--seconds", type=float, default=1.0, help="timed seconds a process at least")
     made.add_argument(
         "--baseline",
         action=argparse.BooleanOptionalAction,
