@@ -116,6 +116,11 @@ class AgentSlots:
         self._assign_all(pairs.ravel(), t, t0, np.empty(pairs.size, dtype=np.int32))
         self.known = ids.copy(), slots
 
+    def seen_since(self, t0: int) -> NDArray[np.int64]:
+        """Return the ids of the agents seen at `t0` or later."""
+        table, used = self._table, self.used
+        return table.agent_of[:used][table.last_seen[:used] >= t0]
+
     def nodes(self, t0: int) -> tuple[NodeRows, NDArray[np.int64]]:
         """Return the rows of the agents seen at `t0` or later, by ascending id, and their ids.
 

@@ -234,7 +234,7 @@ class Window:
             return
         agents = np.union1d(ids, matches[matches >= 0])
         if not restarts:
-            agents = np.union1d(agents, self._slots.nodes(t - self._settings.W + 1)[1])
+            agents = np.union1d(agents, self._slots.seen_since(t - self._settings.W + 1))
         self.check_room(agents.size)
 
 
