@@ -29,6 +29,7 @@ from marketcam.engine.pane_sums import (
     sum_ticks,
     write_nodes,
 )
+from marketcam.engine.rounding import round_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,6 +185,7 @@ class Panes:
             write_nodes(window, self._W, rows.of_slot, span, room, room_for)
 
         self._share(write, used)
+        round_all(floats.reshape(-1))
         features: list[NDArray[Any]] = [*integers, *floats, dominant]
         return Nodes(agent_id, *features)
 

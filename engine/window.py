@@ -88,6 +88,7 @@ class Window:
         self._stretch = self._clock.stretch(0)
         self.last_t: int | None = None
         self._make_room(0)
+        self._gather_buffers()
 
     @property
     def full(self) -> bool:
@@ -113,20 +114,19 @@ class Window:
             self._complete_block(t)
 
     def _take(self, t: int, mid: float, columns: Columns) -> bool:
+        return take_tick(t, mid, self._mid, self._block.size, columns, *self._buffers)
+
+    def _gather_buffers(self) -> None:
+        """Collect what `take_tick` writes to: once, since collecting costs what a tick does."""
         slots, block, matches, events = self._slots, self._block, self._matches, self._events
-        return take_tick(
-            t,
-            mid,
-            columns,
-            slots.known,
+        self._buffers = (
+            (*slots.known, slots.used),
             slots.table,
             (block.price, block.side, block.experience),
-            (block.size, slots.used),
-            self._pairs,
-            (matches.ring, matches.head, matches.per_tick),
-            self._panes.matches,
             (block.mid, block.eps, self._settings.eps_pct),
-            (events.matches, events.returns, self._mid),
+            (self._pairs, matches.ring, matches.head, matches.per_tick),
+            self._panes.matches,
+            (events.matches, events.returns),
         )
 
     def _prepare(self, t: int, columns: Columns) -> None:
@@ -149,6 +149,7 @@ class Window:
             self._pairs = np.empty((2 * len(columns[4]), 2), dtype=np.int32)
         self._make_room(used)
         self._matches.make_ready(t, len(columns[4]))
+        self._gather_buffers()
 
     def _complete_block(self, t: int) -> None:
         """Deal with the ticks of the block that ends with `t`, and begin the next."""
