@@ -42,7 +42,9 @@ class HubOptions:
     Attributes:
         connect_metrics: metrics that a client is sent on connecting.
         client_queue_bytes: bytes that wait for one client at most, apart from what it is sent on
-            connecting. The texts are shared: a hundred slow clients hold one copy.
+            connecting, counted as they are sent. The texts are shared: a hundred slow clients hold
+            one copy. A frame that waits holds more than is counted for it: its JSON text, whatever
+            the client's encoding, and its columns, encoded and not, a third of the text more.
         client_slow_seconds: a client this far behind is sent away.
         max_clients: clients at the same time; one more is sent away.
     """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
+    from marketcam.server.writing import Piece
     from tests.server_helpers import Running, TickFeed
 
 UPGRADE = (
@@ -217,6 +218,25 @@ def test_a_viewer_that_does_not_read_is_cut_in_the_middle_of_a_large_message(
             assert reader.read(2)[0] == TEXT  # it has begun, and is not final
         # The server has gone; nothing was read while it went.
         assert b'"events"' not in read_to_the_end(sock)
+
+
+def test_a_piece_is_written_at_once_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+    write = StreamProtocol.write
+
+    def measured(protocol: StreamProtocol, piece: Piece) -> None:
+        waiting.append(protocol.transport.get_write_buffer_size())
+        write(protocol, piece)
+
+    monkeypatch.setattr(StreamProtocol, "write", measured)
+    with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
+        large_ticks(server, feed, 1)
+        with raw_stream(server) as (_, reader):
+            read_message(reader)
+    assert len(waiting) > 80
+    assert max(waiting) <= 1
 
 
 def test_a_viewer_that_is_late_gets_the_latest_large_frame(tmp_path: Path) -> None:
