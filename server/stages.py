@@ -23,8 +23,8 @@ LARGE_ROWS: Final = 8192
 """Agents of a tick, or nodes and edges of a frame, from which a stage of its own pays.
 
 Handing something to another thread costs tens of µs, and both threads then want the interpreter
-lock: with everything handed over, small ticks pass at a lower rate, and it evens out at about 10,000
-agents. What is smaller is done at once, in the engine's thread. To see it, set this to 1 and compare
+lock: with everything handed over, small ticks pass at a lower rate. What is smaller is done at
+once, in the engine's thread. To see it, set this to 1 and compare
 ``python -m benchmarks.stream_load --agents 1000 --clients 1 --tick-rate 0``."""
 
 QUEUE_ROWS: Final = 2**16
