@@ -201,8 +201,7 @@ class Panes:
         self._crew.share(do_piece, -(-slots // _PIECE))
 
     def _allocate(self, capacity: int) -> None:
-        self._round = empty_panes(self._many, capacity)
-        self._spare = empty_panes(3, capacity)
+        self._round, self._spare = empty_panes(self._many, capacity), empty_panes(3, capacity)
         sums, counts = self._spare
         self._current, self._since, self._more = ((sums[k], counts[k]) for k in range(len(sums)))
         self.matches = self._current[1][MATCHES]

@@ -9,7 +9,7 @@ neither.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from marketcam.engine.tile_counts import TICKS_A_PASS, Change
 from marketcam.engine.tile_edges import best_of_tiles
 from marketcam.engine.tiles import (
     MOST_SLOTS,
+    PRICED_UP_TO,
     block_count,
     most_agents,
     pair_table_bytes,
@@ -34,10 +35,7 @@ if TYPE_CHECKING:
     from marketcam.engine.edges import NodeRows
     from marketcam.engine.quotes import QuoteBlock
 
-__all__ = ["PRICED_UP_TO", "PairTable"]
-
-PRICED_UP_TO: Final = 2 * SIDE
-"""Slots up to which prices are compared rather than ranks."""
+__all__ = ["PairTable"]
 
 _NO_KEYS = np.empty(0, dtype=np.int64)
 
@@ -69,7 +67,6 @@ class PairTable:
     def clear(self) -> None:
         """Forget everything; the room stays."""
         self._ticks.clear()
-        self._counts.fill(0)
         self._guess = 1
         self._counted: range | None = None  # the ticks counted
 

@@ -15,7 +15,17 @@ from marketcam.engine.lanes import LANES, SIDE
 from marketcam.engine.rank_intervals import BYTES_PER_RANK
 from marketcam.engine.tile_counts import TICKS_A_PASS
 
-__all__ = ["MOST_SLOTS", "block_count", "most_agents", "pair_table_bytes", "tile_count"]
+__all__ = [
+    "MOST_SLOTS",
+    "PRICED_UP_TO",
+    "block_count",
+    "most_agents",
+    "pair_table_bytes",
+    "tile_count",
+]
+
+PRICED_UP_TO: Final = 2 * SIDE
+"""Slots up to which ticks are kept as prices rather than as ranks."""
 
 MOST_SLOTS: Final = 2**16 - 1
 """Slots whose ranks, and one number more, 16 bits can tell apart."""
@@ -33,15 +43,17 @@ def tile_count(slots: int) -> int:
 
 
 def pair_table_bytes(agents: int, ticks: int) -> int:
-    """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank, and rooms.
+    """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank or 8 a price.
 
-    `ticks` are the ticks whose ranks are kept, ``W + stride`` at most. Every thread that helps
+    `ticks` are the ticks that are kept, ``W + stride`` at most. Every thread that helps
     takes another 65 bytes an agent, the choice of edges 64 an edge of the cap and 8 an agent.
     """
     blocks = block_count(agents)
     slots = blocks * SIDE
     counts = tile_count(agents) * SIDE * SIDE * 2
     maxima = slots * blocks * 2
+    if slots <= PRICED_UP_TO:
+        return counts + maxima + (ticks + TICKS_A_PASS) * (slots + 1) * 8
     ranks = ticks * (slots * BYTES_PER_RANK + blocks + 8)
     bench = TICKS_A_PASS * (2 * slots + LANES + SIDE) + slots + 1 + LANES
     return counts + maxima + ranks + bench

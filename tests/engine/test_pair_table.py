@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from marketcam.engine.crew import Crew
 from marketcam.engine.edges import COUNT_BIT, NODE_BITS, NODE_MASK, NodeRows
 from marketcam.engine.lanes import SIDE
+from marketcam.engine.priced_ticks import PricedTicks
 from marketcam.engine.proximity import PairTable
 from marketcam.engine.quotes import QuoteBlock
 from marketcam.engine.tile_counts import TICKS_A_PASS
@@ -190,7 +191,6 @@ def test_any_number_of_threads_gives_the_same(kind):
             if run.t > 2 * ticks:
                 frames.append(run.best(in_order(n), 500))
     assert len(frames) == 6
-    assert frames[0] == runs[0].expected(in_order(n), 500) or len(frames[0]) == 500
     assert frames[:2] == frames[2:4] == frames[4:]
     assert frames[1] == runs[0].expected(in_order(n), 500)
 
@@ -198,12 +198,18 @@ def test_any_number_of_threads_gives_the_same(kind):
 # ---- memory --------------------------------------------------------------------------------------
 
 
+def rooms_of(ticks):
+    if isinstance(ticks, PricedTicks):
+        return ticks.price, ticks.eps, *ticks._near
+    return *ticks._ring, *ticks._benches[0]
+
+
 @pytest.mark.parametrize("agents", [1, SIDE, SIDE + 1, 5 * SIDE])
 @pytest.mark.parametrize(("W", "stride"), [(30, 5), (30, 40)])
 def test_the_memory_that_is_stated_is_what_the_table_takes(agents, W, stride):
     table = PairTable(W, stride, NO_LIMIT, crew=Crew(1))
     table.make_room(agents, agents)
-    rooms = (*table._ring, table._counts, table._maxima, *table._benches[0])
+    rooms = (table._counts, table._maxima, *rooms_of(table._ticks))
     rows = W + stride if 2 * stride < W else W
     assert pair_table_bytes(agents, rows) == sum(room.nbytes for room in rooms)
 

@@ -24,9 +24,7 @@ FIGURES = st.floats(allow_infinity=False, allow_nan=False) | HALVES | NEIGHBORS
 @given(st.lists(FIGURES, max_size=40))
 def test_figures_are_rounded_as_python_rounds(figures):
     rounded = np.array(figures, dtype=np.float64)
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # numpy tells of what is dropped
+    with np.errstate(over="ignore", invalid="ignore"):  # numpy tells of what is dropped
         round_all(rounded)
     assert [repr(x) for x in rounded.tolist()] == [repr(oracle.round6(x)) for x in figures]
 

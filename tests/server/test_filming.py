@@ -45,7 +45,7 @@ def arguments(**options: Any) -> Any:
 ROOM = most_agents()
 TOO_MANY = ROOM + 1
 REASON = (
-    rf"{TOO_MANY} agents in a window, more than {ROOM}: .* would need 0\.25 MiB of the 0\.098 MiB"
+    rf"{TOO_MANY} agents in a window, more than {ROOM}: .* would need 0\.32 MiB of the 0\.13 MiB"
 )
 
 
@@ -169,7 +169,7 @@ def test_a_served_run_that_goes_on_says_so(tmp_path: Path) -> None:
     proximity = health["proximity"]
     assert (proximity["rule"], proximity["configured"]) == ("neighbors", "pairs")
     assert (proximity["since_t"], proximity["degraded"]) == (5, True)
-    assert "0.25 MiB" in proximity["reason"]
+    assert "0.32 MiB" in proximity["reason"]
     assert now["marketcam_degraded"] == 1
     assert now["marketcam_proximity_rule{neighbors}"] == 1
     assert now["marketcam_proximity_rule{pairs}"] == 0
