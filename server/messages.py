@@ -48,11 +48,11 @@ ENCODINGS: Final[Mapping[Encoding, Callable[[Frame], bytes]]] = {
 
 FRAGMENT_BYTES: Final = 2**16 - 4
 """Payload of a WebSocket frame at most; what is larger goes as several, which every receiver
-joins. With its header, such a piece is 64 KB: a write of 16 to 45 µs over loopback, between which
-others have their turn, and pings and the close frame find their place."""
+joins. With its header, such a piece is 64 KB: a write of some tens of µs over loopback, after which
+others have their turn, and between which pings find their place."""
 
 _COPIED_UP_TO: Final = 1024
-"""Bytes that are copied behind their header: one buffer is written in 0.75 of the time of two."""
+"""Bytes that are copied behind their header: one buffer is written faster than two."""
 
 _TWO_BYTE_SIZE: Final = 126
 """Payloads from this size on have it in two bytes of their own, and this in its usual place."""

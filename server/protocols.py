@@ -92,7 +92,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     It is a `Wire`, which the endpoint finds in its scope: by ASGI each message would be decoded,
     encoded, framed and copied for each connection, and go out in one piece. Pings, pongs and the
-    close frame are still the protocol's, and may come between the pieces of a message.
+    close frame are still the protocol's; pings and pongs may come between the pieces of a message.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
