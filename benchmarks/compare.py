@@ -127,19 +127,24 @@ def read(path: Path) -> dict[str, Any]:
 
 def timings(run: dict[str, Any], statistic: str, path: Path) -> dict[str, Timing]:
     """Return the timings of a run by name."""
-    return {made.get("fullname", "?"): _timing(made, statistic, path) for made in run["benchmarks"]}
+    found: dict[str, Timing] = {}
+    for number, made in enumerate(run["benchmarks"], start=1):
+        if not isinstance(made, dict) or not isinstance(made.get("fullname"), str):
+            raise UnusableError(f"{path}: benchmark {number} has no name")
+        found[made["fullname"]] = _timing(made, statistic, f"{path}: {made['fullname']}")
+    return found
 
 
-def _timing(made: dict[str, Any], statistic: str, path: Path) -> Timing:
-    where = f"{path}: {made.get('fullname', 'a benchmark without a name')}"
+def _timing(made: dict[str, Any], statistic: str, where: str) -> Timing:
     try:
         seconds, extra = made["stats"][statistic], made["extra_info"]
         timing = Timing(seconds, extra["yardstick"], extra["calibration"])
         figures = [timing.seconds, *(timing.calibration[kind] for kind in KINDS)]
-        usable = all(0.0 < figure < math.inf for figure in figures)
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise UnusableError(f"{where}: no {error} in it") from error
-    if not usable:
+    except TypeError as error:
+        raise UnusableError(f"{where}: not as --benchmark-json writes it") from error
+    if not all(isinstance(figure, int | float) and 0.0 < figure < math.inf for figure in figures):
         raise UnusableError(f"{where}: times must be above 0, got {figures}")
     if timing.yardstick not in (*KINDS, NONE):
         raise UnusableError(f"{where}: unknown yardstick {timing.yardstick!r}")

@@ -55,7 +55,11 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Keep saved runs small: the seconds of every round only where they are asked for."""
+    """Keep saved runs small, and the branch and state of a checkout out of them.
+
+    The seconds of every round are kept only where they are asked for.
+    """
+    output_json.pop("commit_info", None)
     if not config.getoption("benchmark_save_data"):
         for made in output_json["benchmarks"]:
             made["stats"].pop("data", None)
@@ -63,7 +67,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
-    """Compile before anything is timed; `bench_cold_start` times just that."""
+    """Compile before anything is timed; `benchmarks.start_up` times just that."""
     warm_up_encoders(warm_up())
 
 

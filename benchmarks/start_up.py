@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.baseline import machine
+from benchmarks.machine import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if min(options.rounds, options.cold_rounds) < 1:
         sys.exit("--rounds and --cold-rounds must be 1 or more")
     figures = summed_up(measure(options.rounds, options.cold_rounds))
-    told = {"seconds": figures, "machine": machine()}
+    told = {"seconds": figures, "machine": describe()}
     print(json.dumps(told, indent=2) if options.json else report(figures))
 
 

@@ -6,9 +6,10 @@
 
 One market, one camera, one process; `benchmarks.targets` starts one for each row of its table.
 Every tick costs one call of `ingest_arrays` and one of `maybe_frame`, every frame is encoded as
-JSON. The window is filled first, and what is compiled is compiled then. Ticks are made a chunk
-ahead of being timed, a whole number of strides: no tick comes twice, and however long the run,
-only one chunk of ticks takes memory.
+JSON. The window is filled first, and what is compiled is compiled then. The rate is that of all
+ticks over all the time, so that it holds what is paid once in a while, such as the merging of panes
+once a round; how chunks differ is information. Ticks are made a chunk ahead of being timed, a whole
+number of strides: no tick comes twice, and however long the run, only one chunk takes memory.
 """
 
 from __future__ import annotations
@@ -96,15 +97,15 @@ def run(camera: SlidingWindowCamera, made: list[ArrayTick]) -> Chunk:
 
 
 def rates(chunks: list[Chunk]) -> dict[str, Any]:
-    """Return ticks a second: the median of the chunks, their spread, and all of them together."""
+    """Return ticks a second of all chunks together, and how the chunks differ."""
     each = sorted(chunk.ticks / chunk.seconds for chunk in chunks)
     seconds = sum(chunk.seconds for chunk in chunks)
     frames = sum(chunk.frames for chunk in chunks)
     return {
-        "ticks_per_second": median(each),
-        "ticks_per_second_slowest": each[0],
-        "ticks_per_second_fastest": each[-1],
-        "ticks_per_second_overall": sum(chunk.ticks for chunk in chunks) / seconds,
+        "ticks_per_second": sum(chunk.ticks for chunk in chunks) / seconds,
+        "slowest_chunk": each[0],
+        "median_chunk": median(each),
+        "fastest_chunk": each[-1],
         "chunks": len(chunks),
         "frames": frames,
         "seconds": seconds,

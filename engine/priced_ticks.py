@@ -7,7 +7,7 @@ compare prices, sixteen to a step, than to rank them and compare ranks, sixty-fo
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from marketcam.engine.quotes import QuoteBlock
     from marketcam.engine.tile_counts import Tables
 
-__all__ = ["PricedTicks"]
+__all__ = ["PRICED_UP_TO", "PricedTicks", "priced_bytes"]
+
+PRICED_UP_TO: Final = 2 * SIDE
+"""Slots up to which prices are compared rather than ranks."""
 
 _Quotes: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 """Prices by tick and slot, NaN where a slot's agent does not quote, and eps by tick."""
+
+
+def priced_bytes(slots: int, ticks: int) -> int:
+    """Return the memory of `PricedTicks` of `ticks` rows."""
+    return (ticks + TICKS_A_PASS) * (slots + 1) * 8
 
 
 class PricedTicks:

@@ -16,14 +16,14 @@ import numpy as np
 from marketcam.engine.crew import Crew
 from marketcam.engine.edges import COUNT_BIT
 from marketcam.engine.lanes import SIDE
-from marketcam.engine.priced_ticks import PricedTicks
+from marketcam.engine.priced_ticks import PRICED_UP_TO, PricedTicks
 from marketcam.engine.ranked_ticks import RankedTicks
 from marketcam.engine.tile_counts import TICKS_A_PASS, Change
 from marketcam.engine.tile_edges import best_of_tiles
 from marketcam.engine.tiles import (
     MOST_SLOTS,
-    PRICED_UP_TO,
     block_count,
+    kept_ticks,
     most_agents,
     pair_table_bytes,
     tile_count,
@@ -56,9 +56,8 @@ class PairTable:
         self._W = W
         self._budget = budget
         self._crew = crew or Crew()
-        # Adding and taking away 2 * stride ticks must cost less than counting W anew.
-        self._incremental = 2 * stride < W
-        self._rows = W + stride if self._incremental else W
+        self._rows = kept_ticks(W, stride)
+        self._incremental = self._rows > W
         self._ticks: PricedTicks | RankedTicks = PricedTicks(self._rows, 0)
         self._counts = np.zeros(0, dtype=np.uint16)
         self._maxima = np.zeros((0, 0), dtype=np.uint16)

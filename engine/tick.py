@@ -104,7 +104,8 @@ class Tick:
         which of `agents` and `actions` named an agent that does nothing.
         """
         ids = [str(i) for i in self.agent_id.tolist()]
-        known = [None if e != e else e for e in self.experience.tolist()]  # noqa: PLR0124
+        experience = self.experience.tolist()
+        known = [None if e != e else e for e in experience]  # noqa: PLR0124 - NaN, without a call
         raw: dict[str, Any] = {"t": self.t, "mid": self.mid}
         if self.state is not None:
             raw["s"] = self.state._asdict()

@@ -12,20 +12,18 @@ from bisect import bisect_right
 from typing import Final
 
 from marketcam.engine.lanes import LANES, SIDE
+from marketcam.engine.priced_ticks import PRICED_UP_TO, priced_bytes
 from marketcam.engine.rank_intervals import BYTES_PER_RANK
 from marketcam.engine.tile_counts import TICKS_A_PASS
 
 __all__ = [
     "MOST_SLOTS",
-    "PRICED_UP_TO",
     "block_count",
+    "kept_ticks",
     "most_agents",
     "pair_table_bytes",
     "tile_count",
 ]
-
-PRICED_UP_TO: Final = 2 * SIDE
-"""Slots up to which ticks are kept as prices rather than as ranks."""
 
 MOST_SLOTS: Final = 2**16 - 1
 """Slots whose ranks, and one number more, 16 bits can tell apart."""
@@ -42,18 +40,28 @@ def tile_count(slots: int) -> int:
     return blocks * (blocks + 1) // 2
 
 
+def kept_ticks(W: int, stride: int) -> int:
+    """Return of how many ticks the rule `pairs` keeps the quotes.
+
+    Those that leave the window are kept for another stride, to be taken away from the counts,
+    where adding and taking away ``2 * stride`` ticks costs less than counting W anew.
+    """
+    return W + stride if 2 * stride < W else W
+
+
 def pair_table_bytes(agents: int, ticks: int) -> int:
     """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank or 8 a price.
 
-    `ticks` are the ticks that are kept, ``W + stride`` at most. Every thread that helps
-    takes another 65 bytes an agent, the choice of edges 64 an edge of the cap and 8 an agent.
+    `ticks` are the ticks whose quotes are kept, see `kept_ticks`; few agents' take 8 bytes a price
+    in place of 7 a rank. Every thread that helps takes another 65 bytes an agent, the choice of
+    edges 64 an edge of the cap and 8 an agent.
     """
     blocks = block_count(agents)
     slots = blocks * SIDE
     counts = tile_count(agents) * SIDE * SIDE * 2
     maxima = slots * blocks * 2
     if slots <= PRICED_UP_TO:
-        return counts + maxima + (ticks + TICKS_A_PASS) * (slots + 1) * 8
+        return counts + maxima + priced_bytes(slots, ticks)
     ranks = ticks * (slots * BYTES_PER_RANK + blocks + 8)
     bench = TICKS_A_PASS * (2 * slots + LANES + SIDE) + slots + 1 + LANES
     return counts + maxima + ranks + bench

@@ -120,6 +120,14 @@ def test_another_machine_is_named(judge):
     assert "different machines: processor: A then, B now" in errors
 
 
+def changed(benchmark: Any, value: Any, *names: str) -> Any:
+    place = benchmark
+    for name in names[:-1]:
+        place = place[name]
+    place[names[-1]] = value
+    return benchmark
+
+
 def without(benchmark: Any, *names: str) -> Any:
     place = benchmark
     for name in names[:-1]:
@@ -140,6 +148,15 @@ def without(benchmark: Any, *names: str) -> Any:
         ([without(made("a", 1.0), "stats", "min")], "new.json: a: no 'min' in it"),
         ([without(made("a", 1.0), "extra_info", "calibration")], "no 'calibration' in it"),
         ([without(made("a", 1.0), "extra_info", "calibration", "memory")], "no 'memory' in it"),
+        ([None], "new.json: benchmark 1 has no name"),
+        ([made("a", 1.0), "b"], "new.json: benchmark 2 has no name"),
+        ([without(made("a", 1.0), "fullname")], "new.json: benchmark 1 has no name"),
+        ([changed(made("a", 1.0), 7, "fullname")], "benchmark 1 has no name"),
+        ([changed(made("a", 1.0), None, "stats")], "new.json: a: not as --benchmark-json"),
+        ([changed(made("a", 1.0), [], "extra_info")], "new.json: a: not as --benchmark-json"),
+        ([changed(made("a", 1.0), 3, "extra_info", "calibration")], "not as --benchmark-json"),
+        ([changed(made("a", 1.0), "fast", "stats", "min")], "times must be above 0, got ['fast'"),
+        ([changed(made("a", 1.0), {}, "extra_info", "yardstick")], "unknown yardstick {}"),
     ],
 )
 def test_what_cannot_be_compared_is_said(judge, new, message):

@@ -13,7 +13,18 @@ from benchmarks import compare, limits
 from benchmarks.calibration import KINDS, Yardsticks
 
 ROOT = Path(__file__).parent.parent
+MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
 BRIEFLY = ["--benchmark-only", "--benchmark-max-time=0.01", "--benchmark-min-rounds=1", "-q"]
+
+
+def test_every_module_can_be_imported():
+    """In a process of its own: the markers of the benchmarks are not those of the tests."""
+    program = "".join(f"import benchmarks.{name}\n" for name in MODULES)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"bench_frame", "start_up", "targets"} <= set(MODULES)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +49,13 @@ def test_each_benchmark_has_its_yardstick_and_its_question(run):
         assert "data" not in made["stats"]
     assert {"processor", "numba"} <= content["machine_info"].keys()
     assert "node" not in content["machine_info"]
+
+
+def test_neither_a_run_nor_the_saved_one_says_where_it_was_made(run):
+    for path in (run, ROOT / "benchmarks" / "saved" / "quick.json"):
+        content = json.loads(path.read_bytes())
+        assert "commit_info" not in content
+        assert "node" not in content["machine_info"]
 
 
 def test_a_run_is_comparable_with_itself(run, capsys):

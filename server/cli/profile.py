@@ -17,7 +17,7 @@ from marketcam.server.cli.parsing import (
     add_command,
     say,
 )
-from marketcam.server.settings import described_settings
+from marketcam.server.settings import SettingsError, described_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -117,8 +117,9 @@ def _add_effort(parser: Parser) -> None:
         metavar="N",
         type=_whole(1, 10**8),
         default=2_000_000,
-        help="list this many edges of a window at most, 1 to 100000000; where there are more, the "
-        "share of edges kept is an upper bound, and said to be one [default 2000000]",
+        help="list this many edges of a window at most, or as many as the edge cap where that is "
+        "more, 1 to 100000000; where there are more, the share of edges kept is an upper bound, "
+        "and said to be one [default 2000000]",
     )
 
 
@@ -181,6 +182,19 @@ def _check_outputs(args: argparse.Namespace) -> None:
         needs("--report", args.report, "matplotlib")
         check_output("--report", args.report)
     check_output("--journal", _journal_path(args))
+    _check_apart(args)
+
+
+def _check_apart(args: argparse.Namespace) -> None:
+    """Refuse one file for two outputs: the later would overwrite the earlier, the journal too."""
+    outputs = {"--out": args.out, "--report": args.report, "--journal": _journal_path(args)}
+    flags: dict[Path, str] = {}
+    for flag, path in outputs.items():
+        if path is None:
+            continue
+        other = flags.setdefault(path.resolve(), flag)
+        if other != flag:
+            raise SettingsError([f"{flag} must be another file than {other}, got {path}"])
 
 
 def _journal_path(args: argparse.Namespace) -> Path:
@@ -232,18 +246,22 @@ def _measure(points: Sequence[Point], journal: Journal) -> None:
 
 def _tell(args: argparse.Namespace, results: Sequence[Result]) -> int:
     """Print and write the results; return the exit code."""
-    from marketcam.server.profiling.conditions import conditions  # noqa: PLC0415 - as in `run`
+    from marketcam.server.profiling.conditions import (  # noqa: PLC0415 - as in `run`
+        conditions,
+        shareable,
+    )
     from marketcam.server.profiling.tables import write_table  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.terminal import print_results  # noqa: PLC0415 - as in `run`
 
     print_results(results)
+    made_with = shareable(conditions())
     if args.out is not None:
-        write_table(args.out, results, conditions())
+        write_table(args.out, results, made_with)
         say(f"results are in {args.out}")
     if args.report is not None:
         from marketcam.server.profiling.report import write_report  # noqa: PLC0415 - matplotlib
 
-        write_report(args.report, results, conditions(), ["marketcam", *args.typed])
+        write_report(args.report, results, made_with, ["marketcam", *args.typed])
         say(f"the report is {args.report}")
     return OK if any(result.figures is not None for result in results) else FAILED
 

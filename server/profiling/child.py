@@ -1,8 +1,9 @@
 """One point in a process of its own, so that the memory it reports is its own.
 
 `measure_apart` starts `python -m marketcam.server.profiling.child`, writes the point to its
-standard input as a line of JSON, and reads the answer from its standard output. The input stays
-open: when it ends, the asking process is gone, and the child ends too.
+standard input as a line of JSON, and reads the answer from what was its standard output when it
+began; what is printed goes to its standard error. The input stays open: when it ends, the asking
+process is gone, and the child ends too.
 """
 
 from __future__ import annotations
@@ -59,10 +60,21 @@ def _asked(question: dict[str, Any]) -> dict[str, Any]:
         line = process.stdout.readline()
         if not line.endswith(b"\n"):
             raise PointError(_obituary(process, said), lasting=False)
-    answer = json.loads(line)
+    answer = _parsed(line)
     if "reason" in answer:
         raise PointError(answer["reason"], lasting=answer["lasting"])
     return dict(answer["figures"])
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+        known = isinstance(answer, dict) and ("reason" in answer or "figures" in answer)
+    except ValueError:
+        known = False
+    if not known:
+        raise PointError(f"its process answered what is no answer: {line[:80]!r}", lasting=False)
+    return dict(answer)
 
 
 @contextmanager
@@ -100,12 +112,19 @@ def _obituary(process: subprocess.Popen[bytes], said: IO[bytes]) -> str:
 
 def main() -> int:
     """Answer one question from standard input; the process is used for nothing else."""
+    pipe = _answer_pipe()
     question = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_leave_when_orphaned, name="orphaned", daemon=True).start()
-    answer = json.dumps(_answer(question))
-    sys.stdout.write(answer + "\n")
-    sys.stdout.flush()
+    with pipe:
+        pipe.write(json.dumps(_answer(question)).encode() + b"\n")
     return 0
+
+
+def _answer_pipe() -> IO[bytes]:
+    """Return standard output as the answer's own; have what else is printed go to stderr."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return pipe
 
 
 def _answer(question: dict[str, Any]) -> dict[str, Any]:

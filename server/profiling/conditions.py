@@ -16,21 +16,22 @@ from marketcam.server.profiling import film, measure, memory, substance, ticks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["conditions", "differences"]
+__all__ = ["conditions", "differences", "shareable"]
 
 _PACKAGES: Final = ("marketcam", "numpy", "numba", "llvmlite", "orjson", "zstandard")
 _MEASURING: Final = (film, measure, memory, substance, ticks)
+_MACHINE: Final = "machine"
 _MEANINGLESS: Final = ("NUMBA_CACHE_DIR",)
 
 
 def conditions() -> dict[str, str]:
     """Return the machine, the versions, the code and what of the environment changes it.
 
-    ``code`` is a digest of the sources that are measured and of those that measure, so that an
-    edit makes other conditions.
+    ``machine`` is a digest of the host's name, which is nobody else's business. ``code`` is one of
+    the sources that are measured and of those that measure, so that an edit makes other conditions.
     """
     return {
-        "machine": platform.node(),
+        _MACHINE: _digest(platform.node().encode()),
         "processor": _processor(),
         "cores": str(_cores()),
         "memory": _memory(),
@@ -40,6 +41,14 @@ def conditions() -> dict[str, str]:
         "code": _code(),
         **{name: os.environ[name] for name in _switches()},
     }
+
+
+def shareable(conditions: Mapping[str, str]) -> dict[str, str]:
+    """Return the conditions without what only tells one machine from another.
+
+    A journal needs that; a report or a table is mailed around.
+    """
+    return {name: value for name, value in conditions.items() if name != _MACHINE}
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -81,10 +90,12 @@ def _memory() -> str:
 
 
 def _code() -> str:
-    digest = hashlib.sha256()
-    for path in _sources():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    files = (path.name.encode() + b"\0" + path.read_bytes() + b"\0" for path in _sources())
+    return _digest(b"".join(files))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _sources() -> Iterable[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine import pair_table_bytes
+from marketcam.engine.tiles import kept_ticks
 
 if TYPE_CHECKING:
     from marketcam.server.profiling.points import Point
@@ -49,16 +50,22 @@ def forget_peak() -> None:
 def table_bytes(point: Point) -> int | None:
     """Return what the camera itself reckons with for its counts of pairs.
 
-    None where that depends on the ticks: under `neighbors`, and for a file whose agents are not
-    known beforehand.
+    This is what `pair_budget_bytes` is held against: the counts, the quotes of the ticks that are
+    kept, and one thread's working room. None where that depends on the ticks: under `neighbors`,
+    and for a file whose agents are not known beforehand.
     """
     if point.agents is None or point.proximity != "pairs":
         return None
-    return pair_table_bytes(point.agents, point.W + point.stride)
+    return pair_table_bytes(point.agents, kept_ticks(point.W, point.stride))
 
 
 def estimated_bytes(point: Point) -> int | None:
-    """Return about what a process at this point will take, None where nothing can be said."""
+    """Return about what a process at this point will take, None where nothing can be said.
+
+    That is the process and `table_bytes`, nearly all of it where agents are many. Left out are the
+    panes, 56 bytes an agent and pane, what other threads and the choice of edges take, the ticks
+    made ahead, a frame and its text, and, after the peak was read, the list of all edges.
+    """
     table = table_bytes(point)
     return None if table is None else _PROCESS_BYTES + table
 

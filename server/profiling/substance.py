@@ -6,8 +6,8 @@ neighbors within eps; for matches, to the trades between two agents, capped at W
 share of the weight that was kept is exact for any number of agents.
 
 How many edges there are, and what any other cap would keep, is read from a camera whose cap is
-`Effort.all_edges`. Where a window has more edges than that, their number is at least what was
-listed, and the figures say so.
+`Effort.all_edges`, or the point's own where that is larger. Where a window has more edges than
+that, their number is at least what was listed, and the figures say so.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def wholes(point: Point, ts: Collection[int]) -> list[Whole]:
     Raises:
         SourceError, LimitError: as `film`.
     """
-    ceiling = point.effort.all_edges
+    ceiling = max(point.effort.all_edges, point.edge_cap)  # never fewer than the frame has kept
     # All matches first: then the other edges that are listed are the best ones, whatever the cap.
     without_cap = replace(point, edge_cap=ceiling, match_share=1.0)
     camera, totals = SlidingWindowCamera(**without_cap.camera_arguments()), _Totals(point)

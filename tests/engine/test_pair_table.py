@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from marketcam.engine.crew import Crew
 from marketcam.engine.edges import COUNT_BIT, NODE_BITS, NODE_MASK, NodeRows
 from marketcam.engine.lanes import SIDE
-from marketcam.engine.priced_ticks import PricedTicks
+from marketcam.engine.priced_ticks import PRICED_UP_TO, PricedTicks
 from marketcam.engine.proximity import PairTable
 from marketcam.engine.quotes import QuoteBlock
 from marketcam.engine.tile_counts import TICKS_A_PASS
-from marketcam.engine.tiles import MOST_SLOTS, most_agents, pair_table_bytes
+from marketcam.engine.tiles import MOST_SLOTS, kept_ticks, most_agents, pair_table_bytes
 from tests.conftest import INTERPRETED
 from tests.pair_twin import best_pairs, within_reach
 
@@ -198,20 +198,18 @@ def test_any_number_of_threads_gives_the_same(kind):
 # ---- memory --------------------------------------------------------------------------------------
 
 
-def rooms_of(ticks):
-    if isinstance(ticks, PricedTicks):
-        return ticks.price, ticks.eps, *ticks._near
-    return *ticks._ring, *ticks._benches[0]
-
-
-@pytest.mark.parametrize("agents", [1, SIDE, SIDE + 1, 5 * SIDE])
-@pytest.mark.parametrize(("W", "stride"), [(30, 5), (30, 40)])
+@pytest.mark.parametrize("agents", [1, SIDE, PRICED_UP_TO, PRICED_UP_TO + 1, 5 * SIDE])
+@pytest.mark.parametrize(("W", "stride"), [(30, 5), (30, 15), (30, 40)])
 def test_the_memory_that_is_stated_is_what_the_table_takes(agents, W, stride):
     table = PairTable(W, stride, NO_LIMIT, crew=Crew(1))
     table.make_room(agents, agents)
-    rooms = (table._counts, table._maxima, *rooms_of(table._ticks))
-    rows = W + stride if 2 * stride < W else W
-    assert pair_table_bytes(agents, rows) == sum(room.nbytes for room in rooms)
+    ticks = table._ticks
+    if isinstance(ticks, PricedTicks):
+        kept = (ticks.price, ticks.eps, *ticks._near)
+    else:
+        kept = (*ticks._ring, *ticks._benches[0])
+    rooms = (table._counts, table._maxima, *kept)
+    assert pair_table_bytes(agents, kept_ticks(W, stride)) == sum(room.nbytes for room in rooms)
 
 
 @given(st.integers(0, 2**36), st.integers(1, 2**17))

@@ -100,7 +100,7 @@ def test_version(capsys):
 def test_flags_become_settings(served):
     switches = ["--record-ticks", "--no-pool-only"]
     numbers = ["--W", "20", "--edge-cap", "0", "--port", "0", "--shock-z", "2.5", "--tick-rate=0"]
-    texts = ["--ticks", "-", "--proximity", "neighbors", "--store-dir", "/tmp/x"]
+    texts = ["--ticks", "-", "--proximity", "neighbors", "--store-dir", "films"]
     assert main(["serve", *switches, *numbers, *texts]) == 0
     assert served == [
         Settings(
@@ -111,7 +111,7 @@ def test_flags_become_settings(served):
             ticks="-",
             port=0,
             proximity="neighbors",
-            store_dir="/tmp/x",
+            store_dir="films",
             shock_z=2.5,
             tick_rate=0,
         )

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from marketcam.server.cli import main
 from marketcam.server.profiling import child, session
 from marketcam.server.profiling.child import measure_apart
+from marketcam.server.profiling.conditions import conditions
 from marketcam.server.profiling.errors import PointError
 from marketcam.server.profiling.journal import Journal
 from marketcam.server.profiling.measure import measure
@@ -113,6 +115,33 @@ def test_a_child_that_dies_is_a_reason_that_may_pass(monkeypatch, command, reaso
     assert not caught.value.lasting
 
 
+@pytest.mark.parametrize("line", ["hello", "[1]", "{}", "null"])
+def test_an_answer_that_is_none_is_a_reason_that_may_pass(monkeypatch, line):
+    monkeypatch.setattr(child, "_COMMAND", [sys.executable, "-c", f"print({line!r})"])
+    with pytest.raises(
+        PointError, match=f"answered what is no answer: b'{re.escape(line)}"
+    ) as caught:
+        measure_apart(a_point())
+    assert not caught.value.lasting
+
+
+def test_what_is_printed_meanwhile_is_not_taken_for_the_answer(monkeypatch):
+    program = (
+        "import os, sys\n"
+        "from marketcam.server.profiling import child\n"
+        "def chatter(point):\n"
+        "    print('by the way', flush=True)\n"
+        "    os.write(1, b'and from below\\n')\n"
+        "    raise child.PointError('no room')\n"
+        "child.measure = chatter\n"
+        "sys.exit(child.main())"
+    )
+    monkeypatch.setattr(child, "_COMMAND", [sys.executable, "-c", program])
+    with pytest.raises(PointError, match=r"^no room$") as caught:
+        measure_apart(a_point())
+    assert caught.value.lasting
+
+
 def test_a_child_leaves_when_nobody_asks_any_more():
     endless = {"point": a_point(effort=SMALL.__class__(frames=10**6, seconds=3600.0)).to_json()}
     process = subprocess.Popen(child._COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -132,6 +161,8 @@ def test_a_grid_is_measured_and_written(tmp_path, capsys):
     assert (second["status"], second["frames"]) == ("failed", "")
     assert "IG_CAM_PAIR_BUDGET_BYTES" in second["reason"]
     assert f"marketcam {' '.join(arguments[:3])}" in report.read_text()
+    assert conditions()["numba"] in report.read_text()
+    assert conditions()["machine"] not in report.read_text()
     said = capsys.readouterr()
     assert "failed: 3,000 agents" in said.out
     assert f"results are in {out}" in said.err
@@ -199,10 +230,16 @@ def test_results_of_other_conditions_stop_the_start(tmp_path, measured, monkeypa
         (["--eps", "0.1:x"], "--prox-eps-pct (IG_CAM_PROX_EPS_PCT) must be a range such as"),
         (["--out", "r.xlsx"], "--out must end in .csv or .parquet, got r.xlsx"),
         (["--ticks", "/no/such"], "/no/such: no such file"),
+        (["--report", "x.journal"], "--journal must be another file than --report, got x.journal"),
+        (
+            ["--journal", "r.csv", "--out", "../{folder}/r.csv"],
+            "--journal must be another file than --out, got r.csv",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
+    arguments = [text.replace("{folder}", tmp_path.name) for text in arguments]
     assert main(["profile", *arguments]) in {1, 2}
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"marketcam: {message}")

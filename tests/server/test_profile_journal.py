@@ -1,10 +1,11 @@
 """The journal survives every cut, and never mixes what must not be mixed."""
 
 import json
+import platform
 
 import pytest
 
-from marketcam.server.profiling.conditions import conditions, differences
+from marketcam.server.profiling.conditions import conditions, differences, shareable
 from marketcam.server.profiling.errors import JournalError, PointError
 from marketcam.server.profiling.journal import Journal, Result
 from tests.profile_helpers import CONDITIONS, failure, figures, points, result
@@ -134,3 +135,15 @@ def test_conditions_say_what_figures_depend_on(monkeypatch):
     assert differences(before, conditions()) == []
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
     assert differences(before, conditions()) == ["NUMBA_BOUNDSCHECK was not set, is 1"]
+
+
+def test_the_machine_is_told_apart_and_not_named(monkeypatch):
+    here = conditions()
+    assert "a-host-of-mine" not in str(here)
+    monkeypatch.setattr(platform, "node", lambda: "a-host-of-mine")
+    there = conditions()
+    assert "a-host-of-mine" not in str(there)
+    (difference,) = differences(here, there)
+    assert difference.startswith("machine was ")
+    assert shareable(here) == shareable(there)
+    assert here.keys() - shareable(here).keys() == {"machine"}

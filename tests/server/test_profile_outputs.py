@@ -143,7 +143,7 @@ def test_an_upper_bound_is_shown_as_one(capsys):
 def test_the_plan_says_memory_and_what_will_fail(capsys):
     print_plan(points(agents="10,50000", pair_budget_bytes="1000000"), None)
     out = capsys.readouterr().out
-    assert re.search(r"10 .* 251\b", out)
+    assert re.search(r"10 .* 250\b", out)
     assert "will fail: 50000 agents in a window, more than " in out
 
 

@@ -15,6 +15,7 @@ from marketcam.server.profiling import film as film_module
 from marketcam.server.profiling import substance
 from marketcam.server.profiling.errors import PointError
 from marketcam.server.profiling.film import film
+from marketcam.server.profiling.measure import measure
 from marketcam.server.profiling.substance import CURVE_CAPS, close_pairs, wholes
 from tests.oracle import OracleCamera
 from tests.profile_helpers import SMALL, a_point, points
@@ -78,8 +79,10 @@ def test_a_ceiling_is_said_and_leaves_the_weights_exact(scene, ceiling):
     arguments, raws = scene
     effort = SMALL.__class__(all_edges=ceiling)
     W, everything = arguments["W"], twin_frames(raws, arguments, edge_cap=NO_CAP)
+    point = a_point(agents=None, **arguments, effort=effort)
+    ceiling = max(ceiling, point.edge_cap)
     with filming(raws):
-        found = wholes(a_point(agents=None, **arguments, effort=effort), everything)
+        found = wholes(point, everything)
     for whole, frame in zip(found, everything.values(), strict=True):
         assert whole.weight == weight(frame, W)
         assert whole.cut == (len(frame["edges"]) > ceiling)
@@ -89,6 +92,14 @@ def test_a_ceiling_is_said_and_leaves_the_weights_exact(scene, ceiling):
         for whole, frame in zip(found, kept.values(), strict=True):
             assert whole.curve[place] in (None, weight(frame, W))
             assert whole.curve[place] is not None or whole.cut
+
+
+def test_a_cap_above_the_ceiling_keeps_no_more_than_all():
+    effort = SMALL.__class__(frames=3, seconds=0.0, sampled=2, all_edges=2)
+    cut = measure(a_point(agents=12, edge_cap=7, eps_pct=1.0, effort=effort))
+    assert (cut.edges, cut.edges_all, cut.edges_all_cut) == (7, 7, True)
+    assert cut.edges_kept_share == 1.0
+    assert 0.0 < cut.weight_kept_share < 1.0
 
 
 @pytest.mark.parametrize("proximity", ["pairs", "neighbors"])
