@@ -104,6 +104,7 @@ def viewers(port: int, clients: int, readers: int, query: str) -> Iterator[list[
         share = len(range(number, clients, readers))
         process = spawn.Process(target=watch, args=(port, share, query, theirs), daemon=True)
         process.start()
+        theirs.close()  # so that a process that fails ends the pipe
         pipes.append(ours)
         processes.append(process)
     try:

@@ -20,7 +20,9 @@ __all__ = ["Readings", "Viewer", "watch"]
 
 _HEAD: Final = 256
 _ROOM: Final = 2**20
-_TEXT, _BINARY, _CLOSE, _PING = 1, 2, 8, 9
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
+_FINAL: Final = 0x80  # of a first byte; of a second, that a mask follows
+_NO_MASK: Final = bytes(4)
 
 
 @dataclass
@@ -54,15 +56,23 @@ class Viewer:
         self._opcode = 0
         self._final = True
         self._head = b""  # the beginning of the message
+        self._control = b""  # the payload of the ping or close frame
         self._binary = False
         self._read(b"")
 
-    def take(self, room: memoryview) -> bool:
-        """Take what has come; False at the end of the connection."""
+    def take(self, room: memoryview) -> None:
+        """Take what has come.
+
+        Raises:
+            ConnectionError: the server has ended the connection, and what is measured is void.
+        """
         size = self.socket.recv_into(room)
+        if size == 0:
+            code, reason = int.from_bytes(self._control[:2]), self._control[2:].decode()
+            said = f"code {code}: {reason}" if self._opcode == _CLOSE else "without a word"
+            raise ConnectionError(f"the server has ended a viewer's connection, {said}")
         self.readings.bytes += size
         self._read(room[:size])
-        return size > 0
 
     def _skip_answer(self) -> bytes:
         data = b""
@@ -86,12 +96,14 @@ class Viewer:
                     return
                 at += began
             size = min(self._left, end - at)
-            if self._opcode < _CLOSE and len(self._head) < _HEAD:
+            if self._opcode >= _CLOSE:
+                self._control += bytes(data[at : at + size])
+            elif len(self._head) < _HEAD:
                 self._head += bytes(data[at : at + min(size, _HEAD)])
             at += size
             self._left -= size
-            if not self._left and self._final and self._opcode < _CLOSE:
-                self._note()
+            if not self._left:
+                self._end()
 
     def _begin(self, header: bytes) -> int:
         """Read the header of a WebSocket frame; return its size, 0 where it is not there yet."""
@@ -100,13 +112,21 @@ class Viewer:
         width = {126: 2, 127: 8}.get(header[1], 0)
         if len(header) < 2 + width:
             return 0
-        self._opcode, self._final = header[0] & 0x0F, header[0] >= 0x80
+        self._opcode, self._final = header[0] & 0x0F, header[0] >= _FINAL
         self._left = int.from_bytes(header[2 : 2 + width]) if width else header[1]
         if self._opcode in (_TEXT, _BINARY):
             self._head, self._binary = b"", self._opcode == _BINARY
-        elif self._opcode == _PING:
-            self.socket.sendall(b"\x8a\x80\0\0\0\0")  # unsolicited as far as the server can tell
+        elif self._opcode >= _CLOSE:
+            self._control = b""
         return 2 + width
+
+    def _end(self) -> None:
+        """Deal with a frame that has been read to its end."""
+        if self._opcode == _PING:  # the server drops who does not return what it sent
+            size = len(self._control)
+            self.socket.sendall(bytes((_FINAL | _PONG, _FINAL | size)) + _NO_MASK + self._control)
+        elif self._opcode < _CLOSE and self._final:
+            self._note()
 
     def _note(self) -> None:
         kind = "frame" if self._binary else self._head[9 : self._head.index(b'"', 9)].decode()
@@ -117,7 +137,11 @@ class Viewer:
 
 
 def watch(port: int, clients: int, query: str, pipe: Connection) -> None:
-    """Open so many viewers; at each word from the pipe send back what they were sent so far."""
+    """Open so many viewers; at each word from the pipe send back what they were sent so far.
+
+    Raises:
+        ConnectionError: the server has ended one of the connections.
+    """
     room = memoryview(bytearray(_ROOM))
     with selectors.DefaultSelector() as selector:
         viewers = [Viewer(port, query) for _ in range(clients)]
@@ -131,5 +155,5 @@ def watch(port: int, clients: int, query: str, pipe: Connection) -> None:
                     if pipe.recv() == "stop":
                         return
                     pipe.send([viewer.readings for viewer in viewers])
-                elif not key.data.take(room):
-                    selector.unregister(key.fileobj)
+                else:
+                    key.data.take(room)

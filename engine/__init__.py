@@ -1,6 +1,7 @@
 """The numbers of the camera: ticks in, structure frames out. No I/O, no clock, no threads.
 
-Except that compiled kernels are kept on disk (`kernel_cache`). What the package offers is imported
+But compiled kernels are kept on disk (`kernel_cache`), and work on many agents is shared by a crew
+of threads (`crew`). What the package offers is imported
 when it is asked for, since the compiler takes a while to load and not all who come here need it.
 """
 

@@ -45,8 +45,11 @@ class SlidingWindowCamera:
     Raises:
         LimitError: a setting is out of its range.
 
-    Cost: a tick O(N log N); a frame O(N W / stride), and under `pairs` O(N² stride) in 16-bit
-    steps, sixteen or more to an instruction. Memory: under `pairs` N² bytes.
+    Cost: a tick O(N log N); a frame O(N), and under `pairs` O(N² stride) in bytes, 64 to an
+    instruction where registers have 512 bits; work on many agents is shared by as many threads as
+    there are processors. Memory: 56 bytes an agent and pane, of which a window has ``W / stride``,
+    or twice as many where the stride does not divide it; under `pairs` N² bytes besides
+    (`pair_table_bytes`), under `neighbors` about 20 bytes a pair of the window.
     """
 
     def __init__(  # noqa: PLR0913 - the published settings

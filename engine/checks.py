@@ -125,15 +125,23 @@ def _check_unique(t: int, ids: NDArray[np.int64]) -> None:
 
 
 def _column(values: ArrayLike, dtype: np.dtype[Any], name: str, t: int) -> NDArray[Any]:
-    array = np.asarray(values)
+    array = _array(values, name, t)
     if array.ndim != 1:
         problem = "must be one-dimensional"
         raise TickError(problem, t=t, field=name, value=f"shape {array.shape}")
     return _converted(array, dtype, name, t)
 
 
+def _array(values: ArrayLike, name: str, t: int) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        problem = "must be an array"
+        raise TickError(problem, t=t, field=name, value="rows of different lengths") from error
+
+
 def _pairs(values: ArrayLike, t: int) -> NDArray[np.int64]:
-    array = np.asarray(values)
+    array = _array(values, "matches", t)
     if array.size == 0:
         return _NO_PAIRS
     if array.ndim != 2 or array.shape[1] != 2:

@@ -57,6 +57,7 @@ def rehearse_counts() -> None:
             counts.note(t, pairs)
             counts.settle(t)
             keys_from_counts(counts, MATCH, nodes, 1)  # of two as good: ties are cut
+        counts.make_room(capacity + 1)  # of few: counted anew
         if isinstance(counts.counts, PairBuckets):
             share = counts.counts.shares[0]
             split_buckets(share, np.empty_like(share.buckets, shape=2 * share.buckets.size))

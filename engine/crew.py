@@ -24,11 +24,12 @@ class Crew:
     Args:
         size: threads, from 1; as many as there are processors for this process if not given.
 
-    A crew may be used by several threads at once, and in a process forked from its own.
+    A crew may be used by several threads at once. A process forked from its own gets threads of its
+    own.
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self.size = size or _processors()
+        self.size = _processors() if size is None else size
         self._lock = threading.Lock()
         self._hands: ThreadPoolExecutor | None = None
         self._process = 0

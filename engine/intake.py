@@ -26,39 +26,41 @@ _NO_SLOT: Final = -1
 def take_tick(  # noqa: PLR0911, PLR0913, PLR0917 - one call a tick
     t: int,
     mid: float,
+    mid_before: float,
+    row: int,
     columns: Columns,
-    known: tuple[NDArray[np.int64], NDArray[np.int32]],
+    known: tuple[NDArray[np.int64], NDArray[np.int32], int],
     table: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]],
     block: tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64]],
-    place: tuple[int, int],
-    pairs: NDArray[np.int32],
-    noted: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
-    matches_of: NDArray[np.int32],
     mids: tuple[NDArray[np.float64], NDArray[np.float64], float],
-    events: tuple[NDArray[np.int64], NDArray[np.float64], float],
+    noted: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    matches_of: NDArray[np.int32],
+    events: tuple[NDArray[np.int64], NDArray[np.float64]],
 ) -> bool:
     """Take in a tick of known agents; return False, and change nothing, if it is not one.
 
-    It is not one if its values are not fine, if its agents are not just the `known` ones in their
+    It is not one if its values are not fine, if its agents are not just the known ones in their
     order, if a match names an agent without a slot, or if there is no room for its matches.
 
     Args:
         t: tick number.
         mid: the mid, carried over where the tick has none of its own; NaN if there was none yet.
+        mid_before: the same of the tick before.
+        row: the tick's row in the block.
         columns: the tick, as `ingest_arrays` takes it.
-        known: ids and slots.
+        known: ids and slots of the known agents, and how many slots are in use.
         table: keys, slots by place and last seen, of `AgentSlots`.
-        block: price, side and experience, by tick and slot.
-        place: the tick's row in the block, and the slots in use.
-        pairs: int32[room, 2], takes the slots of the matches.
-        noted: ring, head and per tick, of `PairCounts`.
-        matches_of: int32[capacity], takes the matches by slot.
+        block: price, side and experience, by row and slot.
         mids: mid and eps by row, and eps as a share of the mid.
-        events: matches and log returns by ``t % W``, and the mid before.
+        noted: int32[room, 2] for the slots of the matches, and ring, head and per tick of
+            `PairCounts`.
+        matches_of: int32[capacity], takes the matches by slot.
+        events: matches and log returns by ``t % W``.
     """
     agent_id, experience, side, price, matches = columns
-    ids, slots = known
-    if agent_id.size != ids.size or matches.shape[0] > pairs.shape[0]:
+    ids, slots, used = known
+    room, ring, head, per_tick = noted
+    if agent_id.size != ids.size or matches.shape[0] > room.shape[0]:
         return False
     if experience.size != ids.size or side.size != ids.size or price.size != ids.size:
         return False
@@ -67,17 +69,17 @@ def take_tick(  # noqa: PLR0911, PLR0913, PLR0917 - one call a tick
     for k in range(ids.size):
         if agent_id[k] != ids[k]:
             return False
+    pairs = room[: matches.shape[0]]
     if not find_pairs(matches, table[0], table[1], pairs):
         return False
-    if not note_pairs(pairs[: matches.shape[0]], t, noted[0], noted[1], noted[2]):
+    if not note_pairs(pairs, t, ring, head, per_tick):
         return False
-    row, used = place
     if ids.size < used:
         mark_absent(block[0][row, :used], block[1][row, :used], block[2][row, :used])
     write_row((experience, side, price), slots, block, row)
-    see(slots, pairs[: matches.shape[0]], t, table[2], matches_of)
+    see(slots, pairs, t, table[2], matches_of)
     note_mid(mid, row, mids)
-    note_events(t, matches.shape[0], mid, events)
+    note_events(t, matches.shape[0], (mid, mid_before), events)
     return True
 
 
@@ -163,10 +165,17 @@ def note_mid(
 
 @kernel
 def note_events(
-    t: int, matches: int, mid: float, events: tuple[NDArray[np.int64], NDArray[np.float64], float]
+    t: int,
+    matches: int,
+    mids: tuple[float, float],
+    events: tuple[NDArray[np.int64], NDArray[np.float64]],
 ) -> None:
-    """Write a tick's number of matches and its log return, NaN where there is none."""
-    counts, returns, before = events
+    """Write a tick's number of matches and its log return, NaN where there is none.
+
+    `mids` is the tick's and the one before.
+    """
+    counts, returns = events
+    mid, before = mids
     place = t % counts.size
     counts[place] = matches
     returns[place] = log_ratio(mid, before) if mid > 0.0 and before > 0.0 else math.nan

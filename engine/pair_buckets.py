@@ -84,22 +84,19 @@ class PairBuckets:
         W: counts are capped at it in histograms.
         shares: the tables, of separate pairs.
 
-    Memory: 4 bytes a place at a load of 0.35 to 0.7, and 12 bytes a place for the pairs that
-    occur more than once at a load of 0.06 to 0.5.
+    Memory: 4 bytes a place at a load of 0.35 to 0.7 by the most pairs there were, and 12 bytes a
+    place for the pairs that occur more than once at a load of 0.06 to 0.5.
     """
 
     def __init__(self, W: int, crew: Crew) -> None:
         self.W = W
         self._crew = crew
-        bits = min(crew.size, _MOST_SHARES).bit_length() - 1
-        self.shares = [_empty_share(prefix, bits, W) for prefix in range(1 << bits)]
+        self.clear()
 
     def clear(self) -> None:
-        """Forget all counts."""
-        for share in self.shares:
-            share.buckets.fill(VACANT)
-            share.keys.fill(_NONE)
-            share.tally.fill(0)
+        """Forget all counts, and the room they took."""
+        bits = min(self._crew.size, _MOST_SHARES).bit_length() - 1
+        self.shares = [_empty_share(prefix, bits, self.W) for prefix in range(1 << bits)]
 
     def slide(
         self, ring: NDArray[np.int64], spans: tuple[int, int, int, int], *, alone: bool

@@ -15,7 +15,7 @@ import numpy as np
 from marketcam.engine.crew import Crew
 from marketcam.engine.jit import kernel
 from marketcam.engine.pair_buckets import PairBuckets
-from marketcam.engine.pair_grid import PairGrid
+from marketcam.engine.pair_grid import PairGrid, slide_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,17 +113,21 @@ class PairCounts:
 
         Cost: O(pairs that came and went since).
         """
+        counts = self.counts
+        if isinstance(counts, PairGrid):
+            grid = counts.capacity, counts.cells, counts.histogram
+            settle_grid(t, self.W, self.ring, self.head, self.per_tick, grid)
+        else:
+            self._settle_buckets(t)
+
+    def _settle_buckets(self, t: int) -> None:
         if t <= self.head[SETTLED] or self.head[UNTIL] == _BEFORE_ALL:
             return
         leaving, entering = due(t, self.W, self.head, self.per_tick)
         counted = int(self.head[COUNTED])
         unseen = max(0, leaving - counted)  # came and went since
         self._pass_on(leaving - unseen, entering - unseen, counted + unseen)
-        self.head[BEGIN] = (self.head[BEGIN] + leaving) % self.ring.size
-        self.head[COUNTED] += entering - leaving
-        self.head[NOTED] -= leaving
-        self.head[SETTLED] = t
-        self.head[UNTIL] = t + _AHEAD
+        move_on(t, (leaving, entering), self.ring.size, self.head)
 
     def _pass_on(self, leaving: int, entering: int, behind: int = 0) -> None:
         """Uncount the `leaving` oldest pairs; count those that follow `behind` pairs."""
@@ -171,6 +175,45 @@ def due(t: int, W: int, head: NDArray[np.int64], per_tick: NDArray[np.int64]) ->
         entering += per_tick[tick % per_tick.size]
         leaving += per_tick[(tick - W) % per_tick.size]
     return leaving, entering
+
+
+@kernel
+def move_on(t: int, change: tuple[int, int], size: int, head: NDArray[np.int64]) -> None:
+    """Note that the counts are those of the window that ends at `t`.
+
+    `change` is how many pairs left and how many entered, `size` that of the ring.
+    """
+    leaving, entering = change
+    head[BEGIN] = (head[BEGIN] + leaving) % size
+    head[COUNTED] += entering - leaving
+    head[NOTED] -= leaving
+    head[SETTLED] = t
+    head[UNTIL] = t + _AHEAD
+
+
+@kernel
+def settle_grid(
+    t: int,
+    W: int,
+    ring: NDArray[np.int64],
+    head: NDArray[np.int64],
+    per_tick: NDArray[np.int64],
+    grid: tuple[int, NDArray[np.int32], NDArray[np.int64]],
+) -> None:
+    """Do at once what `PairCounts.settle` has to do where counts stand in a `PairGrid`.
+
+    `grid` is its capacity, cells and histogram.
+    """
+    if t <= head[SETTLED] or head[UNTIL] == _BEFORE_ALL:
+        return
+    capacity, cells, histogram = grid
+    leaving, entering = due(t, W, head, per_tick)
+    counted = head[COUNTED]
+    unseen = max(0, leaving - counted)
+    into = (head[BEGIN] + counted + unseen) % ring.size
+    spans = (head[BEGIN], leaving - unseen, into, entering - unseen)
+    slide_grid(ring, spans, capacity, cells, histogram)
+    move_on(t, (leaving, entering), ring.size, head)
 
 
 @kernel

@@ -11,7 +11,7 @@ from marketcam.engine.jit import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PairGrid"]
+__all__ = ["PairGrid", "slide_grid"]
 
 
 class PairGrid:

@@ -29,6 +29,7 @@ from marketcam.engine.pane_sums import (
     sum_ticks,
     write_nodes,
 )
+from marketcam.engine.rounding import round_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,6 +185,7 @@ class Panes:
             write_nodes(window, self._W, rows.of_slot, span, room, room_for)
 
         self._share(write, used)
+        round_all(floats.reshape(-1))
         features: list[NDArray[Any]] = [*integers, *floats, dominant]
         return Nodes(agent_id, *features)
 
@@ -199,8 +201,7 @@ class Panes:
         self._crew.share(do_piece, -(-slots // _PIECE))
 
     def _allocate(self, capacity: int) -> None:
-        self._round = empty_panes(self._many, capacity)
-        self._spare = empty_panes(3, capacity)
+        self._round, self._spare = empty_panes(self._many, capacity), empty_panes(3, capacity)
         sums, counts = self._spare
         self._current, self._since, self._more = ((sums[k], counts[k]) for k in range(len(sums)))
         self.matches = self._current[1][MATCHES]

@@ -21,6 +21,7 @@ from marketcam.engine.ranked_ticks import RankedTicks
 from marketcam.engine.tile_counts import TICKS_A_PASS, Change
 from marketcam.engine.tile_edges import best_of_tiles
 from marketcam.engine.tiles import (
+    MOST_SLOTS,
     block_count,
     kept_ticks,
     most_agents,
@@ -65,7 +66,6 @@ class PairTable:
     def clear(self) -> None:
         """Forget everything; the room stays."""
         self._ticks.clear()
-        self._counts.fill(0)
         self._guess = 1
         self._counted: range | None = None  # the ticks counted
 
@@ -75,7 +75,12 @@ class PairTable:
         return most_agents(self._budget, self._rows)
 
     def limit(self, agents: int) -> str:
-        """Say what `agents` agents would need, and the ways out."""
+        """Say why `agents` agents are too many, and the ways out."""
+        if agents > MOST_SLOTS:
+            return (
+                f"the proximity rule 'pairs' counts {MOST_SLOTS} agents at most, whatever the "
+                "memory; choose the rule 'neighbors' (IG_CAM_PROXIMITY)"
+            )
         needed = pair_table_bytes(agents, self._rows)
         return (
             f"the proximity rule 'pairs' would need {_mebibytes(needed)} MiB of the "

@@ -7,7 +7,7 @@ a slot means one agent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -58,6 +58,10 @@ class _Table(NamedTuple):
         )
 
 
+_Known: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int32]]"
+"""Agents' ids and their slots."""
+
+
 class AgentSlots:
     """The slots of the agents in the window, at most `most` of them.
 
@@ -99,6 +103,7 @@ class AgentSlots:
         self._table.head.fill(0)
         self._of_slot.fill(-1)
         self.known = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+        self._listed: tuple[_Known, NodeRows, NDArray[np.int64]] | None = None
 
     def know(self, ids: NDArray[np.int64], pairs: NDArray[np.int64], t: int, t0: int) -> None:
         """Give slots to the agents of tick `t` and of its matches, int64[M, 2]; none to the pool.
@@ -111,11 +116,27 @@ class AgentSlots:
         self._assign_all(pairs.ravel(), t, t0, np.empty(pairs.size, dtype=np.int32))
         self.known = ids.copy(), slots
 
+    def seen_since(self, t0: int) -> NDArray[np.int64]:
+        """Return the ids of the agents seen at `t0` or later."""
+        table, used = self._table, self.used
+        return table.agent_of[:used][table.last_seen[:used] >= t0]
+
     def nodes(self, t0: int) -> tuple[NodeRows, NDArray[np.int64]]:
         """Return the rows of the agents seen at `t0` or later, by ascending id, and their ids.
 
-        The rows are valid until the next call. Cost: O(used).
+        The rows are valid until the next call. Cost: O(used), and nothing to speak of while the
+        same agents, and no others, are seen at every tick.
         """
+        if self._listed is None or self._listed[0] is not self.known or self._some_are_absent:
+            self._listed = self.known, *self._list(t0)
+        _, rows, ids = self._listed
+        return rows, ids.copy()
+
+    @property
+    def _some_are_absent(self) -> bool:
+        return self.known[0].size < self.used
+
+    def _list(self, t0: int) -> tuple[NodeRows, NDArray[np.int64]]:
         table, of_slot, used = self._table, self._of_slot, self.used
         slots, ids = np.empty((2, used), dtype=np.int64)
         n, ordered = list_seen(table.last_seen[:used], table.agent_of, t0, of_slot, (slots, ids))

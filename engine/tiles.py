@@ -50,7 +50,7 @@ def kept_ticks(W: int, stride: int) -> int:
 
 
 def pair_table_bytes(agents: int, ticks: int) -> int:
-    """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank, and rooms.
+    """Return the memory of the rule `pairs`: about agents² bytes of counts, 7 a rank or 8 a price.
 
     `ticks` are the ticks whose quotes are kept, see `kept_ticks`; few agents' take 8 bytes a price
     in place of 7 a rank. Every thread that helps takes another 65 bytes an agent, the choice of

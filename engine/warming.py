@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["warm_up"]
 
-_AGENTS = 70  # more than tables have room for at first
+_AGENTS = 150  # more than tables have room for at first; three ticks' are more than have prices
 _TICKS = 5
+_LONG = 70  # ticks that do not fit into one block
 
 
 def warm_up() -> Frame:
@@ -27,7 +28,18 @@ def warm_up() -> Frame:
     """
     InfiniteGameMarket(1).step()
     rehearse_counts()
+    _film_events()
     return [_film(rule) for rule in ("pairs", "neighbors")][-1]
+
+
+def _film_events() -> None:
+    """Film a window that is longer than a block, and in which something happens."""
+    camera = SlidingWindowCamera(W=_LONG, stride=_LONG, burst_z=0.0, shock_z=0.0)
+    ids, side = np.arange(2), np.array([1, 2], dtype=np.int8)
+    for t in range(1, _LONG + 1):
+        matches = np.array([[0, 1]])[: t % 2]
+        camera.ingest_arrays(t, 100.0 + t % 3, ids, np.zeros(2), side, np.full(2, 100.0), matches)
+        camera.maybe_frame(t)
 
 
 def _film(proximity: str) -> Frame:

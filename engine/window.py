@@ -66,6 +66,9 @@ class Window:
     A tick goes into a block, at the cost of one kernel call. What there is to do with it is done
     when its block is complete: at the end of a pane, or after 64 ticks.
 
+    A change that does not come to its end, for want of memory or by an interrupt from the keyboard,
+    leaves the window *torn*: the next tick restarts it.
+
     Attributes:
         last_t: the last tick taken in, or None.
     """
@@ -84,14 +87,18 @@ class Window:
         self._events = EventWindow(W, settings.burst_z, settings.shock_z)
         self._cap = EdgeCap(W, settings.edge_cap, settings.match_share)
         self._mid = math.nan
+        self._torn = False
         self._first = 0
         self._stretch = self._clock.stretch(0)
         self.last_t: int | None = None
         self._make_room(0)
+        self._gather_buffers()
 
     @property
     def full(self) -> bool:
         """Whether the window holds W consecutive ticks."""
+        if self._torn:
+            return False
         return self.last_t is not None and self.last_t - self._first + 1 >= self._settings.W
 
     def take(self, t: int, mid: float | None, columns: Columns) -> None:
@@ -102,7 +109,11 @@ class Window:
             LimitError: more agents than the proximity rule can hold; the window stands.
         """
         mid = self._mid if mid is None else mid
-        if t - 1 != self.last_t or not self._take(t, mid, columns):
+        taken = False
+        if t - 1 == self.last_t and not self._torn:
+            self._torn = True
+            taken = self._torn = self._take(t, mid, columns)  # if not taken, nothing has changed
+        if not taken:
             self._prepare(t, columns)
             taken = self._take(t, mid, columns)
             assert taken  # noqa: S101 - `_prepare` has seen to it
@@ -111,22 +122,22 @@ class Window:
         self.last_t = t
         if t == self._stretch.last:
             self._complete_block(t)
+        self._torn = False
 
     def _take(self, t: int, mid: float, columns: Columns) -> bool:
+        return take_tick(t, mid, self._mid, self._block.size, columns, *self._buffers)
+
+    def _gather_buffers(self) -> None:
+        """Collect what `take_tick` writes to: once, since collecting costs what a tick does."""
         slots, block, matches, events = self._slots, self._block, self._matches, self._events
-        return take_tick(
-            t,
-            mid,
-            columns,
-            slots.known,
+        self._buffers = (
+            (*slots.known, slots.used),
             slots.table,
             (block.price, block.side, block.experience),
-            (block.size, slots.used),
-            self._pairs,
-            (matches.ring, matches.head, matches.per_tick),
-            self._panes.matches,
             (block.mid, block.eps, self._settings.eps_pct),
-            (events.matches, events.returns, self._mid),
+            (self._pairs, matches.ring, matches.head, matches.per_tick),
+            self._panes.matches,
+            (events.matches, events.returns),
         )
 
     def _prepare(self, t: int, columns: Columns) -> None:
@@ -139,8 +150,9 @@ class Window:
         last = self.last_t
         if last is not None and t <= last:
             raise TickError(f"must increase from {last}", t=t, field="t", value=t)
-        restarts = last is None or t != last + 1
+        restarts = self._torn or last is None or t != last + 1
         self._check_room_for(t, columns, restarts=restarts)
+        self._torn = True
         if restarts:
             self._restart(t)
         used = self._slots.used
@@ -149,6 +161,7 @@ class Window:
             self._pairs = np.empty((2 * len(columns[4]), 2), dtype=np.int32)
         self._make_room(used)
         self._matches.make_ready(t, len(columns[4]))
+        self._gather_buffers()
 
     def _complete_block(self, t: int) -> None:
         """Deal with the ticks of the block that ends with `t`, and begin the next."""
@@ -158,7 +171,7 @@ class Window:
             self._panes.close(stretch.pane)
         self._proximity.take(block.quotes(t, self._slots.ids, used))
         block.size = 0
-        if not self.full and t % self._settings.stride == 0:
+        if t - self._first + 1 < self._settings.W and t % self._settings.stride == 0:
             self._proximity.fill(self._first, t, used)
         self._stretch = self._clock.stretch(t + 1)
 
@@ -173,10 +186,11 @@ class Window:
     def develop(self) -> Frame:
         """Return the frame of the last tick; the window must be full."""
         assert self.last_t is not None  # noqa: S101 - the caller asked `full`
+        self._torn = True
         t, t0 = self.last_t, self.last_t - self._settings.W + 1
         rows, agent_id = self._slots.nodes(t0)
         bursts, shocks = self._events.outstanding(t0)
-        return Frame(
+        frame = Frame(
             t=t,
             W=self._settings.W,
             stride=self._settings.stride,
@@ -185,6 +199,8 @@ class Window:
             bursts=bursts,
             shocks=shocks,
         )
+        self._torn = False
+        return frame
 
     def _edges(self, t0: int, t: int, rows: NodeRows, agent_id: NDArray[np.int64]) -> Edges:
         most = self._cap.cap
@@ -218,7 +234,7 @@ class Window:
             return
         agents = np.union1d(ids, matches[matches >= 0])
         if not restarts:
-            agents = np.union1d(agents, self._slots.nodes(t - self._settings.W + 1)[1])
+            agents = np.union1d(agents, self._slots.seen_since(t - self._settings.W + 1))
         self.check_room(agents.size)
 
 

@@ -22,7 +22,7 @@ from marketcam.server.messages import Entry, heartbeat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from marketcam.server.messages import Body, Encoding
+    from marketcam.server.messages import Body, Encoding, Kind
 
 __all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Client", "Closing", "Hub", "HubOptions"]
 
@@ -42,7 +42,9 @@ class HubOptions:
     Attributes:
         connect_metrics: metrics that a client is sent on connecting.
         client_queue_bytes: bytes that wait for one client at most, apart from what it is sent on
-            connecting. The texts are shared: a hundred slow clients hold one copy.
+            connecting, counted as they are sent. The texts are shared: a hundred slow clients hold
+            one copy. A frame that waits holds more than is counted for it: its JSON text, whatever
+            the client's encoding, and its columns, encoded and not, a third of the text more.
         client_slow_seconds: a client this far behind is sent away.
         max_clients: clients at the same time; one more is sent away.
     """
@@ -74,7 +76,7 @@ class Client:
         closed: set together with `closing`.
         is_held_up: says whether it is its connection that holds it up, and not the server, which
             may have more to write to everyone than it can. So long as nobody knows better, it is.
-        sent: messages taken, by kind.
+        sent: messages handed to its connection whole, by kind.
         dropped: messages missed, by kind.
     """
 
@@ -91,6 +93,7 @@ class Client:
         self._lanes = Lanes(limits, "slow", encoding)
         self._position = now
         self._silence: Body | None = None
+        self._in_hand: Kind | None = None
         self._something = asyncio.Event()
 
     @property
@@ -122,8 +125,9 @@ class Client:
     def take(self) -> tuple[Body, ...]:
         """Take what is to be sent next: a message, after the gap before it if any.
 
-        Empty when there is nothing to send. What is taken counts as sent.
+        Empty when there is nothing to send. A message counts as sent when `note_sent` says so.
         """
+        self._in_hand = None
         if self._greeting:
             entry = self._greeting.popleft()
         elif self._lanes:
@@ -134,9 +138,15 @@ class Client:
         self._silence = None
         self._position = max(self._position, entry.message.at)
         gap, message = entry
-        self.sent[message.kind] += 1
+        self._in_hand = message.kind
         body = message.body(self.encoding)
         return (body,) if gap is None else (gap.body, body)
+
+    def note_sent(self) -> None:
+        """Learn that what was taken last has been written to the connection, all of it."""
+        if self._in_hand is not None:
+            self.sent[self._in_hand] += 1
+            self._in_hand = None
 
     def break_silence(self, t: int | None) -> None:
         """Send a heartbeat, unless there is something else to send; `t` is the last tick."""
@@ -148,6 +158,7 @@ class Client:
         if self.closing is None:
             self.closing = Closing(code, reason)
             self.closed.set()
+            self.wake()
 
     def wake(self) -> None:
         """Tell whoever waits in `wait` that there is something to take."""

@@ -6,7 +6,7 @@ import asyncio
 import time
 from bisect import bisect_left
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,20 @@ class Histogram:
         return list(accumulate(self._counts))
 
 
+class Timer(Protocol):
+    """What has been set to call back."""
+
+    def cancel(self) -> None:
+        """Do not call back."""
+
+
+class CallLater(Protocol):
+    """Sets a timer, as the method of that name of an event loop does."""
+
+    def __call__(self, delay: float, callback: Callable[[], None], /) -> Timer:
+        """Call back in `delay` seconds."""
+
+
 class LagProbe:
     """Asks the loop to call it every so often, and notes how late it does.
 
@@ -61,24 +75,24 @@ class LagProbe:
         self.lags = Histogram(LAG_BOUNDS)
         self.last = 0.0
         self._clock = clock
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._due = 0.0
 
-    def start(self) -> None:
-        """Begin to look, on the running loop."""
-        self._arm(asyncio.get_running_loop())
+    def start(self, call_later: CallLater | None = None) -> None:
+        """Begin to look, by the timers given, or else by those of the running loop."""
+        self._arm(call_later or asyncio.get_running_loop().call_later)
 
     def stop(self) -> None:
         """Look no more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _arm(self, call_later: CallLater) -> None:
         self._due = self._clock() + PROBE_SECONDS
-        self._timer = loop.call_later(PROBE_SECONDS, self._look, loop)
+        self._timer = call_later(PROBE_SECONDS, lambda: self._look(call_later))
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self, call_later: CallLater) -> None:
         # A loop whose timers go by whole milliseconds may also be early.
         self.last = max(0.0, self._clock() - self._due)
         self.lags.add(self.last)
-        self._arm(loop)
+        self._arm(call_later)

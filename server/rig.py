@@ -30,8 +30,6 @@ FAREWELL_SECONDS: Final = 3 * CLOSE_SECONDS
 """How long the viewers may take to go when the rig is stopped; the segments do not wait longer."""
 
 log = get_logger(__name__)
-recorder_log = get_logger(__name__)
-store_log = get_logger("marketcam.io.store")
 
 
 class Rig:
@@ -110,7 +108,7 @@ class Rig:
 
 
 def _log_event(level: Level, event: str, /, **fields: object) -> None:
-    getattr(recorder_log, level)(event, **fields)
+    getattr(log, level)(event, **fields)
 
 
 def _recorder_options(settings: Settings) -> RecorderOptions:

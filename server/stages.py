@@ -23,9 +23,9 @@ LARGE_ROWS: Final = 8192
 """Agents of a tick, or nodes and edges of a frame, from which a stage of its own pays.
 
 Handing something to another thread costs tens of µs, and both threads then want the interpreter
-lock; what is smaller is done at once, in the engine's thread. Measured with every tick and frame
-handed over, against none, on two busy cores (ticks a second of processor time): 0.7 times as many
-at 300 agents, 0.8 at 1,000, 0.85 at 3,000, the same at 10,000."""
+lock: with everything handed over, small ticks pass at a lower rate. What is smaller is done at
+once, in the engine's thread. To see it, set this to 1 and compare
+``python -m benchmarks.stream_load --agents 1000 --clients 1 --tick-rate 0``."""
 
 QUEUE_ROWS: Final = 2**16
 """Rows that wait between two stages at most: about 8 MB."""

@@ -37,7 +37,8 @@ MAX_CLIENT_MESSAGE: Final = 4096
 """Bytes of a message from a client at most; a longer one ends its connection."""
 
 CLOSE_SECONDS: Final = 2.0
-"""How long a client may take to be told that its connection ends, before it is cut."""
+"""How long a client may take to read the message in hand when its connection ends, and as long to
+be told of the end, before it is cut."""
 
 _POLICY_VIOLATION: Final = 1008
 _TOO_LARGE: Final = 1009
@@ -122,6 +123,9 @@ class _Connection:
         tasks = [asyncio.create_task(part) for part in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._client.closing is not None:
+                # A close frame between the fragments of a message is an error to many clients.
+                await asyncio.wait(tasks[:1], timeout=CLOSE_SECONDS)
         finally:
             for task in tasks:
                 task.cancel()
@@ -133,11 +137,14 @@ class _Connection:
             await self._close(*self._client.closing)
 
     async def _send_messages(self) -> None:
-        while True:
+        """Send what there is, until the client is closed."""
+        while self._client.closing is None:
             bodies = self._client.take()
             for body in bodies:
                 await self._say(body)
-            if not bodies:
+            if bodies:
+                self._client.note_sent()
+            else:
                 await self._client.wait()
 
     async def _answer(self) -> None:
@@ -161,9 +168,12 @@ class _Connection:
             await asyncio.sleep(limit - silence)
 
     async def _say(self, body: Body) -> None:
+        """Send a message, unless the client is closed before it has begun."""
         if not body.is_ready:
             await asyncio.to_thread(body.prepare)
         async with self._speaking:
+            if self._client.closing is not None:
+                return
             if self._wire is not None:
                 await self._stream.writer.write(self._wire, body.pieces)
             elif body.is_text:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PASS_SECONDS", "FairWriter", "Wire"]
+__all__ = ["PASS_SECONDS", "FairWriter", "Piece", "Wire"]
+
+Piece: TypeAlias = tuple[bytes | memoryview, ...]
+"""A WebSocket frame, in parts: a view of a message that all share, behind a header of its own."""
 
 PASS_SECONDS: Final = 0.001
 """How long one pass of the loop may write. A piece that was begun is finished: 64 KB."""
@@ -35,7 +38,7 @@ class Wire(Protocol):
     has_room: bool
     lacked_room: bool
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: Piece) -> None:
         """Write a piece at once."""
 
     def watch(self, on_change: Callable[[], None] | None) -> None:
@@ -51,7 +54,7 @@ class FairWriter:
         self._ready: deque[_Transfer] = deque()
         self._until: float | None = None  # the end of this pass's time, where one is under way
 
-    async def write(self, wire: Wire, pieces: tuple[bytes, ...]) -> None:
+    async def write(self, wire: Wire, pieces: tuple[Piece, ...]) -> None:
         """Write a message to a wire; one at a time for each wire.
 
         Cancelled, it leaves out the pieces that are not written yet.
@@ -103,7 +106,7 @@ class _Transfer:
 
     __slots__ = ("_left", "_wire", "done", "waits_its_turn")
 
-    def __init__(self, wire: Wire, pieces: tuple[bytes, ...], done: asyncio.Future[None]) -> None:
+    def __init__(self, wire: Wire, pieces: tuple[Piece, ...], done: asyncio.Future[None]) -> None:
         self.done = done
         self.waits_its_turn = False
         self._wire = wire

@@ -22,10 +22,10 @@ import marketcam.io
 from marketcam.engine import SlidingWindowCamera, TickError
 from marketcam.engine.jit import loaded_kernels
 from marketcam.engine.market import InfiniteGameMarket
-from marketcam.io import encode_tick
+from marketcam.io import decode_frame_columns, encode_tick
 from marketcam.server.compiling import compile_kernels
 from tests.raw_ticks import crowd
-from tests.server_helpers import fed_server, receive_until
+from tests.server_helpers import PATIENCE, fed_server, open_stream, receive_until, state_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -92,6 +92,14 @@ def growth_past_each_doubling() -> None:
 
 def a_large_population() -> None:
     populations([5000] * 10)
+
+
+def enough_for_a_crew() -> None:
+    """Each rule with so many agents that its work, and that of the panes, is shared by threads."""
+    rng = np.random.default_rng(8)
+    for rule, agents in (("neighbors", 17_000), ("pairs", 1_000)):
+        camera = SlidingWindowCamera(W=7, stride=3, proximity=rule)
+        film(camera, ((t, 100.0, columns(rng, agents)) for t in range(16)))
 
 
 def few_and_none() -> None:
@@ -209,11 +217,28 @@ def a_server() -> None:
         receive_until(stream, "frame", 58)
 
 
+def a_server_with_stages_in_threads() -> None:
+    """Ticks and frames of so many rows that they are handed over, sent as columns too."""
+    agents = range(9_000)
+    quotes = {"agents": dict.fromkeys(agents, 0.5), "buys": {a: 90.0 + a / 1000 for a in agents}}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        fed_server(Path(folder), record_ticks=True, proximity="neighbors") as (server, feed),
+        open_stream(f"{server.listening.stream_url}?encoding=columns") as stream,
+    ):
+        for t in range(8):
+            feed.send(state_tick(t, **quotes))
+        while not isinstance(data := stream.recv(timeout=PATIENCE), bytes):
+            pass
+        assert len(decode_frame_columns(data).nodes) == len(agents)
+
+
 SCENARIOS = (
     windows,
     caps,
     growth_past_each_doubling,
     a_large_population,
+    enough_for_a_crew,
     few_and_none,
     agents_that_come_and_go,
     ties,
@@ -223,6 +248,7 @@ SCENARIOS = (
     refused_ticks,
     the_embedded_market,
     a_server,
+    a_server_with_stages_in_threads,
 )
 
 

@@ -103,6 +103,7 @@ class TestAgainstTheTwin:
         counts.make_room(SLOTS)
         for index, pairs in enumerate(ticks[:at]):
             counts.note(index, as_pairs(pairs))
+        counts.settle(at - 1)
         counts.clear()
         counts.settle(at)
         check(counts, [], rows_of(range(SLOTS)))

@@ -36,6 +36,7 @@ def take_all(client: Client) -> list[tuple[str, int]]:
     bodies: list[Body] = []
     while taken := client.take():
         bodies += taken
+        client.note_sent()
     messages = [orjson.loads(body.data) for body in bodies]
     return [(m["type"], m["from_t"] if m["type"] == "gap" else m["t"]) for m in messages]
 
@@ -87,6 +88,21 @@ def test_passes_everything_to_everyone() -> None:
     assert len(hub) == 2
     assert hub.passed == {"metric": 2, "frame": 1}
     assert hub.sent == {"metric": 4, "frame": 2}
+
+
+def test_a_message_counts_as_sent_when_it_is_written_and_only_once() -> None:
+    hub = hub_with()
+    client = hub.join()
+    hub.publish([entry("frame", 2)])
+    assert client.take()
+    assert hub.sent == {"metric": 0, "frame": 0}
+    client.note_sent()
+    client.note_sent()
+    assert hub.sent == {"metric": 0, "frame": 1}
+    client.break_silence(2)
+    assert client.take()
+    client.note_sent()  # of a heartbeat
+    assert hub.sent == {"metric": 0, "frame": 1}
 
 
 def test_a_client_that_left_is_not_counted_but_what_it_was_sent_is() -> None:

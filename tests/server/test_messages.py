@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from websockets.client import ClientProtocol
@@ -8,17 +10,35 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
+from marketcam.server import messages
 from marketcam.server.messages import FRAGMENT_BYTES, PONG, Body, Gap, Message, heartbeat
 from tests.server_helpers import PATIENCE
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def received(pieces: tuple[bytes, ...]) -> list[Frame]:
+    from marketcam.server.writing import Piece
+
+
+def received(pieces: tuple[Piece, ...]) -> list[Frame]:
     """Return what a client reads in these pieces."""
     client = ClientProtocol(parse_uri("ws://localhost/"), state=OPEN)
     for piece in pieces:
-        client.receive_data(piece)
+        client.receive_data(b"".join(piece))
     assert client.parser_exc is None
     return [event for event in client.events_received() if isinstance(event, Frame)]
+
+
+def want_at_once(want: Callable[[], None]) -> None:
+    """Call something from four threads at the same time, and wait for all of them."""
+    all_there = threading.Barrier(4)
+
+    def call(_: int) -> None:
+        all_there.wait(PATIENCE)
+        want()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(call, range(4)))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +46,10 @@ def received(pieces: tuple[bytes, ...]) -> list[Frame]:
     [
         (0, [0]),
         (1, [1]),
+        (125, [125]),
+        (126, [126]),
+        (1024, [1024]),
+        (1025, [1025]),
         (FRAGMENT_BYTES, [FRAGMENT_BYTES]),
         (FRAGMENT_BYTES + 1, [FRAGMENT_BYTES, 1]),
         (3 * FRAGMENT_BYTES, [FRAGMENT_BYTES] * 3),
@@ -45,20 +69,35 @@ def test_large_messages_go_in_fragments(size: int, sizes: list[int], is_text: bo
 def test_a_piece_is_made_once_for_all() -> None:
     body = Body(b"x" * 100_000)
     assert body.pieces is body.pieces
-    assert all(len(piece) <= 2**16 for piece in body.pieces)
+    assert all(sum(map(len, piece)) <= 2**16 for piece in body.pieces)
 
 
-def test_a_large_body_is_ready_when_it_is_prepared() -> None:
-    assert Body(b"x" * FRAGMENT_BYTES).is_ready
-    large = Body(b"x" * (FRAGMENT_BYTES + 1))
-    assert not large.is_ready
-    large.prepare()
-    assert large.is_ready
+def test_a_body_holds_its_bytes_once() -> None:
+    body = Body(b"x" * 1_000_000)
+    body.prepare()
+    for header, payload in body.pieces:
+        assert isinstance(payload, memoryview)
+        assert payload.obj is body.data
+        assert len(header) <= 4
+
+
+def test_a_body_is_framed_once_however_many_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    framed = []
+    frame = messages._fragments
+
+    def counted(data: bytes, opcode: Opcode) -> tuple[Piece, ...]:
+        framed.append(1)
+        return frame(data, opcode)
+
+    monkeypatch.setattr(messages, "_fragments", counted)
+    body = Body(b"x" * 1_000_000)
+    assert body.is_ready
+    want_at_once(body.prepare)
+    assert framed == [1]
 
 
 def test_a_body_is_made_once_however_many_want_it() -> None:
     made = []
-    all_there = threading.Barrier(4)
 
     def make() -> bytes:
         made.append(1)
@@ -66,17 +105,10 @@ def test_a_body_is_made_once_however_many_want_it() -> None:
 
     body = Body(make)
 
-    def want() -> None:
-        all_there.wait(PATIENCE)
-        assert body.data == b"made"
-
     assert body.size is None
     assert not body.is_ready
-    threads = [threading.Thread(target=want) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
+    want_at_once(body.prepare)
+    assert body.data == b"made"
     assert made == [1]
     assert body.size == 4
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from websockets.exceptions import ConnectionClosedOK
+from websockets.frames import Close
 
-from marketcam.server import protocols, serve
+from marketcam.server import protocols, serve, stream
+from marketcam.server.hub import Client
 from marketcam.server.protocols import StreamProtocol
 from tests.server_helpers import PATIENCE, fed_server, receive_until, state_tick
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
+    from marketcam.server.writing import Piece
     from tests.server_helpers import Running, TickFeed
 
 UPGRADE = (
@@ -32,12 +36,19 @@ FIN = 0x80
 
 
 @contextmanager
-def raw_stream(server: Running) -> Iterator[tuple[socket.socket, BufferedReader]]:
-    """Open a stream by hand; the client does nothing of itself, and has little room."""
+def connected_socket(server: Running) -> Iterator[socket.socket]:
+    """Connect with little room for what is not read."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.settimeout(PATIENCE)
         sock.connect(server.address)
+        yield sock
+
+
+@contextmanager
+def raw_stream(server: Running) -> Iterator[tuple[socket.socket, BufferedReader]]:
+    """Open a stream by hand; the client does nothing of itself, and has little room."""
+    with connected_socket(server) as sock:
         sock.sendall(UPGRADE)
         with sock.makefile("rb") as reader:
             assert reader.readline().startswith(b"HTTP/1.1 101 ")
@@ -162,20 +173,70 @@ def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: P
     assert PONG in opcodes
 
 
-def test_a_viewer_in_the_middle_of_a_large_message_is_told_of_the_end(tmp_path: Path) -> None:
+@pytest.fixture
+def told_to_end(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """An event that is set once a server is about to end the connections of its viewers."""
+    told = threading.Event()
+    close = Client.close
+
+    def noted(client: Client, code: int, reason: str) -> None:
+        close(client, code, reason)
+        told.set()
+
+    monkeypatch.setattr(Client, "close", noted)
+    return told
+
+
+def test_a_viewer_that_reads_gets_the_large_message_in_hand_and_then_the_end(
+    tmp_path: Path, told_to_end: threading.Event
+) -> None:
     with ExitStack() as stack:
         server, feed = stack.enter_context(fed_server(tmp_path, **LARGE_FRAMES))
         large_ticks(server, feed, 1)
-        _, reader = stack.enter_context(raw_stream(server))
-        assert reader.read(2)[0] == TEXT  # it has begun, and is not final
-        stopping = threading.Thread(target=server.listening.stop)
-        stopping.start()
-        while not all(client.closing for client in server.rig.hub._clients):
-            pass  # nothing is read before, or all of the message might be out
-        rest = reader.read()
-        stopping.join()
-    assert b'"events"' not in rest  # nor has it been finished
-    assert (1001).to_bytes(2) + b"the server is shutting down" in rest
+        sock = stack.enter_context(connected_socket(server))
+        viewer = stack.enter_context(server.stream(sock=sock, max_queue=1))
+        fragments = viewer.recv_streaming(decode=False)
+        message = [next(fragments)]  # it has begun, and is larger than all buffers in between
+        server.listening.stop()
+        assert told_to_end.wait(PATIENCE)
+        message += fragments
+        with pytest.raises(ConnectionClosedOK) as closed:
+            viewer.recv(timeout=PATIENCE)
+    assert orjson.loads(b"".join(message))["t"] == 1
+    assert closed.value.rcvd == Close(1001, "the server is shutting down")
+
+
+def test_a_viewer_that_does_not_read_is_cut_in_the_middle_of_a_large_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(protocols, "CLOSE_SECONDS", 0.05)
+    with ExitStack() as stack:
+        with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
+            large_ticks(server, feed, 1)
+            sock, reader = stack.enter_context(raw_stream(server))
+            assert reader.read(2)[0] == TEXT  # it has begun, and is not final
+        # The server has gone; nothing was read while it went.
+        assert b'"events"' not in read_to_the_end(sock)
+
+
+def test_a_piece_is_written_at_once_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+    write = StreamProtocol.write
+
+    def measured(protocol: StreamProtocol, piece: Piece) -> None:
+        waiting.append(protocol.transport.get_write_buffer_size())
+        write(protocol, piece)
+
+    monkeypatch.setattr(StreamProtocol, "write", measured)
+    with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):
+        large_ticks(server, feed, 1)
+        with raw_stream(server) as (_, reader):
+            read_message(reader)
+    assert len(waiting) > 80
+    assert max(waiting) <= 1
 
 
 def test_a_viewer_that_is_late_gets_the_latest_large_frame(tmp_path: Path) -> None:

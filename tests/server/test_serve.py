@@ -18,6 +18,7 @@ from marketcam.server.rig import Rig
 from marketcam.server.settings import Settings
 from tests.server_helpers import (
     PATIENCE,
+    fed_server,
     open_stream,
     receive,
     receive_until,
@@ -160,6 +161,21 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
             assert receive(stream)[0]["type"] == "metric"
         with httpx.Client() as plain, pytest.raises(httpx.TransportError):
             plain.get(server.listening.url.replace("https", "http"))
+
+
+def test_large_frames_over_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    trust = ssl.create_default_context(cafile=cert)
+    options = {"connect_metrics": 0, "window": 1, "stride": 1, "proximity": "neighbors"}
+    crowd = dict.fromkeys(range(10_000), 0.5)  # more than all buffers in between
+    with (
+        fed_server(tmp_path, tls_cert=cert, tls_key=key, **options) as (server, feed),
+        open_stream(server.listening.stream_url, ssl=trust) as stream,
+    ):
+        for t in range(4):
+            feed.send(state_tick(t, agents=crowd))
+        frames = [m for m in receive_until(stream, "frame", 3) if m["type"] == "frame"]
+    assert [len(frame["nodes"]) for frame in frames] == [10_000] * len(frames)
 
 
 def test_a_certificate_that_cannot_be_used_is_told(

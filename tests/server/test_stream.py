@@ -215,6 +215,30 @@ def test_a_peer_that_does_not_read_delays_nobody_and_is_sent_away(
     asyncio.run(scenario())
 
 
+def test_the_message_in_hand_is_finished_before_the_end_and_none_is_begun() -> None:
+    async def scenario() -> list[Any]:
+        hub = Hub(HubOptions())
+        peer, task = await connected(hub)
+        peer.reads.clear()
+        (client,) = hub._clients
+        hub.publish([metric(1), metric(2)])
+        waiting = client.waiting_bytes
+        while client.waiting_bytes == waiting:  # until it is at the first
+            await asyncio.sleep(0)
+        client.close(1013, "too slow")
+        peer.say("ping")  # which is not answered any more
+        while not peer.says.empty():
+            await asyncio.sleep(0)
+        peer.reads.set()
+        await task
+        assert hub.sent == {"metric": 1, "frame": 0}
+        return [peer.sent.get_nowait() for _ in range(peer.sent.qsize())]
+
+    message, end = asyncio.run(scenario())
+    assert orjson.loads(message["text"])["t"] == 1
+    assert end == {"type": "websocket.close", "code": 1013, "reason": "too slow"}
+
+
 def test_greets_then_streams_without_a_seam(tmp_path: Path) -> None:
     with fed_server(tmp_path, connect_metrics=3) as (server, feed), server.stream() as early:
         feed.send_ticks(0, 7)

@@ -12,6 +12,8 @@ from marketcam.server.writing import PASS_SECONDS, FairWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from marketcam.server.writing import Piece
+
 
 class Clock:
     def __init__(self) -> None:
@@ -33,8 +35,8 @@ class NotedWire:
         self._cost = cost
         self._on_change: Callable[[], None] | None = None
 
-    def write(self, piece: bytes) -> None:
-        self.written.append(piece)
+    def write(self, piece: Piece) -> None:
+        self.written.append(b"".join(piece))
         self._clock.now += self._cost
 
     def watch(self, on_change: Callable[[], None] | None) -> None:
@@ -46,8 +48,12 @@ class NotedWire:
             self._on_change()
 
 
-def pieces(name: str, count: int) -> tuple[bytes, ...]:
-    return tuple(f"{name}{number}".encode() for number in range(count))
+def piece(name: bytes) -> Piece:
+    return name[:1], memoryview(name)[1:]
+
+
+def pieces(name: str, count: int) -> tuple[Piece, ...]:
+    return tuple(piece(f"{name}{number}".encode()) for number in range(count))
 
 
 async def turn(times: int = 3) -> None:
@@ -59,7 +65,7 @@ def test_a_small_message_is_written_at_once() -> None:
     async def scenario() -> None:
         clock = Clock()
         wire = NotedWire([], clock)
-        task = FairWriter(clock).write(wire, (b"small",))
+        task = FairWriter(clock).write(wire, (piece(b"small"),))
         with pytest.raises(StopIteration):  # it never gives the loop away
             task.send(None)
         assert wire.written == [b"small"]
@@ -117,7 +123,7 @@ def test_a_flood_of_small_messages_shares_the_time_too() -> None:
 
         async def flood(wire: NotedWire) -> None:
             for _ in range(100):
-                await writer.write(wire, (b"x",))
+                await writer.write(wire, (piece(b"x"),))
 
         tasks = [asyncio.create_task(flood(wire)) for wire in wires]
         others = 0
@@ -160,7 +166,7 @@ def test_a_connection_that_ends_is_told(count: int) -> None:
         with pytest.raises(ConnectionError):
             await task
         with pytest.raises(ConnectionError):
-            await writer.write(wire, (b"b",))
+            await writer.write(wire, (piece(b"b"),))
         assert wire.written == []
 
     asyncio.run(scenario())
@@ -179,7 +185,7 @@ def test_cancelled_it_writes_nothing_more() -> None:
             await task
         await turn(10)
         assert wire.written == [b"a0"]
-        await writer.write(wire, (b"b",))
+        await writer.write(wire, (piece(b"b"),))
         assert wire.written == [b"a0", b"b"]
 
     asyncio.run(scenario())
