@@ -78,6 +78,7 @@ class SlidingWindowCamera:
             shock_z=finite_number_in("shock_z", shock_z, 0.0),
             pair_budget_bytes=whole_number("pair_budget_bytes", pair_budget_bytes, 0),
         )
+        self._stride = self._settings.stride
         self._window = Window(self._settings)
         self._frame: Frame | None = None
 
@@ -137,8 +138,7 @@ class SlidingWindowCamera:
         window holds W consecutive ticks. Asking twice gives the same frame.
         """
         window = self._window
-        W, stride = self._settings.W, self._settings.stride
-        if t != window.last_t or t < W or t % stride or not window.full:
+        if t % self._stride or t != window.last_t or t < self._settings.W or not window.full:
             return None
         if self._frame is None or self._frame.t != t:
             self._frame = window.develop()
