@@ -27,6 +27,7 @@ __all__ = [
     "empty_panes",
     "merge_spans",
     "scratch",
+    "sum_and_close",
     "sum_ticks",
     "write_nodes",
 ]
@@ -36,6 +37,11 @@ Pane: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.int32]]"
 
 Span: TypeAlias = "tuple[int, int]"
 """The first of some slots, and the one behind the last."""
+
+Ticks: TypeAlias = (
+    "tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]]"
+)
+"""Price, side and experience by tick and slot, and mid by tick, of a block."""
 
 # Rows of a pane's float64 sums: mean and sum of squared deviations (M2) of the quoted prices, sum
 # of the distances to the mid, first and last known experience.
@@ -82,7 +88,7 @@ def clear(sums: NDArray[np.float64], counts: NDArray[np.int32], begin: int, end:
 
 @kernel
 def sum_ticks(
-    block: tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]],
+    block: Ticks,
     size: int,
     pane: Pane,
     span: Span,
@@ -90,8 +96,7 @@ def sum_ticks(
 ) -> None:
     """Sum up the first `size` ticks of a block, for the slots of a span, in an empty pane.
 
-    `block` is price, side and experience by tick and slot, and mid by tick. A pane's matches are
-    counted elsewhere.
+    A pane's matches are counted elsewhere.
     """
     prices, sides, experiences, mids = block
     sums, counts = pane
@@ -322,6 +327,25 @@ def merge_spans(
     """Merge a pane with one whose ticks come later, for the slots of a span of any size."""
     for begin in range(span[0], span[1], _SPAN):
         merge(mine, other, (begin, min(begin + _SPAN, span[1])), room[0])
+
+
+@kernel
+def sum_and_close(
+    ticks: tuple[Ticks, int, int],
+    panes: Pane,
+    current: Pane,
+    since: Pane,
+    place: tuple[int, bool],
+    span: Span,
+    room: NDArray[np.float64],
+) -> None:
+    """Do what `sum_ticks` and then `close_pane` do, for a pane of just one block.
+
+    `ticks` are the arrays of the block, how many there are, and the slots in use.
+    """
+    block, size, used = ticks
+    sum_ticks(block, size, current, (span[0], min(span[1], used)), room)
+    close_pane(panes, current, since, place, span, room)
 
 
 @kernel

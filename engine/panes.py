@@ -26,6 +26,7 @@ from marketcam.engine.pane_sums import (
     empty_panes,
     merge_spans,
     scratch,
+    sum_and_close,
     sum_ticks,
     write_nodes,
 )
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from marketcam.engine.block import TickBlock
     from marketcam.engine.crew import Crew
     from marketcam.engine.edges import NodeRows
-    from marketcam.engine.pane_sums import Span
+    from marketcam.engine.pane_sums import Span, Ticks
 
 __all__ = ["Panes", "Stretch", "TickClock"]
 
@@ -132,39 +133,55 @@ class Panes:
                 now[0][:, :, :had] = sums
                 now[1][:, :, :had] = counts
 
-    def add(self, block: TickBlock, *, opens: bool, used: int) -> None:
-        """Add a block's ticks to the current pane, which `opens` with it or not.
+    def take(self, block: TickBlock, stretch: Stretch, *, opens: bool, used: int) -> None:
+        """Add a block's ticks to the current pane, and end the pane with them if it ends there.
 
-        Cost: O(ticks x used).
+        The pane `opens` with them or not.
+
+        Cost: O(ticks x used), O(capacity); with the last pane of a round, O(panes x capacity).
         """
-        ticks, size = (block.price, block.side, block.experience, block.mid), block.size
+        ticks = (block.price, block.side, block.experience, block.mid), block.size, used
+        if not (opens and stretch.closes):
+            self._add(ticks, opens=opens)
+            if stretch.closes:
+                self._close(stretch.pane)
+            return
+        place = self._next_place(stretch.pane)
+
+        def sum_up(span: Span, room: NDArray[np.float64]) -> None:
+            sum_and_close(ticks, self._round, self._current, self._since, place, span, room)
+
+        self._share(sum_up, self._current[0].shape[1])
+
+    def _add(self, ticks: tuple[Ticks, int, int], *, opens: bool) -> None:
+        arrays, size, used = ticks
         current, more = self._current, self._more
 
         def add(span: Span, room: NDArray[np.float64]) -> None:
             if opens:
-                sum_ticks(ticks, size, current, span, room)
+                sum_ticks(arrays, size, current, span, room)
             else:
                 clear(more[0], more[1], span[0], span[1])
-                sum_ticks(ticks, size, more, span, room)
+                sum_ticks(arrays, size, more, span, room)
                 merge_spans(current, more, span, room)
 
         self._share(add, used)
 
-    def close(self, pane: int) -> None:
-        """End the current pane, number `pane`, and begin the next.
-
-        Cost: O(capacity); with the last pane of a round, O(panes x capacity).
-        """
-        self._number = pane % self._many
-        begins = self._restarted or self._number == 0
-        self._restarted = False
-        place = self._number, begins
+    def _close(self, pane: int) -> None:
+        place = self._next_place(pane)
 
         def close(span: Span, room: NDArray[np.float64]) -> None:
             close_pane(self._round, self._current, self._since, place, span, room)
 
         # Slots that are handed out later must be empty in this pane.
         self._share(close, self._current[0].shape[1])
+
+    def _next_place(self, pane: int) -> tuple[int, bool]:
+        """Return a pane's number in its round, and whether `since` begins with it."""
+        self._number = pane % self._many
+        begins = self._restarted or self._number == 0
+        self._restarted = False
+        return self._number, begins
 
     def nodes(self, rows: NodeRows, agent_id: NDArray[np.int64], used: int) -> Nodes:
         """Return the features of the nodes over the window that ends with the last pane closed.

@@ -90,9 +90,14 @@ def keep_prices(
 def lay_out_prices(
     ring: _Quotes,
     change: Change,
+    used: int,
     near: _Quotes,
 ) -> tuple[int, int]:
-    """Copy the ticks of a change side by side; return how many come, and how many in all."""
+    """Copy the ticks of a change side by side; return how many come, and how many in all.
+
+    Only the slots in use are copied, and those that are compared along with them.
+    """
+    end = (used + FEW_LANES - 1) // FEW_LANES * FEW_LANES
     prices, eps = ring
     n_added = n = 0
     for k in range(change.more + change.fewer):
@@ -100,7 +105,7 @@ def lay_out_prices(
         row = t % eps.size
         if math.isnan(eps[row]):
             continue
-        near[0][n, :] = prices[row, :]
+        near[0][n, :end] = prices[row, :end]
         near[1][n] = eps[row]
         n += 1
         n_added += k < change.more
@@ -121,7 +126,7 @@ def count_close(
     float64[rows] eps; `near` the same for `TICKS_A_PASS` ticks, as room to work in.
     """
     counts, maxima = tables
-    ticks = lay_out_prices(ring, change, near)
+    ticks = lay_out_prices(ring, change, used, near)
     for block in range((used + SIDE - 1) // SIDE):
         left = block * SIDE
         right = min(left + SIDE, used)

@@ -166,9 +166,8 @@ class Window:
     def _complete_block(self, t: int) -> None:
         """Deal with the ticks of the block that ends with `t`, and begin the next."""
         used, block, stretch = self._slots.used, self._block, self._stretch
-        self._panes.add(block, opens=stretch.opens or t - block.size < self._first, used=used)
-        if stretch.closes:
-            self._panes.close(stretch.pane)
+        opens = stretch.opens or t - block.size < self._first
+        self._panes.take(block, stretch, opens=opens, used=used)
         self._proximity.take(block.quotes(t, self._slots.ids, used))
         block.size = 0
         if t - self._first + 1 < self._settings.W and t % self._settings.stride == 0:

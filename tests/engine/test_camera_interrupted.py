@@ -16,8 +16,8 @@ SETTINGS = {"W": 6, "stride": 2, "eps_pct": 0.01, "edge_cap": 40}
 
 
 METHODS = [
-    (Panes, "add"),
-    (Panes, "close"),
+    (Panes, "take"),
+    (Panes, "_next_place"),
     (Panes, "nodes"),
     (Panes, "make_room"),
     (AgentSlots, "know"),
