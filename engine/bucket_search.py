@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from marketcam.engine.jit import INTERPRETED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,5 +50,4 @@ def _where_plainly(buckets: NDArray[np.uint32], first: int, number: int) -> int:
     return -1
 
 
-_INTERPRETED: Final = bool(getattr(numba.config, "DISABLE_JIT"))  # noqa: B009 - mypy does not see it
-where: Any = _where_plainly if _INTERPRETED else _where
+where: Any = _where_plainly if INTERPRETED else _where

@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "COUNT_BIT",
     "MATCH",
     "MOST_NODES",
+    "NODE_BITS",
+    "NODE_MASK",
+    "PAIR_MASK",
     "PROXIMITY",
     "EdgeCap",
     "NodeRows",
+    "rank_key",
+    "sort_by_field",
+    "sort_keys",
+    "threshold",
 ]
 
 MATCH: Final = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numba
 from numba.core.dispatcher import Dispatcher
@@ -13,7 +13,10 @@ from marketcam.engine.kernel_cache import KernelCache
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["kernel", "loaded_kernels"]
+__all__ = ["INTERPRETED", "kernel", "loaded_kernels"]
+
+INTERPRETED: Final = bool(getattr(numba.config, "DISABLE_JIT"))  # noqa: B009 - mypy does not see it
+"""Whether numba was told not to compile: intrinsics then have to give way to plain functions."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from marketcam.engine.jit import INTERPRETED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -267,9 +268,8 @@ def _lowest_lane_plainly(lanes: np.uint64) -> int:
     return (int(lanes) & -int(lanes)).bit_length() - 1
 
 
-_INTERPRETED: Final = bool(getattr(numba.config, "DISABLE_JIT"))  # noqa: B009 - mypy does not see it
-fill_block: Any = _fill_block_plainly if _INTERPRETED else _fill_block
-change_close: Any = _change_close_plainly if _INTERPRETED else _change_close
-change_row: Any = _change_row_plainly if _INTERPRETED else _change_row
-lanes_from: Any = _lanes_from_plainly if _INTERPRETED else _lanes_from
-lowest_lane: Any = _lowest_lane_plainly if _INTERPRETED else _lowest_lane
+fill_block: Any = _fill_block_plainly if INTERPRETED else _fill_block
+change_close: Any = _change_close_plainly if INTERPRETED else _change_close
+change_row: Any = _change_row_plainly if INTERPRETED else _change_row
+lanes_from: Any = _lanes_from_plainly if INTERPRETED else _lanes_from
+lowest_lane: Any = _lowest_lane_plainly if INTERPRETED else _lowest_lane

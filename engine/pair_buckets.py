@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
     from marketcam.engine.crew import Crew
 
-__all__ = ["VACANT", "PairBuckets", "Share", "unmixed"]
+__all__ = [
+    "REPEATED",
+    "SINGLE",
+    "VACANT",
+    "PairBuckets",
+    "Share",
+    "rehash",
+    "rest_bits",
+    "split_buckets",
+    "unmixed",
+]
 
 _SLOT_BITS: Final = 23
 _PAIR_BITS: Final = 2 * _SLOT_BITS

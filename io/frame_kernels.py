@@ -10,14 +10,13 @@ import ctypes
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 from marketcam.engine import EDGE_TYPES
-from marketcam.engine.jit import kernel
+from marketcam.engine.jit import INTERPRETED, kernel
 from marketcam.engine.tick import SIDES
 
 if TYPE_CHECKING:
@@ -103,10 +102,9 @@ def _address_plainly(array: NDArray[Any]) -> int:
     return array.ctypes.data
 
 
-_INTERPRETED: Final = bool(getattr(numba.config, "DISABLE_JIT"))  # noqa: B009 - mypy does not see it
-copy_block: Any = _copy_block_plainly if _INTERPRETED else _copy_block
-put_word: Any = _put_word_plainly if _INTERPRETED else _put_word
-address_of: Any = _address_plainly if _INTERPRETED else _address_of
+copy_block: Any = _copy_block_plainly if INTERPRETED else _copy_block
+put_word: Any = _put_word_plainly if INTERPRETED else _put_word
+address_of: Any = _address_plainly if INTERPRETED else _address_of
 
 
 @kernel
