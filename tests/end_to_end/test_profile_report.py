@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from marketcam.server.profiling.report import write_report
+from tests.browsers import chromium
 from tests.profile_helpers import CONDITIONS, failure, points, result
 from tests.server_helpers import PATIENCE
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 GRID = points(agents="5,50,500", window="6,60", edge_cap="20,200")
 COLUMN = (
     "(name) => [...document.querySelectorAll('tbody tr')].map((row) => row.cells[name].textContent)"
@@ -31,17 +27,8 @@ COLUMN = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start the machine's own Chromium; nothing is downloaded."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        missing = f"no Chromium is installed, looked for {', '.join(NAMES)}"
-        if os.environ.get("MARKETCAM_REQUIRE_BROWSER"):
-            pytest.fail(f"{missing}, and MARKETCAM_REQUIRE_BROWSER is set")
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
