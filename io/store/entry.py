@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from marketcam.io.store.clock import parse_utc
-from marketcam.io.store.errors import ManifestError
-from marketcam.io.store.names import KINDS, SegmentName
+from marketcam.io.store.errors import ManifestError, NewerFormatError
+from marketcam.io.store.names import KINDS, MAX_RUN_LENGTH, SegmentName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SegmentEntry"]
+__all__ = ["FORMAT", "SegmentEntry", "check_format"]
+
+FORMAT: Final = 1
+"""Version of the records of manifests and of runs. Records without one are of the time before runs
+had names; those of a later version are refused, since nobody can know what they would mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class SegmentEntry:
         bytes: size of the file.
         created_at: when it was closed; of a pending one, when it was opened. ISO 8601, UTC.
         pending: whether it is being written.
+        run: the run it is of; None where it was recorded before runs had names.
         removed: whether this record says that retention has removed the segment.
     """
 
@@ -37,6 +42,7 @@ class SegmentEntry:
     bytes: int
     created_at: str
     pending: bool = False
+    run: str | None = None
     removed: bool = False
 
     @property
@@ -61,6 +67,8 @@ class SegmentEntry:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as it is published, fields in their published order."""
         record = {field: getattr(self, field) for field in _PUBLISHED}
+        if self.run is not None:
+            record |= {"run": self.run, "format": FORMAT}
         if self.removed:
             record["removed"] = True
         return record
@@ -71,10 +79,12 @@ class SegmentEntry:
 
         Raises:
             ManifestError: a field is missing or not what it must be; names field and value.
+            NewerFormatError: the record is of a later version of this software.
         """
         if not isinstance(record, dict):
             raise ManifestError(f"record must be an object, got {record!r:.120}")
         fields = cast("dict[str, Any]", record)
+        check_format(fields)
         values = {
             field: _checked(fields, field, rule, is_valid)
             for field, (rule, is_valid) in _RULES.items()
@@ -83,6 +93,15 @@ class SegmentEntry:
         if entry.kind != kind:
             raise ManifestError(f"path must lie in {kind}/, got {entry.path!r}")
         return entry
+
+
+def check_format(record: dict[str, Any]) -> None:
+    """Raise NewerFormatError for a record of a later version, ManifestError for none at all."""
+    version = record.get("format", 0)
+    if not _is_count(version):
+        raise ManifestError(f"format must be an integer of at least 0, got {version!r:.120}")
+    if version > FORMAT:
+        raise NewerFormatError(f"format must be at most {FORMAT}, got {version}: a newer marketcam")
 
 
 def _name_in(path: str) -> SegmentName:
@@ -96,7 +115,7 @@ def _name_in(path: str) -> SegmentName:
 def _checked(
     record: dict[str, Any], field: str, rule: str, is_valid: Callable[[object], bool]
 ) -> Any:
-    value = record.get(field, False if field == "removed" else None)
+    value = record.get(field, _ABSENT.get(field))
     if not is_valid(value):
         raise ManifestError(f"{field} must be {rule}, got {value!r:.120}")
     return value
@@ -113,6 +132,10 @@ def _is_integer(value: object) -> bool:
     return type(value) is int
 
 
+def _is_run(value: object) -> bool:
+    return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_RUN_LENGTH)
+
+
 def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
@@ -124,6 +147,7 @@ def _is_moment(value: object) -> bool:
         return False
 
 
+_ABSENT: Final = {"removed": False}
 _PUBLISHED: Final = ("path", "start_t", "end_t", "lines", "bytes", "created_at", "pending")
 _RULES: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
     "path": ("<kind>/<file name of a closed segment>", _is_closed_path),
@@ -133,5 +157,6 @@ _RULES: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
     "bytes": ("an integer of at least 0", _is_count),
     "created_at": ("a moment such as 2026-01-24T12:05:00Z", _is_moment),
     "pending": ("false", lambda value: value is False),
+    "run": (f"a text of 1 to {MAX_RUN_LENGTH} characters", _is_run),
     "removed": ("true or false", lambda value: isinstance(value, bool)),
 }

@@ -5,7 +5,10 @@
     MarketCameraError
     └── StoreError                 a store cannot be used as asked
         ├── UnknownSegmentError    no such store, kind or segment
+        │   └── UnknownRunError    no such run
         ├── ManifestError          a manifest that is not what one must be
+        ├── NewerFormatError       records of a later version of this software
+        ├── StoreBusyError         another process writes to it
         └── DamagedSegmentError    a segment's bytes contradict its format
             └── TornSegmentError   a segment ends before its end
 
@@ -17,8 +20,11 @@ from marketcam.engine import MarketCameraError
 __all__ = [
     "DamagedSegmentError",
     "ManifestError",
+    "NewerFormatError",
+    "StoreBusyError",
     "StoreError",
     "TornSegmentError",
+    "UnknownRunError",
     "UnknownSegmentError",
 ]
 
@@ -29,6 +35,18 @@ class StoreError(MarketCameraError):
 
 class UnknownSegmentError(StoreError):
     """No such store, kind or segment."""
+
+
+class UnknownRunError(UnknownSegmentError):
+    """No such run in this store."""
+
+
+class NewerFormatError(StoreError):
+    """A record of a later version of this software; nothing of the store was changed."""
+
+
+class StoreBusyError(StoreError):
+    """Another process writes to the store; names its pid."""
 
 
 class ManifestError(StoreError):

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["KINDS", "SegmentName", "check_kind", "free_name", "names_in"]
+__all__ = ["KINDS", "MAX_RUN_LENGTH", "SegmentName", "check_kind", "free_name", "names_in"]
 
 KINDS: Final = ("frames", "metrics", "ticks")
 """The kinds of segments; each has a folder of its name in the store."""
+
+MAX_RUN_LENGTH: Final = 64
+"""Characters of a run's id at most; ours have 22."""
 
 _NAME: Final = re.compile(
     r"segment_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)_(-?\d{1,19})(_pending)?\.jsonl\.zst", re.ASCII
