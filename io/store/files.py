@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +19,13 @@ __all__ = [
     "make_folder",
     "replace_whole",
     "same_file",
+    "share",
     "sync_folder",
     "wait_for_lock",
     "write_all",
 ]
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -97,3 +101,15 @@ def free_path(path: Path, infix: str) -> Path:
     while (free := path.with_name(f"{path.stem}.{infix}-{number}{path.suffix}")).exists():
         number += 1
     return Path(free)
+
+
+def share(file: BinaryIO | int) -> None:
+    """Keep an open file from being removed by retention, until it is closed; readers share it.
+
+    Where the file system knows no locks, retention cannot take one either.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
