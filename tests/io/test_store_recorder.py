@@ -48,7 +48,12 @@ def test_from_the_first_line_to_closed_segments(tmp_path):
     assert list(Store(tmp_path).lines("metrics")) == lines(0, 100)
     assert list(Store(tmp_path).lines("frames")) == lines(0, 10)
     assert one_call(segment_files(tmp_path, "frames")[0]) == lines(0, 10)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "metrics"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "frames",
+        "metrics",
+        "runs.jsonl",
+        "writer.lock",
+    ]
     status = recorder.status()
     assert (status.recording, status.error, status.dropped_lines) == (False, None, 0)
     assert (status.queued_lines, status.queued_bytes) == (0, 0)
@@ -162,7 +167,7 @@ def test_a_new_run_goes_on_behind_the_old_ones(tmp_path):
         "segment_20260124_120000_100.jsonl.zst",
         "segment_20260124_120001_0.jsonl.zst",
     ]
-    assert list(Store(tmp_path).lines("metrics")) == [
+    assert list(Store(tmp_path).lines("metrics", run="all")) == [
         *lines(0, 20),
         *lines(0, 20),
         *lines(100, 120),
@@ -177,8 +182,8 @@ def test_it_recovers_before_it_writes(tmp_path):
     record(recorder, 0, 5)
     recorder.close()
     assert [entry.lines for entry in report.recovered] == [40]
-    assert events.names[0] == "segment_recovered"
-    assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 40), *lines(0, 5)]
+    assert events.names[:2] == ["lock_taken_over", "segment_recovered"]
+    assert list(Store(tmp_path).lines("metrics", run="all")) == [*lines(0, 40), *lines(0, 5)]
 
 
 def test_a_torn_manifest_does_not_stop_the_start(tmp_path):
@@ -193,7 +198,7 @@ def test_a_torn_manifest_does_not_stop_the_start(tmp_path):
     assert "manifest_set_aside" in events.names
     record(recorder, 5, 6)
     recorder.close()
-    assert list(Store(tmp_path).lines("metrics")) == lines(0, 6)
+    assert list(Store(tmp_path).lines("metrics", run="all")) == lines(0, 6)
 
 
 def test_retention_runs_after_a_roll_and_every_ten_seconds(tmp_path):
