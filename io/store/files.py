@@ -16,6 +16,7 @@ __all__ = [
     "create_file",
     "cut_file",
     "free_path",
+    "hold",
     "link_file",
     "lock_if_free",
     "locked_folder",
@@ -168,3 +169,10 @@ def share(file: BinaryIO | int) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+
+
+def hold(descriptor: int, path: Path) -> None:
+    """Do what `share` does; FileNotFoundError where retention was faster and removed the file."""
+    share(descriptor)
+    if not os.fstat(descriptor).st_nlink:
+        raise FileNotFoundError(path)
