@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ __all__ = [
     "wait_for_lock",
     "write_all",
 ]
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -195,5 +198,12 @@ def overwrite(file: BinaryIO, data: bytes, at: int) -> None:
 
 
 def share(file: BinaryIO | int) -> None:
-    """Keep an open file from being removed by retention, until it is closed; readers share it."""
-    fcntl.flock(file, fcntl.LOCK_SH)
+    """Keep an open file from being removed by retention, until it is closed; readers share it.
+
+    Where the file system knows no locks, retention cannot take one either.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
