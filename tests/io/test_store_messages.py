@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from marketcam.engine import LimitError
 from marketcam.io.store import (
+    ManifestError,
     Recorded,
     Recorder,
     RecorderOptions,
@@ -28,7 +29,7 @@ from marketcam.io.store.decode import whole_lines
 from marketcam.io.store.files import lock_if_free
 from marketcam.io.store.merging import merged
 from marketcam.io.store.ranges import LineFilter
-from tests.store_helpers import SetClock, line, lines, segment_files
+from tests.store_helpers import SetClock, line, lines, manifest, segment_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,14 +151,14 @@ def test_a_removal_is_waited_for_until_it_is_on_record(tmp_path, monkeypatch):
             clock.advance(t % 10 == 0)
             writer.write_line(text, t)
     store = Store(tmp_path)
-    manifest = tmp_path / "metrics" / "manifest.json"
+    manifest_file = tmp_path / "metrics" / "manifest.json"
     reading = store.lines("metrics")
     next(reading)
     segment_files(tmp_path)[1].unlink()
 
     def record_the_removal(_: float) -> None:
-        records = orjson.loads(manifest.read_bytes())
-        manifest.write_bytes(orjson.dumps([*records, {**records[1], "removed": True}]))
+        records = orjson.loads(manifest_file.read_bytes())
+        manifest_file.write_bytes(orjson.dumps([*records, {**records[1], "removed": True}]))
 
     monkeypatch.setattr(reader_module.time, "sleep", record_the_removal)
     assert list(reading) == [*lines(1, 10), *lines(20, 30)]
@@ -184,6 +185,34 @@ def test_manifests_and_journal_are_read_again_only_when_they_changed(tmp_path, m
     assert len(read) <= 7
 
 
+def test_of_a_manifest_that_grew_only_what_is_new_is_parsed(tmp_path, monkeypatch):
+    writer = ZstdSegmentWriter("metrics", tmp_path, segment_bytes=200, clock=SetClock().clock)
+    store = Store(tmp_path)
+    whole: list[Path] = []
+    read_manifest = catalog_module.read_manifest
+    monkeypatch.setattr(
+        catalog_module, "read_manifest", lambda path: whole.append(path) or read_manifest(path)
+    )
+    for t in range(60):
+        writer.write_line(line(t), t)
+        writer.flush()
+        assert list(store.lines("metrics")) == [line(each) for each in range(t + 1)]
+    writer.close()
+    assert len(manifest(tmp_path)) == 10
+    assert len(whole) == 2, "once while there was none, and once when it began"
+    path = tmp_path / "metrics" / "manifest.json"
+    records = manifest(tmp_path)
+    for written in (records[:-1], records, [*records, {**records[0], "removed": True}]):
+        path.write_bytes(orjson.dumps(written))  # written by another, in another form
+        live = [record for record in written if record["path"] != records[0]["path"]]
+        found = store.segments("metrics")[: len(written)]
+        expected = live if len(written) > len(records) else written
+        assert [entry.to_dict() for entry in found[: len(expected)]] == expected
+    path.write_bytes(path.read_bytes()[:-1] + b',{"path":7}]')
+    with pytest.raises(ManifestError, match=rf"record {len(records) + 1}: "):
+        store.segments("metrics")
+
+
 def test_segments_of_a_run_are_in_the_order_of_the_journal(tmp_path):
     """The order in the manifest is another where it was made anew after the clock was set back."""
     clock = SetClock()
@@ -191,16 +220,16 @@ def test_segments_of_a_run_are_in_the_order_of_the_journal(tmp_path):
         for t in range(40):
             clock.advance(-7)
             writer.write_line(line(t), t)
-    manifest = tmp_path / "metrics" / "manifest.json"
-    records = orjson.loads(manifest.read_bytes())
+    manifest_file = tmp_path / "metrics" / "manifest.json"
+    records = orjson.loads(manifest_file.read_bytes())
     assert len(records) > 3
-    manifest.write_bytes(orjson.dumps(records[::-1]))
+    manifest_file.write_bytes(orjson.dumps(records[::-1]))
     store = Store(tmp_path)
     run = store.run().id
     assert [entry.to_dict() for entry in store.segments("metrics", run)] == records
     for from_t in range(40):
         assert list(store.lines("metrics", from_t)) == [line(t) for t in range(from_t, 40)]
-    manifest.unlink()  # a crash may leave even that: then the names in the folder are all there is
+    manifest_file.unlink()  # then the names in the folder are all there is
     assert list(store.lines("metrics", 5)) == [line(t) for t in range(5, 40)]
 
 
