@@ -8,6 +8,7 @@ import pytest
 
 from marketcam.io.store import ManifestError, SegmentEntry, SegmentName
 from marketcam.io.store import files as files_module
+from marketcam.io.store.errors import NewerFormatError
 from marketcam.io.store.manifest import MANIFEST, Manifest
 from tests.store_helpers import files
 
@@ -223,3 +224,20 @@ def test_what_it_has_written_it_does_not_read(folder, monkeypatch):
         manifest.append([entry(number)])
         manifest.refresh()
     assert len(manifest.entries()) == len(on_disk(folder)) == 3
+
+
+def test_every_record_can_be_asked_for(folder):
+    manifest = Manifest(folder)
+    assert manifest.records() == []
+    records = [entry(1), entry(2, run="a"), entry(1).as_removed(), entry(1)]
+    manifest.append(records)
+    assert manifest.records() == Manifest(folder).records() == records
+
+
+def test_what_is_newer_is_no_damage(folder):
+    newer = orjson.dumps([5, entry(1).to_dict() | {"format": 2}])
+    for text in (newer, newer[:-1]):
+        (folder / MANIFEST).write_bytes(text)
+        with pytest.raises(NewerFormatError, match="json: format must be at most 1, got 2"):
+            Manifest(folder, lambda path, error: pytest.fail("was set aside"))
+        assert (folder / MANIFEST).read_bytes() == text
