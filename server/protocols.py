@@ -12,7 +12,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from marketcam.server.logs import get_logger
-from marketcam.server.stream import CLOSE_SECONDS, WIRE
+from marketcam.server.connection import CLOSE_SECONDS, WIRE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

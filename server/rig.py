@@ -16,7 +16,7 @@ from marketcam.server.lag import LagProbe
 from marketcam.server.logs import get_logger
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.sources import open_source
-from marketcam.server.stream import CLOSE_SECONDS
+from marketcam.server.connection import CLOSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
