@@ -70,7 +70,7 @@ bench-save: $(VENV)/.dev   ## run the quick benchmarks on a quiet machine and sa
 
 lock:            ## pin the newest versions again (needs uv)
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-header --upgrade -q -o requirements/run.lock
-	uv pip compile pyproject.toml --group build --group dev --extra profile --universal --generate-hashes --no-header --upgrade -q -o requirements/dev.lock
+	uv pip compile pyproject.toml --group build --group dev --all-extras --universal --generate-hashes --no-header --upgrade -q -o requirements/dev.lock
 
 clean:           ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info
