@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from marketcam.server.messages import Encoding
 
-__all__ = ["MAX_T", "QueryError", "Query", "Span", "refuse_websocket"]
+__all__ = ["MAX_T", "Query", "QueryError", "Span", "refuse_websocket"]
 
 MAX_T: Final = 2**53 - 1
 """Largest tick number, and largest count; what a JSON number carries exactly."""

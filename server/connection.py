@@ -104,7 +104,7 @@ class Connection:
             else:
                 await on_message(message)
 
-    async def watch_silences(self, limit: float, on_silence: Callable[[], None]) -> None:
+    async def watch_silences(self, limit: float, on_silence: Callable[[], Awaitable[None]]) -> None:
         """Call back whenever nothing was said for so many seconds.
 
         One timer, set anew when it fires and not at every message.
@@ -112,7 +112,7 @@ class Connection:
         while True:
             silence = self._loop.time() - self._spoke_at
             if silence >= limit:
-                on_silence()
+                await on_silence()
                 silence = 0.0
             await asyncio.sleep(limit - silence)
 

@@ -92,7 +92,7 @@ def acceptable_coding(accepted: str | None) -> str | None:
         return "identity"
     weights = _weights(accepted)
     others = weights.get("*")
-    unlisted = {name: others or 0.0 for name in CODERS}
+    unlisted = dict.fromkeys(CODERS, others or 0.0)
     if others is None:
         unlisted["identity"] = _UNLISTED_IDENTITY
     best = max(CODERS, key=lambda name: weights.get(name, unlisted[name]))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from marketcam.io.store.merging import KIND_OF_MESSAGE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["KIND_OF_FOLDER", "RANKS", "Place", "Reach"]
 
-RANKS: Final[Mapping[str, int]] = {"tick": 0, "metric": 1, "frame": 2}
-"""The kinds of message, in the order in which those of a tick are made."""
+RANKS: Final[Mapping[str, int]] = {kind: rank for rank, kind in enumerate(KIND_OF_MESSAGE)}
+"""The kinds of message, in the order in which those of a tick are sent."""
 
-KIND_OF_FOLDER: Final[Mapping[str, str]] = {"ticks": "tick", "metrics": "metric", "frames": "frame"}
+KIND_OF_FOLDER: Final[Mapping[str, str]] = {
+    folder: kind for kind, folder in KIND_OF_MESSAGE.items()
+}
 """What the lines are that lie in a folder of a store."""
 
 _LAST: Final = max(RANKS.values())
 
 
 class Place(NamedTuple):
-    """A place in the order in which a run's messages are made; places compare as they follow.
+    """A place in the order in which a run's messages are sent; places compare as they follow.
 
     Attributes:
         t: the tick.

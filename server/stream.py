@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from marketcam.server.asking import Query, QueryError, refuse_websocket
 from marketcam.server.catching_up import catch_up
 from marketcam.server.connection import Connection
+from marketcam.server.messages import heartbeat
 from marketcam.server.writing import FairWriter
 
 if TYPE_CHECKING:
@@ -59,18 +61,24 @@ class Stream:
                 self._send_messages(client, connection, from_t),
                 connection.answer(receive),
                 connection.watch_silences(
-                    self.heartbeat_seconds, lambda: client.break_silence(self.last_t())
+                    self.heartbeat_seconds, partial(self._break_silence, client, connection)
                 ),
             )
         finally:
             self.hub.leave(client)
+
+    async def _break_silence(self, client: Client, connection: Connection) -> None:
+        if client.is_live:
+            client.break_silence(self.last_t())
+        else:
+            await connection.say(heartbeat(self.last_t()))
 
     async def _send_messages(
         self, client: Client, connection: Connection, from_t: int | None
     ) -> None:
         """Send what there is, until the client is closed."""
         if from_t is not None and self.history is not None:
-            await catch_up(self.history, client, connection, from_t)
+            await catch_up(self.history, self.hub, client, connection, from_t)
         while client.closing is None:
             bodies = client.take()
             for body in bodies:
