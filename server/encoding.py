@@ -129,8 +129,9 @@ class EncodingStage:
             message.body(encoding).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
-        self._outputs.publish(message)
+        # What a viewer has seen is in the recorder's queue: on that history and live are joined.
         self._record(folder, message.body("json").data, message.t)
+        self._outputs.publish(message)
 
     def _record(self, folder: str, line: bytes, t: int) -> None:
         timed(self._times.record, self._outputs.record, folder, line, t)

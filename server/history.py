@@ -223,7 +223,7 @@ class History:
 
     @property
     def _run_id(self) -> str:
-        return str(getattr(self._recorder, "run", "unnamed"))
+        return str(getattr(self._recorder, "run", None) or self._recorder._run_open.id)
 
     def _threads(self) -> CapacityLimiter:
         if self._limiter is None:  # which belongs to the loop that runs now
