@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from marketcam.io.store import KINDS, Run, Store, UnknownRunError, UnknownSegmentError
+from marketcam.io.store import (
+    KINDS,
+    UNNAMED_RUN,
+    Run,
+    SegmentEntry,
+    Store,
+    UnknownRunError,
+    UnknownSegmentError,
+)
 from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.server.errors import ServerError
 from marketcam.server.pieces import Pieces
@@ -109,6 +117,13 @@ class View:
 class History:
     """Reads the store that a recorder writes. All of it is used from one event loop.
 
+    Args:
+        store_dir: the store's root.
+        recorder: writes it.
+        hub: knows how far the run has come.
+        options: the limits.
+        is_running: whether the run still makes messages.
+
     Attributes:
         options: the limits.
         readers: who reads: range requests, and streams that catch up.
@@ -121,6 +136,7 @@ class History:
         recorder: Recorder,
         hub: Hub,
         options: HistoryOptions,
+        is_running: Callable[[], bool],
     ) -> None:
         self.options = options
         self.readers = Seats(options.clients, "clients that read history")
@@ -128,6 +144,7 @@ class History:
         self._store_dir = store_dir
         self._recorder = recorder
         self._hub = hub
+        self._is_running = is_running
         self._store: Store | None = None
         self._limiter: CapacityLimiter | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -149,6 +166,10 @@ class History:
     def is_current(self, run: Run) -> bool:
         """Return whether a run is the one that is being recorded."""
         return run.id == self._run_id
+
+    def is_growing(self, run: Run) -> bool:
+        """Return whether there may be more of a run."""
+        return self.is_current(run) and self._is_running()
 
     async def reach(self, run: Run) -> Reach | None:
         """Return how far the current run can be read, after bringing it there.
@@ -211,6 +232,13 @@ class History:
         if self._store is None:
             self._store = Store(self._store_dir)
         return self._store
+
+    def closed_segments(self, kind: str, run: Run) -> list[SegmentEntry]:
+        """Return the closed segments of a run, without touching the disk."""
+        entries = (SegmentEntry.from_dict(each, kind) for each in self._recorder.entries(kind))
+        return [
+            entry for entry in entries if not entry.pending and (entry.run or UNNAMED_RUN) == run.id
+        ]
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         """Return all records of a kind's manifest, those of removed segments too. Touches the disk.
