@@ -165,7 +165,7 @@ class History:
 
     def is_current(self, run: Run) -> bool:
         """Return whether a run is the one that is being recorded."""
-        return run.id == self._run_id
+        return run.id == self._recorder.run
 
     def is_growing(self, run: Run) -> bool:
         """Return whether there may be more of a run."""
@@ -249,10 +249,6 @@ class History:
         path = self._store_dir / kind / MANIFEST
         return [entry.to_dict() for _, entry in read_manifest(path)]
 
-    @property
-    def _run_id(self) -> str:
-        return str(getattr(self._recorder, "run", None) or self._recorder._run_open.id)
-
     def _threads(self) -> CapacityLimiter:
         if self._limiter is None:  # which belongs to the loop that runs now
             self._limiter = CapacityLimiter(_THREADS)
@@ -260,9 +256,9 @@ class History:
 
     def _current_run(self) -> Run:
         try:
-            return self.store().run(self._run_id)
+            return self.store().run(self._recorder.run)
         except UnknownSegmentError:  # its start could not be recorded either
-            return Run(self._run_id, "")
+            return Run(self._recorder.run, "")
 
     def _told(self, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
         # Read anew, since a hole may have been declared while the last stretch was sent.

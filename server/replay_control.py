@@ -121,7 +121,7 @@ def _seek(message: dict[str, Any], span: Span) -> Seek:
 
 def _speed(message: dict[str, Any], _: Span) -> Speed:
     speed = message.get("speed")
-    if type(speed) not in (int, float):
+    if isinstance(speed, bool) or not isinstance(speed, int | float):
         raise ControlError(f"speed must be a number, got {speed!r:.40}")
     return Speed(check_speed(speed))
 
