@@ -20,11 +20,13 @@ from marketcam.io.store import (
     Run,
     SegmentEntry,
     Store,
+    StoreError,
     UnknownRunError,
     UnknownSegmentError,
 )
 from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.server.errors import ServerError
+from marketcam.server.logs import get_logger
 from marketcam.server.pieces import Pieces
 from marketcam.server.place import KIND_OF_FOLDER, Place, Reach
 from marketcam.server.recorded import Stretch, told
@@ -38,16 +40,24 @@ if TYPE_CHECKING:
     from marketcam.server.messages import Encoding
     from marketcam.server.recorded import Told
 
-__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "View"]
+__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "View", "tell_unreadable"]
 
 _THREADS: Final = 4
 """Threads that read at the same time, for all clients together; a piece takes one for 20 ms."""
 
 Value = TypeVar("Value")
 
+log = get_logger(__name__)
+
 
 class TooManyError(ServerError):
     """There is no place for one more client; names the limit."""
+
+
+def tell_unreadable(event: str, error: Exception, **fields: object) -> None:
+    """Log why the recording cannot be read on; with a trace where that is our own fault."""
+    expected = isinstance(error, StoreError | OSError)
+    log.error(event, error=str(error), exc_info=None if expected else error, **fields)
 
 
 class Seats:
@@ -235,10 +245,9 @@ class History:
 
     def closed_segments(self, kind: str, run: Run) -> list[SegmentEntry]:
         """Return the closed segments of a run, without touching the disk."""
-        entries = (SegmentEntry.from_dict(each, kind) for each in self._recorder.entries(kind))
-        return [
-            entry for entry in entries if not entry.pending and (entry.run or UNNAMED_RUN) == run.id
-        ]
+        records = (each for each in self._recorder.entries(kind) if not each["pending"])
+        entries = (SegmentEntry.from_dict(record, kind) for record in records)
+        return [entry for entry in entries if (entry.run or UNNAMED_RUN) == run.id]
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         """Return all records of a kind's manifest, those of removed segments too. Touches the disk.

@@ -76,7 +76,7 @@ def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
     gaps = deque(_declared_gaps(stretch))
     covered_to = _covered_to(stretch)
     lines = store.messages(
-        stretch.after.t,
+        min(stretch.after.first_t_after(kind) for kind in stretch.kinds),
         None if stretch.up_to is None else stretch.up_to.t,
         run=stretch.run.id,
         kinds=stretch.kinds,

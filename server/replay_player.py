@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 import orjson
 
 from marketcam.server.ending import NORMAL
-from marketcam.server.logs import get_logger
+from marketcam.server.history import tell_unreadable
 from marketcam.server.messages import Body
 from marketcam.server.replay_control import (
     ControlError,
@@ -47,8 +47,6 @@ _LONGEST_SILENCE_SECONDS: Final = 60.0
 
 _SHORTEST_WAIT_SECONDS: Final = 0.001
 _WAITING_CONTROLS: Final = 16
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +199,8 @@ class Player:
         """Get the next message ready, or find out why there is none."""
         try:
             got = await self._feed.next()
-        except Exception as error:
-            log.exception("replay_unreadable", run=self._terms.run, error=str(error))
+        except Exception as error:  # noqa: BLE001 - told to the viewer, and to the log
+            tell_unreadable("replay_unreadable", error, run=self._terms.run)
             await self._say_error("the recording cannot be read on, see the server's log")
             await self._end()
             return
