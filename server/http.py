@@ -40,7 +40,7 @@ class HttpApi:
         """Answer for this rig, and from its recording."""
         self._rig = rig
         self._history = history
-        self._exposition = Exposition(rig)
+        self._exposition = Exposition(rig, history)
         self._version = version("marketcam")
 
     def routes(self) -> list[Route]:
