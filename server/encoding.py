@@ -27,7 +27,7 @@ class Outputs:
     Attributes:
         record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
             wait until there is room for it.
-        publish: takes a message for the viewers; must not wait.
+        publish: takes a message for the viewers, once its line is recorded; must not wait.
         wanted: says which encodings there are viewers for, so that these are made here and not
             when somebody waits for them.
     """
@@ -129,7 +129,8 @@ class EncodingStage:
             message.body(encoding).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
-        # What a viewer has seen is in the recorder's queue: on that history and live are joined.
+        # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins
+        # history and the live stream, after the recorder's `flush`, finds no hole between them.
         self._record(folder, message.body("json").data, message.t)
         self._outputs.publish(message)
 
