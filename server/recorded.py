@@ -15,7 +15,7 @@ from marketcam.server.messages import Body
 from marketcam.server.place import KIND_OF_FOLDER, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from marketcam.io.store import Recorded, Run, Store
     from marketcam.server.messages import Encoding
@@ -75,13 +75,7 @@ def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
     """
     gaps = deque(_declared_gaps(stretch))
     covered_to = _covered_to(stretch)
-    lines = store.messages(
-        min(stretch.after.first_t_after(kind) for kind in stretch.kinds),
-        None if stretch.up_to is None else stretch.up_to.t,
-        run=stretch.run.id,
-        kinds=stretch.kinds,
-    )
-    with closing(lines):
+    with closing(_lines(store, stretch)) as lines:
         for recorded in lines:
             place = Place.of(recorded.kind, recorded.t)
             if place <= stretch.after or (stretch.up_to is not None and place > stretch.up_to):
@@ -89,11 +83,21 @@ def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
                 continue
             while gaps and gaps[0].place <= place:
                 yield _sized(gaps.popleft())
-            covered_to[recorded.kind] = recorded.t
+            covered_to[recorded.kind] = max(covered_to[recorded.kind], recorded.t)
             yield _sized(_message(recorded, place, stretch.encoding))
     gaps.extend(_undeclared_gaps(stretch, covered_to))
     for gap in sorted(gaps, key=lambda gap: gap.place):
         yield _sized(gap)
+
+
+def _lines(store: Store, stretch: Stretch) -> Generator[Recorded]:
+    """Yield the lines of the ticks of a stretch, perhaps some before and after it."""
+    from_t = min(stretch.after.first_t_after(kind) for kind in stretch.kinds)
+    to_t = None if stretch.up_to is None else stretch.up_to.t
+    if to_t is None or from_t <= to_t:
+        kinds = stretch.kinds
+        with closing(store.messages(from_t, to_t, run=stretch.run.id, kinds=kinds)) as lines:
+            yield from lines
 
 
 def _sized(item: Told) -> tuple[Told, int]:

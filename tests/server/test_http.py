@@ -289,7 +289,9 @@ def test_pages_of_any_origin_may_read(tmp_path: Path) -> None:
             answer = http.get(path, headers={"origin": "https://example.org"})
             assert answer.headers["access-control-allow-origin"] == "*"
             exposed = answer.headers["access-control-expose-headers"]
-            assert exposed == "Accept-Ranges, Content-Length, Content-Range, ETag"
+            assert exposed == (
+                "Accept-Ranges, Camera-Run, Content-Length, Content-Range, ETag, Retry-After"
+            )
             assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -262,9 +262,12 @@ def test_a_control_that_cannot_be_followed_is_answered_and_it_plays_on(
 def test_what_cannot_be_replayed_is_refused_before_the_handshake(
     tmp_path: Path, query: str, status: int, problem: str
 ) -> None:
-    with fed_server(tmp_path) as (server, _):
-        with pytest.raises(InvalidStatus) as refused, replay(server, query):
-            pass
+    with (
+        fed_server(tmp_path) as (server, _),
+        pytest.raises(InvalidStatus) as refused,
+        replay(server, query),
+    ):
+        pass
     assert refused.value.response.status_code == status
     assert problem in orjson.loads(refused.value.response.body or b"")["error"]
 
@@ -322,12 +325,14 @@ def receive_nothing(server: Running) -> None:
 
 
 def test_one_that_stands_still_for_too_long_is_closed(tmp_path: Path) -> None:
-    with ended_run(tmp_path, 6, replay_idle_seconds=0.1) as server:
-        with replay(server, f"run={first_run(server)}&speed=0") as stream:
-            messages = receive_state(stream) + receive_state(stream)
-            assert messages[-1]["state"] == "ended"
-            with pytest.raises(ConnectionClosed) as closed:
-                stream.recv(timeout=PATIENCE)
+    with (
+        ended_run(tmp_path, 6, replay_idle_seconds=0.1) as server,
+        replay(server, f"run={first_run(server)}&speed=0") as stream,
+    ):
+        messages = receive_state(stream) + receive_state(stream)
+        assert messages[-1]["state"] == "ended"
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(timeout=PATIENCE)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
         1000,

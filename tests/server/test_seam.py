@@ -83,14 +83,17 @@ def test_it_replaces_the_greeting_and_goes_on_live(tmp_path: Path) -> None:
 
 
 def test_beyond_the_present_it_waits(tmp_path: Path) -> None:
-    with fed_server(tmp_path) as (server, feed), server.stream() as early:
-        with stream_from(server, 6) as before_all:
-            feed.send_ticks(0, 4)
-            receive_until(early, "metric", 4)
-            with stream_from(server, 7) as stream:
-                feed.send_ticks(5, 8)
-                assert named(receive(stream, 3)) == [("metric", 7), ("metric", 8), ("frame", 8)]
-            assert named(receive(before_all, 2)) == [("metric", 6), ("frame", 6)]
+    with (
+        fed_server(tmp_path) as (server, feed),
+        server.stream() as early,
+        stream_from(server, 6) as before_all,
+    ):
+        feed.send_ticks(0, 4)
+        receive_until(early, "metric", 4)
+        with stream_from(server, 7) as stream:
+            feed.send_ticks(5, 8)
+            assert named(receive(stream, 3)) == [("metric", 7), ("metric", 8), ("frame", 8)]
+        assert named(receive(before_all, 2)) == [("metric", 6), ("frame", 6)]
 
 
 @pytest.mark.parametrize("value", ["x", "1.5", "9007199254740992"])
@@ -126,9 +129,12 @@ def test_frames_come_as_columns_all_the_way(tmp_path: Path) -> None:
 
 def test_one_too_many_is_sent_away(tmp_path: Path) -> None:
     with fed_server(tmp_path, history_clients=1) as (server, _):
-        with server.listening.app.history.readers.seat(), stream_from(server, 0) as stream:
-            with pytest.raises(ConnectionClosed) as closed:
-                stream.recv(timeout=PATIENCE)
+        with (
+            server.listening.app.history.readers.seat(),
+            stream_from(server, 0) as stream,
+            pytest.raises(ConnectionClosed) as closed,
+        ):
+            stream.recv(timeout=PATIENCE)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1013
         problem = "too many clients that read history, the limit is 1"
