@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from typing import TYPE_CHECKING, Any
@@ -176,7 +177,6 @@ def test_a_slow_client_catches_up_without_a_loss_and_is_not_sent_away(tmp_path: 
         "stride": 1,
         "connect_metrics": 0,
         "client_queue_bytes": 65_536,
-        "client_slow_seconds": 0.05,
     }
     with fed_server(tmp_path, **options) as (server, feed), server.stream() as early:
         for t in range(60):
@@ -227,3 +227,54 @@ def test_stopping_closes_who_catches_up_with_1001(tmp_path: Path) -> None:
                 receive_until(stream, "none", 100)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1001
+
+
+def wait_until_live(server: Running) -> None:
+    with server.http() as http:
+        while server.listening.app.history.readers.taken:
+            assert http.get("/health").status_code == 200
+
+
+def full_disk(*_: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def gap(kind: str, from_t: int, to_t: int) -> dict[str, Any]:
+    fields = {"from_t": from_t, "to_t": to_t, "reason": "not_recorded"}
+    return {"type": "gap", "kind": kind} | fields
+
+
+def test_what_the_disk_did_not_take_is_declared_at_the_seam_and_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"record_retry_seconds": 0.05, "flush_seconds": 0.01}
+    with fed_server(tmp_path, **options) as (server, feed), server.stream() as early:
+        recorder = server.rig.recorder
+        feed.send_ticks(0, 5)
+        receive_until(early, "metric", 5)
+        recorder.flush()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", full_disk)
+            feed.send_ticks(6, 9)
+            receive_until(early, "metric", 9)
+            recorder.flush()
+            assert not recorder.status().recording
+            with stream_from(server, 4) as stream:
+                assert named(receive(stream, 3)) == [("metric", 4), ("frame", 4), ("metric", 5)]
+                assert receive(stream, 2) == [gap("frame", 5, 8), gap("metric", 6, 9)]
+                wait_until_live(server)
+                feed.send_ticks(10, 10)
+                assert named(receive(stream, 2)) == [("metric", 10), ("frame", 10)]
+        t = 11
+        while recorder.status().holes < 2:
+            feed.send_ticks(t, t)
+            receive_until(early, "metric", t)
+            recorder.flush()
+            t += 1
+        with stream_from(server, 4) as stream:
+            assert named(receive(stream, 3)) == [("metric", 4), ("frame", 4), ("metric", 5)]
+            frames, metrics = receive(stream, 2)
+            first = receive(stream)[0]
+        assert frames == gap("frame", 5, frames["to_t"])
+        assert metrics == gap("metric", 6, metrics["to_t"])
+        assert first["t"] > min(metrics["to_t"], frames["to_t"]) >= 8
