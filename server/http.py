@@ -45,7 +45,7 @@ class HttpApi:
 
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
-        segments = SegmentFiles(self._rig.settings.store_dir)
+        segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
         listings = Listings(self._rig.recorder, self._history)
         return [
             Route("/", self.index),

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import DamagedSegmentError, ManifestError, TornSegmentError
-from marketcam.io.store.events import EventSink, ignore_event
+from marketcam.io.store.events import EventSink, ignore_event, ignore_progress
 from marketcam.io.store.files import (
     keep_beside,
     remove_file,
@@ -47,7 +47,6 @@ from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.io.store.names import KINDS, check_kind, names_in
 from marketcam.io.store.runs import RunRecords, read_runs
 from marketcam.io.store.salvage import Whole, compare_lines, is_void, read_whole, salvage
-from marketcam.io.store.segment_check import check_segment, ignore_progress
 
 if TYPE_CHECKING:
     import os
@@ -240,7 +239,9 @@ class _FolderRecovery:
                     self._settle_unlisted(name)
                 return
             twin = read_whole(closed) if closed.exists() else None
-            comparison = None if twin is None else compare_lines(file, closed)
+            comparison = (
+                None if twin is None else compare_lines(file, self._folder.entry_path(name), closed)
+            )
             if twin is None or comparison == "more":
                 self._salvage(name, path, file)
                 return
@@ -261,6 +262,10 @@ class _FolderRecovery:
             self._salvage(name, path, file)
 
     def _settle_listed(self, name: SegmentName, on_progress: Callable[[int, int], None]) -> None:
+        from marketcam.io.store.segment_check import (  # noqa: PLC0415 - the compiler, rarely needed
+            check_segment,
+        )
+
         path = self._folder.file(name)
         with path.open("rb") as file:
             content = check_segment(file, self._folder.kind, on_progress=on_progress)
@@ -299,7 +304,7 @@ class _FolderRecovery:
         listed = self._folder.manifest.latest(name) if self._is_listed(name) else None
         # What the manifest has keeps its date: it is the same segment, or what is left of it.
         closed_at = self._folder.clock.wall() if listed is None else listed.closed_at
-        salvaged = salvage(file, copy, self._level, int(closed_at))
+        salvaged = salvage(file, self._folder.entry_path(name), copy, self._level, int(closed_at))
         if not salvaged.lines:
             self._give_up(name, source, file, salvaged)
             return
