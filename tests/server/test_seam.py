@@ -80,7 +80,7 @@ def test_it_replaces_the_greeting_and_goes_on_live(tmp_path: Path) -> None:
             feed.send_ticks(8, 9)
             assert named(receive(stream, 3)) == [("metric", 8), ("frame", 8), ("metric", 9)]
             assert server.rig.hub.dropped == {"metric": 0, "frame": 0}
-        assert server.listening.app.history.readers.taken == 0
+        wait_until_live(server)
 
 
 def test_beyond_the_present_it_waits(tmp_path: Path) -> None:
