@@ -53,7 +53,12 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "segment_frames": "/segment/frames/{name}",
             "segment_metrics": "/segment/metrics/{name}",
             "segment_ticks": "/segment/ticks/{name}",
+            "runs": "/runs",
+            "range_frames": "/range/frames",
+            "range_metrics": "/range/metrics",
+            "range_ticks": "/range/ticks",
             "websocket": "/ws/stream",
+            "replay": "/ws/replay",
             "metrics": "/metrics",
             "columns_decoder": "/viewer/columns.js",
         },
@@ -284,7 +289,9 @@ def test_pages_of_any_origin_may_read(tmp_path: Path) -> None:
             answer = http.get(path, headers={"origin": "https://example.org"})
             assert answer.headers["access-control-allow-origin"] == "*"
             exposed = answer.headers["access-control-expose-headers"]
-            assert exposed == "Accept-Ranges, Content-Length, Content-Range, ETag"
+            assert exposed == (
+                "Accept-Ranges, Camera-Run, Content-Length, Content-Range, ETag, Retry-After"
+            )
             assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from marketcam.engine import SlidingWindowCamera
 from marketcam.io import encode_frame, encode_frame_columns
+from marketcam.server.ending import Ending
 from marketcam.server.hub import GOING_AWAY, TRY_AGAIN_LATER, Client, Hub, HubOptions
 from marketcam.server.messages import Body, Entry, Gap, Kind, Message
+from marketcam.server.place import Place, Reach
 from tests.server_helpers import state_tick
 
 OPTIONS = HubOptions(connect_metrics=3, client_queue_bytes=4096, client_slow_seconds=60.0)
@@ -374,3 +376,67 @@ def test_a_message_is_stamped_when_it_is_passed_on(kind: Kind) -> None:
     message = entry(kind, 1)
     hub.publish([message])
     assert message.message.at == clock.now
+
+
+def test_a_client_that_catches_up_is_offered_what_comes_after_its_place_and_not_judged() -> None:
+    async def scenario() -> None:
+        now = [0.0]
+        hub = Hub(HubOptions(client_slow_seconds=5.0), lambda: now[0])
+        hub.publish([Entry(None, Message.of_text("metric", t, b"{}")) for t in (1, 2)])
+        client = hub.join(catches_up=True)
+        hub.publish([Entry(None, Message.of_text("metric", 3, b"{}"))])
+        assert not client.waiting
+        reach = hub.listen(client, Place.before(1))
+        assert reach == Reach(Place.of("metric", 3), {"metric": 3})
+        before = Gap("frame", 2, 3, "busy")
+        hub.publish([Entry(before, Message.of_text("frame", 4, b"{}"))])
+        hub.publish([Entry(Gap("metric", 2, 5, "busy"), Message.of_text("metric", 6, b"{}"))])
+        now[0] = 1000.0
+        hub.publish([Entry(None, Message.of_text("metric", 7, b"{}"))])
+        assert client.closing is None
+        assert not client.has_missed
+        hub.go_live(client)
+        taken = [[orjson.loads(body.data) for body in client.take()] for _ in range(3)]
+        assert taken == [
+            [{**GAP, "kind": "frame", "from_t": 3, "to_t": 3}, {}],
+            [{**GAP, "kind": "metric", "from_t": 4, "to_t": 5}, {}],
+            [{}],
+        ]
+
+    asyncio.run(scenario())
+
+
+GAP = {"type": "gap", "reason": "busy"}
+
+
+def test_what_a_client_misses_before_it_is_live_is_no_loss_but_a_reason_to_read_on() -> None:
+    async def scenario() -> None:
+        hub = Hub(HubOptions(client_queue_bytes=200))
+        client = hub.join(catches_up=True)
+        assert hub.listen(client, Place.before(0)) is None
+        text = b'"%s"' % (b"x" * 60)
+        hub.publish([Entry(None, Message.of_text("metric", t, text)) for t in range(3)])
+        assert client.has_missed
+        assert hub.dropped == {"metric": 0, "frame": 0}
+        hub.listen(client, Place.before(0))
+        assert not client.has_missed
+        assert not client.waiting
+
+    asyncio.run(scenario())
+
+
+def test_guests_are_closed_with_the_clients_and_waited_for() -> None:
+    async def scenario() -> None:
+        hub = Hub(HubOptions())
+        early, late = Ending(), Ending()
+        hub.admit(early)
+        closing = asyncio.create_task(hub.close(GOING_AWAY, "bye"))
+        await early.closed.wait()
+        hub.admit(late)
+        assert early.closing == late.closing == (GOING_AWAY, "bye")
+        hub.dismiss(early)
+        assert not closing.done()
+        hub.dismiss(late)
+        await closing
+
+    asyncio.run(scenario())
