@@ -34,7 +34,6 @@ __all__ = [
     "sync_data",
     "sync_file",
     "sync_folder",
-    "wait_for_lock",
     "write_all",
 ]
 
@@ -94,13 +93,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)  # unlocks
 
 
-def wait_for_lock(file: BinaryIO) -> None:
-    """Lock an open file until it is closed, or its process ends however it may."""
-    fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-
-
 def lock_if_free(file: BinaryIO) -> bool:
-    """Lock an open file as `wait_for_lock` does; False where another holds it."""
+    """Lock an open file until it is closed or its process ends; False where another holds it."""
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
