@@ -55,6 +55,7 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_CAM_PAIR_BUDGET_ACTION", "pair_budget_action", "stop"),
     ("IG_CAM_FLUSH_SECONDS", "flush_seconds", 1.0),
     ("IG_CAM_RECORD_TICKS", "record_ticks", False),
+    ("IG_CAM_CHECKPOINT_SECONDS", "checkpoint_seconds", 0.0),
     ("IG_CAM_RECORD_QUEUE_BYTES", "record_queue_bytes", 64 * MIB),
     ("IG_CAM_CONNECT_METRICS", "connect_metrics", 300),
     ("IG_CAM_HEARTBEAT_SECONDS", "heartbeat_seconds", 30),
