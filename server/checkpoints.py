@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from marketcam.io.store.checkpoint import Checkpoint, write_checkpoint
 from marketcam.server.logs import get_logger
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from marketcam.engine.market_state import SavedMarket
     from marketcam.server.filming import FilmingStatus
 
-__all__ = ["CheckpointPlan", "Checkpoints", "SavedMarketSource"]
+__all__ = ["CheckpointPlan", "Checkpoints", "Recording", "SavedMarketSource"]
 
 _LOOK_SECONDS: Final = 0.5
 """How often the recorder is asked whether it has come so far: it syncs every few seconds."""
@@ -44,17 +44,26 @@ class CheckpointPlan:
 
     Attributes:
         store_dir: the store's root.
-        run: the run they are of.
         settings: what the lines of the run depend on.
         seconds: least time from one checkpoint to the next.
         window: W.
     """
 
     store_dir: Path
-    run: str
     settings: Mapping[str, Any]
     seconds: float
     window: int
+
+
+class Recording(Protocol):
+    """What a checkpoint has to wait for: the recorder."""
+
+    @property
+    def run(self) -> str | None:
+        """The run that is recorded; None where nothing is."""
+
+    def synced(self) -> Mapping[str, int]:
+        """Return by kind the tick of the last line that is on the disk."""
 
 
 @dataclass(slots=True)
@@ -76,15 +85,15 @@ class Checkpoints:
     def __init__(
         self,
         plan: CheckpointPlan,
-        synced: Callable[[], Mapping[str, int]],
+        recording: Recording,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write what `synced` says is on the disk: by kind, the tick of the last line."""
+        """Write checkpoints of what `recording` has on the disk."""
         self.last_t: int | None = None
         self._plan = plan
-        self._synced = synced
+        self._recording = recording
         self._clock = clock
-        self._due = clock() + plan.seconds
+        self._due = 0.0
         self._candidate: _Candidate | None = None
         self._changed = threading.Condition()
         self._is_closed = False
@@ -96,6 +105,7 @@ class Checkpoints:
 
     def start(self) -> None:
         """Write what is taken from now on, until `close`."""
+        self._due = self._clock() + self._plan.seconds
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
@@ -110,6 +120,7 @@ class Checkpoints:
     def look(self, market: InfiniteGameMarket) -> None:
         """Take a checkpoint where one is due. For the market's thread, between two ticks."""
         if self._candidate is None and self._clock() >= self._due:
+            self._due = self._clock() + self._plan.seconds
             self._candidate = _Candidate(market.state())
 
     def filmed(self, t: int, status: FilmingStatus, given: Mapping[str, int]) -> None:
@@ -125,21 +136,17 @@ class Checkpoints:
             candidate.status = status
         if status.waiting or status != candidate.status:
             # Ticks were passed by, or a new window was begun: from c, it would be another window.
-            self._next()
+            self._candidate = None
         elif t >= candidate.market.t + self._plan.window:
             with self._changed:
                 candidate.needs = dict(given)
                 self._changed.notify()
 
-    def _next(self) -> None:
-        self._due = self._clock() + self._plan.seconds
-        self._candidate = None
-
     def _run(self) -> None:
         while (candidate := self._wait_for_filmed()) is not None:
             if self._wait_for_disk(candidate):
                 self._try_to_write(candidate)
-            self._next()
+            self._candidate = None
 
     def _wait_for_filmed(self) -> _Candidate | None:
         """Return the next candidate whose window is filmed, None where there comes none."""
@@ -162,7 +169,7 @@ class Checkpoints:
 
     def _is_durable(self, candidate: _Candidate) -> bool:
         assert candidate.needs is not None  # noqa: S101 - only those are waited for
-        synced = self._synced()
+        synced = self._recording.synced()
         return all(synced.get(kind, -1) >= t for kind, t in candidate.needs.items())
 
     def _try_to_write(self, candidate: _Candidate) -> None:
@@ -176,8 +183,10 @@ class Checkpoints:
         status = candidate.status
         filming = {"rule": status.rule, "since_t": status.since_t, "reason": status.reason}
         state = {"market": candidate.market.to_dict(), "filming": filming}
-        plan, t = self._plan, candidate.market.t
-        checkpoint = Checkpoint(plan.run, t, candidate.needs or {}, plan.settings, state)
+        plan, run, t = self._plan, self._recording.run, candidate.market.t
+        if run is None:
+            return  # nothing is recorded yet, for want of a disk
+        checkpoint = Checkpoint(run, t, candidate.needs or {}, plan.settings, state)
         write_checkpoint(plan.store_dir, checkpoint)
         self.last_t = t
         log.debug("checkpoint_written", t=t)

@@ -90,6 +90,7 @@ class HttpApi:
                 "error": pipeline.error,
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
+                "checkpoint": None if rig.saving is None else rig.saving.figures(),
                 "stages": _stage_figures(pipeline),
                 "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
                 "clients": len(rig.hub),

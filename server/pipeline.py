@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from marketcam.engine import MarketCameraError, Metric, TickError
@@ -50,16 +50,12 @@ class PipelineOptions:
         metric_downsample: a metric every so many ticks.
         bad_tick: what a refused tick does: ``"skip"`` it, or ``"fail"`` and end the run.
         record_ticks: whether the raw ticks are recorded too.
-        recorded: of a run that goes on, by kind, the tick of the last line that it has recorded.
-            What is made of ticks up to there was handed out before, and is not again; ticks of
-            which nothing else is made are filmed without being paced.
     """
 
     tick_rate: float = 100.0
     metric_downsample: int = 1
     bad_tick: Literal["skip", "fail"] = "skip"
     record_ticks: bool = False
-    recorded: Mapping[str, int] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -70,7 +66,7 @@ class Pipeline:
             was made of it is handed out.
         ticks: ticks taken in.
         last_t: number of the last tick taken in, None before the first.
-        given: by kind, the tick of the last line handed out.
+        given: by kind, the tick of the last line handed out, in this process or before.
         error: why the run has failed; None while it has not.
         fatal: whether it failed at its ticks (refused, or not to be had), which ends the process;
             else it is a fault in the camera, and the viewers keep what there is.
@@ -93,7 +89,8 @@ class Pipeline:
         self._camera = camera
         self._options = options
         self._pacer = Pacer(options.tick_rate)
-        self._known_t = max(options.recorded.values(), default=-math.inf)
+        self._recorded: Mapping[str, int] = {}
+        self._known_t = -math.inf
         self._on_filmed: Callable[[int], None] | None = None
         times = Times(self.stages["encode"], self.stages["record"])
         self._encoding = EncodingStage(outputs, times, self._interrupt)
@@ -118,13 +115,24 @@ class Pipeline:
         self,
         source: Source,
         on_fatal: Callable[[], None],
+        *,
+        recorded: Mapping[str, int] | None = None,
         on_filmed: Callable[[int], None] | None = None,
     ) -> None:
         """Begin to take in the ticks of `source`; it is closed when the run ends.
 
-        Called in the engine's thread: `on_fatal` after a run that failed at its ticks, `on_filmed`
-        after each tick, once all it gave is handed to the encoding.
+        Args:
+            source: gives the ticks.
+            on_fatal: called, in the engine's thread, after a run that failed at its ticks.
+            recorded: of a run that goes on, by kind, the tick of the last line that was recorded.
+                What is made of ticks up to there was handed out before and is not again, and the
+                ticks that have nothing new are not paced.
+            on_filmed: called, in the engine's thread, after each tick, once all it gave is handed
+                to the encoding.
         """
+        self._recorded = recorded or {}
+        self.given = dict(self._recorded)
+        self._known_t = max(self._recorded.values(), default=-math.inf)
         self._on_filmed = on_filmed
         self.running = True
         log.info("source_started", source=source.name)
@@ -211,7 +219,7 @@ class Pipeline:
 
     def _is_new(self, kind: str, t: int) -> bool:
         """Return whether a line of tick `t` is not among those that were recorded before."""
-        return t > self._options.recorded.get(kind, -math.inf)
+        return t > self._recorded.get(kind, -math.inf)
 
     def _hand_on(self, kind: str, thing: Tick | Metric | Frame) -> None:
         self.given[kind] = thing.t

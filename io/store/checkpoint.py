@@ -20,6 +20,7 @@ from marketcam.io.store.files import replace_whole
 from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.io.store.names import KINDS, MAX_RUN_LENGTH
 from marketcam.io.store.reader import ALL_RUNS, Store
+from marketcam.io.store.runs import read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,12 +120,13 @@ def recorded_ticks(store_dir: Path, run: str) -> dict[str, int]:
 
     Cost: as `Store.segments`.
     """
+    store, journal = Store(store_dir), read_runs(store_dir)
     ticks: dict[str, int] = {}
     for kind in KINDS:
         if (store_dir / kind).is_dir():
             records = [entry for _, entry in read_manifest(store_dir / kind / MANIFEST)]
-            there = Store(store_dir).segments(kind, ALL_RUNS)
-            ends = [entry.end_t for entry in (*records, *there) if entry.run == run]
+            entries = (*records, *store.segments(kind, ALL_RUNS))
+            ends = [entry.end_t for entry in entries if journal.run_of(entry) == run]
             if ends:
                 ticks[kind] = max(ends)
     return ticks

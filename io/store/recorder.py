@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -103,6 +103,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._lock: StoreLock | None = None
         self._run_open: OpenRun | None = None
+        self._synced: Mapping[str, int] = {}
         self._is_closed = False
         self._error: str | None = None
         self._totals: Mapping[str, WriterTotals] = dict.fromkeys(options.kinds, WriterTotals())
@@ -112,8 +113,20 @@ class Recorder:
         self._removed_bytes = 0
         self._waits_told = 0
 
-    def start(self) -> RecoveryReport:
+    @property
+    def run(self) -> str | None:
+        """The run that is recorded; None before the start."""
+        return None if self._run_open is None else self._run_open.id
+
+    def synced(self) -> Mapping[str, int]:
+        """Return by kind the tick of the last line that survives a power loss."""
+        return self._synced
+
+    def start(self, continues: str | None = None) -> RecoveryReport:
         """Put the store right (see `recover`), then begin to record.
+
+        Args:
+            continues: the run of the store to go on with; None: as the options have it.
 
         Raises:
             StoreError: the store cannot be used, with the reason; or the recorder was started
@@ -121,6 +134,8 @@ class Recorder:
         """
         if self._thread is not None or self._is_closed:
             raise StoreError("a recorder can be started only once")
+        if continues is not None:
+            self._options = replace(self._options, run=continues, continues=True)
         report = RecoveryReport()
         try:
             self._open_store(report)
@@ -338,6 +353,8 @@ class Recorder:
         self._publish_totals()
 
     def _publish_totals(self) -> None:
+        ticks = {kind: writer.synced_t for kind, writer in self._writers.items()}
+        self._synced = {kind: t for kind, t in ticks.items() if t is not None}
         self._totals = {kind: writer.totals() for kind, writer in self._writers.items()}
 
     def _tell_closed(self, entry: SegmentEntry) -> None:

@@ -102,6 +102,9 @@ class SegmentWriter:
     After an OSError (disk full, folder gone) the pending file is left as it is, for `recover`;
     the next line begins another segment.
 
+    Attributes:
+        synced_t: tick number of the last line that survives a power loss, None before the first.
+
     Args:
         folder: where they go; the caller has the store's lock.
         run: the run they are of.
@@ -123,6 +126,7 @@ class SegmentWriter:
         self._segment: PendingSegment | None = None
         self._flush_at = 0.0
         self._sync_at = 0.0
+        self.synced_t: int | None = None
         self._is_closed = False
         self._closed_totals = WriterTotals()
 
@@ -206,6 +210,7 @@ class SegmentWriter:
         if now >= self._sync_at:
             with self._let_go_on_error(self._segment):
                 self._segment.sync()
+            self.synced_t = self._segment.synced_t
             self._flush_at = now + self._rules.flush_seconds
             self._sync_at = now + self._rules.sync_seconds
         elif now >= self._flush_at:
@@ -261,6 +266,7 @@ class SegmentWriter:
             # It stays visible as pending until the manifest has it: at no moment is it nowhere.
             entry = segment.close()
         self._segment = None
+        self.synced_t = entry.end_t
         totals = self._totals_with(segment)
         self._closed_totals = replace(totals, segments=totals.segments + 1)
         if self._on_closed is not None:
