@@ -25,6 +25,7 @@ __all__ = [
     "replace_whole",
     "same_file",
     "set_date",
+    "share",
     "sync_data",
     "sync_file",
     "sync_folder",
@@ -152,3 +153,8 @@ def link_file(path: Path, target: Path) -> None:
 def overwrite(file: BinaryIO, data: bytes, at: int) -> None:
     """Put bytes in the place of others in a file, without going there."""
     os.pwrite(file.fileno(), data, at)
+
+
+def share(file: BinaryIO | int) -> None:
+    """Keep an open file from being removed by retention, until it is closed; readers share it."""
+    fcntl.flock(file, fcntl.LOCK_SH)
