@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from marketcam.io.store.checkpoint import Checkpoint, write_checkpoint
 from marketcam.server.logs import get_logger
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from marketcam.engine.market_state import SavedMarket
     from marketcam.server.filming import FilmingStatus
 
-__all__ = ["CheckpointPlan", "Checkpoints", "Recording", "SavedMarketSource"]
+__all__ = ["CheckpointPlan", "Checkpoints", "SavedMarketSource"]
 
 _LOOK_SECONDS: Final = 0.5
 """How often the recorder is asked whether it has come so far: it syncs every few seconds."""
@@ -44,26 +44,17 @@ class CheckpointPlan:
 
     Attributes:
         store_dir: the store's root.
+        run: the run they are of.
         settings: what the lines of the run depend on.
         seconds: least time from one checkpoint to the next.
         window: W.
     """
 
     store_dir: Path
+    run: str
     settings: Mapping[str, Any]
     seconds: float
     window: int
-
-
-class Recording(Protocol):
-    """What a checkpoint has to wait for: the recorder."""
-
-    @property
-    def run(self) -> str | None:
-        """The run that is recorded; None where nothing is."""
-
-    def synced(self) -> Mapping[str, int]:
-        """Return by kind the tick of the last line that is on the disk."""
 
 
 @dataclass(slots=True)
@@ -85,13 +76,13 @@ class Checkpoints:
     def __init__(
         self,
         plan: CheckpointPlan,
-        recording: Recording,
+        synced: Callable[[], Mapping[str, int | None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write checkpoints of what `recording` has on the disk."""
+        """Write what `synced` says is on the disk: by kind, the tick of the last line."""
         self.last_t: int | None = None
         self._plan = plan
-        self._recording = recording
+        self._synced = synced
         self._clock = clock
         self._due = 0.0
         self._candidate: _Candidate | None = None
@@ -169,7 +160,7 @@ class Checkpoints:
 
     def _is_durable(self, candidate: _Candidate) -> bool:
         assert candidate.needs is not None  # noqa: S101 - only those are waited for
-        synced = self._recording.synced()
+        synced = {kind: -1 if t is None else t for kind, t in self._synced().items()}
         return all(synced.get(kind, -1) >= t for kind, t in candidate.needs.items())
 
     def _try_to_write(self, candidate: _Candidate) -> None:
@@ -183,10 +174,8 @@ class Checkpoints:
         status = candidate.status
         filming = {"rule": status.rule, "since_t": status.since_t, "reason": status.reason}
         state = {"market": candidate.market.to_dict(), "filming": filming}
-        plan, run, t = self._plan, self._recording.run, candidate.market.t
-        if run is None:
-            return  # nothing is recorded yet, for want of a disk
-        checkpoint = Checkpoint(run, t, candidate.needs or {}, plan.settings, state)
+        plan, t = self._plan, candidate.market.t
+        checkpoint = Checkpoint(plan.run, t, candidate.needs or {}, plan.settings, state)
         write_checkpoint(plan.store_dir, checkpoint)
         self.last_t = t
         log.debug("checkpoint_written", t=t)

@@ -85,7 +85,7 @@ class Rig:
             source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
             undo.callback(source.close)
             saving = self.saving = await asyncio.to_thread(self._saving_of, source)
-            await asyncio.to_thread(self.recorder.start, None if saving is None else saving.run)
+            await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
             await asyncio.to_thread(compile_kernels)
             if saving is not None:

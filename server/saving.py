@@ -26,10 +26,9 @@ log = get_logger(__name__)
 class Saving:
     """Goes on in the run before, where there is a checkpoint that fits, and takes new ones.
 
-    Made before the recorder is started, which is told the `run`; started after it.
+    Made before the recorder is started, which it tells the run to go on with; started after it.
 
     Attributes:
-        run: the run to go on with; None: a new one starts.
         recorded: by kind, the tick of the last line that this run had when it was gone on with.
 
     Raises:
@@ -45,14 +44,16 @@ class Saving:
         self._market = market
         self._filming = filming
         self._continuation = find_continuation(settings)
-        self.run = None if self._continuation is None else self._continuation.run
+        if self._continuation is not None:
+            recorder.continue_run(self._continuation.run)
         plan = CheckpointPlan(
             settings.store_dir,
+            recorder.run,
             settings_of_run(settings),
             settings.checkpoint_seconds,
             settings.window,
         )
-        self._checkpoints = Checkpoints(plan, recorder)
+        self._checkpoints = Checkpoints(plan, lambda: recorder.status().synced)
 
     def start(self) -> SavedMarketSource:
         """Put the market back to where the run goes on, and return it as the source."""

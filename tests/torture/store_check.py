@@ -78,7 +78,6 @@ class StoreCheck:
         self.lines[run, kind] = before + len(lines)
         self.checked_lines += len(lines)
 
-
     def _run_of(self, entry: dict[str, Any]) -> str:
         """Return the run of a segment, as the journal says; the manifest has to say the same."""
         records = map(orjson.loads, (self._store / "runs.jsonl").read_bytes().splitlines())
