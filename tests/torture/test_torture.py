@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.torture.camera_rounds import CameraTorture
 from tests.torture.rounds import Figures, RecorderTorture
 
 if TYPE_CHECKING:
@@ -37,3 +38,18 @@ def test_a_recorder_killed_at_any_moment_loses_nothing_that_was_seen_or_committe
     print(f"\nseed {SEED}: {figures}")
     assert figures.lines > 0
     assert figures.seen > 0
+
+
+def test_a_camera_killed_n_times_records_what_one_does_that_was_never_stopped(
+    tmp_path: Path,
+) -> None:
+    torture = CameraTorture(tmp_path / "store", SEED)
+    for _ in range(max(5, ROUNDS // 10)):
+        torture.live_and_die()
+    torture.live_to_the_end()
+    lines = torture.check()
+    ends = ", ".join(f"{count} by {how}" for how, count in sorted(torture.lives.items()))
+    print(
+        f"\nseed {SEED}: a run of {lines} lines in {sum(torture.lives.values()) + 1} lives: {ends}"
+    )
+    assert lines > 0
