@@ -115,6 +115,7 @@ class PendingSegment:
 
     def abandon(self) -> None:
         """Let go of the file as it is; `recover` makes a segment of what it holds."""
+        self._frame.close()
         self._file.close()
 
     def _entry(self) -> SegmentEntry:

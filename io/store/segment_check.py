@@ -26,7 +26,7 @@ from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["SegmentContent", "check_segment", "ignore_progress", "warm_up_checks"]
+__all__ = ["SegmentContent", "check_form", "check_segment", "ignore_progress", "warm_up_checks"]
 
 _BEGINNINGS: Final = {
     "frames": b'{"type":"frame","t":',
@@ -98,7 +98,7 @@ def check_segment(
             before, file_at = file_at, file.tell()
             on_progress(file_at - before, len(block))
         scan.end()
-        _check_form(file, scan.json_bytes)
+        check_form(file, scan.json_bytes)
     except DamagedSegmentError as error:
         damage = error
     size = os.fstat(file.fileno()).st_size
@@ -181,7 +181,7 @@ class _Scan:
         }[fault]
 
 
-def _check_form(file: BinaryIO, json_bytes: int) -> None:
+def check_form(file: BinaryIO, json_bytes: int) -> None:
     """Check what a decoder does not: one zstd frame, with a content size, a checksum and no more.
 
     Raises:
