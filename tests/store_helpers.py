@@ -118,7 +118,7 @@ def recovered_lines(store: Path) -> list[bytes]:
         assert parameters.has_checksum
         assert parameters.content_size == sum(len(text) + 1 for text in texts)
         found.extend(texts)
-    assert list(Store(store).lines("metrics")) == found
+    assert list(Store(store).lines("metrics", run="all")) == found
     return found
 
 

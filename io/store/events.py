@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-__all__ = ["EventSink", "Level", "ignore_event"]
+__all__ = ["EventSink", "Level", "ignore_event", "ignore_progress"]
 
 Level = Literal["info", "warning", "error"]
 
@@ -18,3 +18,7 @@ class EventSink(Protocol):
 
 def ignore_event(level: Level, event: str, /, **fields: object) -> None:
     """Take an event and leave it at that: for callers who read reports and status instead."""
+
+
+def ignore_progress(file_bytes: int, json_bytes: int) -> None:
+    """Take how many bytes of a file and of its text were read, and leave it at that."""

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import DamagedSegmentError, ManifestError, TornSegmentError
-from marketcam.io.store.events import EventSink, ignore_event
+from marketcam.io.store.events import EventSink, ignore_event, ignore_progress
 from marketcam.io.store.files import (
     keep_beside,
     remove_file,
@@ -47,7 +47,6 @@ from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.io.store.names import KINDS, check_kind, names_in
 from marketcam.io.store.runs import RunRecords, read_runs
 from marketcam.io.store.salvage import Whole, compare_lines, is_void, read_whole, salvage
-from marketcam.io.store.segment_check import check_segment, ignore_progress
 
 if TYPE_CHECKING:
     import os
@@ -261,6 +260,10 @@ class _FolderRecovery:
             self._salvage(name, path, file)
 
     def _settle_listed(self, name: SegmentName, on_progress: Callable[[int, int], None]) -> None:
+        from marketcam.io.store.segment_check import (  # noqa: PLC0415 - the compiler, rarely needed
+            check_segment,
+        )
+
         path = self._folder.file(name)
         with path.open("rb") as file:
             content = check_segment(file, self._folder.kind, on_progress=on_progress)

@@ -21,7 +21,7 @@ from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store.decode import blocks, read_lines, tick_of_line
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 from marketcam.io.store.files import remove_file
-from marketcam.io.store.segment_check import check_form
+from marketcam.io.store.frame_form import check_form
 from marketcam.io.store.zstd_file import ZstdFrameFile
 
 if TYPE_CHECKING:

@@ -9,35 +9,30 @@ kept, and reading ends at the first line that is none of ours.
 
 from __future__ import annotations
 
-import mmap
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import orjson
-import zstandard
 
 from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store import line_kernels as kernels
 from marketcam.io.store.decode import blocks
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
+from marketcam.io.store.events import ignore_progress
+from marketcam.io.store.frame_form import check_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-__all__ = ["SegmentContent", "check_form", "check_segment", "ignore_progress", "warm_up_checks"]
+__all__ = ["SegmentContent", "check_segment", "warm_up_checks"]
 
 _BEGINNINGS: Final = {
     "frames": b'{"type":"frame","t":',
     "metrics": b'{"type":"metric","t":',
     "ticks": b'{"t":',
 }
-_SIZE_UNKNOWN: Final = 2**64 - 1
-_FRAME_HEADER_BYTES: Final = 18
-_CHECKSUM_BYTES: Final = 4
-_RLE: Final = 1
-_COMPRESSED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +57,6 @@ class SegmentContent:
     end_t: int | None
     damage: str | None
     is_torn: bool = False
-
-
-def ignore_progress(file_bytes: int, json_bytes: int) -> None:
-    """Take what was read, and leave it at that."""
 
 
 def check_segment(
@@ -179,45 +170,3 @@ class _Scan:
             kernels.BAD_END: "must end with a brace",
             kernels.TOO_LONG: f"is longer than {MAX_LINE_BYTES} bytes",
         }[fault]
-
-
-def check_form(file: BinaryIO, json_bytes: int) -> None:
-    """Check what a decoder does not: one zstd frame, with a content size, a checksum and no more.
-
-    Raises:
-        DamagedSegmentError: it is not of that form.
-    """
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:4] != zstandard.FRAME_HEADER:
-            raise DamagedSegmentError("a skippable zstd frame stands before that of the lines")
-        parameters = zstandard.get_frame_parameters(data[:_FRAME_HEADER_BYTES])
-        if parameters.content_size == _SIZE_UNKNOWN:
-            raise TornSegmentError("the zstd frame has no content size: it was not closed")
-        if parameters.content_size != json_bytes:
-            raise DamagedSegmentError(
-                f"content size must be that of the text, {json_bytes}, got"
-                f" {parameters.content_size}"
-            )
-        if not parameters.has_checksum:
-            raise DamagedSegmentError("the zstd frame has no checksum")
-        end = max(_block_ends(data)) + _CHECKSUM_BYTES
-        if end != len(data):
-            raise DamagedSegmentError(f"{len(data) - end} bytes follow the zstd frame")
-
-
-def _block_ends(data: mmap.mmap) -> Iterator[int]:
-    """Yield where the blocks of a frame end that was decoded, and so is whole.
-
-    Raises:
-        DamagedSegmentError: a compressed block has no content. Fed block by block, a decoder waits
-            at it for more, and says nothing.
-    """
-    at = zstandard.frame_header_size(data[:_FRAME_HEADER_BYTES])
-    is_last = False
-    while not is_last:
-        fields = int.from_bytes(data[at : at + 3], "little")
-        is_last, kind, size = bool(fields & 1), fields >> 1 & 3, fields >> 3
-        if kind == _COMPRESSED and not size:
-            raise DamagedSegmentError("a compressed zstd block is empty")
-        at += 3 + (1 if kind == _RLE else size)
-        yield at

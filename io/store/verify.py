@@ -20,11 +20,12 @@ from marketcam.io.store.errors import (
     UnknownRunError,
     UnknownSegmentError,
 )
+from marketcam.io.store.events import ignore_progress
 from marketcam.io.store.files import share
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
 from marketcam.io.store.names import KINDS, SegmentName, check_kind, names_in
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, RunRecords, parse_runs
-from marketcam.io.store.segment_check import check_segment, ignore_progress
+from marketcam.io.store.segment_check import check_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -107,9 +107,8 @@ def test_every_flipped_bit_is_found_or_changes_nothing(tmp_path):
         if not damage(tmp_path):
             assert streamed(path) == text, place
             harmless += 1
-    # The window descriptor asks for more or less memory than is needed, or an empty block is one of
-    # another type, and that is all.
-    assert harmless < 24
+    # Such as the window descriptor, which asks for more or less memory than is needed.
+    assert harmless < 0.01 * 8 * len(data)
 
 
 @pytest.mark.parametrize(
