@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Final
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.journal import OpenRun, RunJournal
 from marketcam.io.store.names import KINDS, SegmentName
-from marketcam.io.store.recovery import RecoveryReport, manifest_damage, recover_folder
+from marketcam.io.store.recovery import (
+    RecoveryReport,
+    manifest_damage,
+    recover_folder,
+    refuse_newer,
+)
 from marketcam.io.store.retention import DiskUse, Retention
 from marketcam.io.store.writer import SegmentWriter, WriterTotals
 
@@ -67,6 +72,7 @@ class Recording:
         on_event: EventSink,
     ) -> None:
         store_dir = Path(options.store_dir)
+        refuse_newer(store_dir, KINDS)
         self.run = OpenRun(RunJournal(store_dir, on_event=on_event), run, clock)
         if begins and options.continues:
             self.run.go_on()
