@@ -26,4 +26,5 @@ def known_line(kind: str, run: str, t: int) -> bytes:
     start = (t * 7919 + len(kind) * 104_729) % len(_NOISE)
     length = _LENGTH[kind] + t % 97
     noise = (_NOISE[start:] + _NOISE)[:length]
-    return f'{{"type":"{kind[:-1]}","t":{t},"run":"{run}","noise":"{noise}"}}'.encode()
+    head = "" if kind == "ticks" else f'"type":"{kind[:-1]}",'
+    return f'{{{head}"t":{t},"run":"{run}","noise":"{noise}"}}'.encode()

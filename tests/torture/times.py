@@ -17,11 +17,12 @@ MOST_TICKS: Final = 100_000
 """Ticks of a run at most; the writer stops there."""
 
 _TIME: Final = struct.Struct("<d")
-_SIZE: Final = _TIME.size * len(KINDS) * MOST_TICKS
+_SYNCS: Final = _TIME.size * len(KINDS) * MOST_TICKS
+_SIZE: Final = _SYNCS + 2 * _TIME.size
 
 
 class HandingTimes:
-    """Monotonic seconds by kind and tick, in a file mapped into memory.
+    """Monotonic seconds by kind and tick, and the time spent in syncs, in a mapped file.
 
     What a process has written into such a mapping is the kernel's: `kill -9` takes none of it.
     """
@@ -44,6 +45,18 @@ class HandingTimes:
     def of(self, kind: str, t: int) -> float:
         """Return when the line of a tick was handed on; 0.0 where it was not."""
         return _TIME.unpack_from(self._map, _place(kind, t))[0] if t < MOST_TICKS else 0.0
+
+    def note_sync(self, began: float, ended: float | None = None) -> None:
+        """Note that the disk is asked to sync, and when it has."""
+        _TIME.pack_into(self._map, _SYNCS + _TIME.size, began if ended is None else 0.0)
+        if ended is not None:
+            (before,) = _TIME.unpack_from(self._map, _SYNCS)
+            _TIME.pack_into(self._map, _SYNCS, before + ended - began)
+
+    def in_syncs(self, end: float) -> float:
+        """Return how long the disk was waited for, until `end`, in seconds."""
+        seconds, began = struct.unpack_from("<dd", self._map, _SYNCS)
+        return float(seconds) + (max(0.0, end - began) if began else 0.0)
 
     def close(self) -> None:
         """Let go of the file."""

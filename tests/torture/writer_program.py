@@ -7,17 +7,21 @@ Says what it does on its standard output, a line each: `starting`, before it tou
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from marketcam.io.store import Clock, Recorder, RecorderOptions
 from marketcam.io.store.errors import StoreBusyError
 from tests.torture.known_lines import KINDS, is_due, known_line
 from tests.torture.times import MOST_TICKS, HandingTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REFUSED: Final = 3
 
@@ -49,6 +53,9 @@ def main(plan: dict[str, Any]) -> int:
         segment_bytes=plan["segment_bytes"],
         flush_seconds=plan["flush_seconds"],
     )
+    times = HandingTimes(Path(plan["times"]))
+    for name in ("fsync", "fdatasync"):
+        setattr(os, name, timed_sync(getattr(os, name), times))
     say("starting")
     recorder = Recorder(options, clock=clock)
     try:
@@ -58,15 +65,14 @@ def main(plan: dict[str, Any]) -> int:
         return REFUSED
     say(f"recording {recorder.run}")
     assert recorder.run is not None
-    record(recorder, recorder.run, plan)
+    record(recorder, recorder.run, plan["ticks_a_second"], times)
     recorder.close()
     return 0
 
 
-def record(recorder: Recorder, run: str, plan: dict[str, Any]) -> None:
-    times = HandingTimes(Path(plan["times"]))
+def record(recorder: Recorder, run: str, ticks_a_second: int, times: HandingTimes) -> None:
     nobody = threading.Event()
-    per_turn = plan["ticks_a_second"] * _TURN_SECONDS
+    per_turn = max(1, round(ticks_a_second * _TURN_SECONDS))
     began = time.monotonic()
     for t in range(MOST_TICKS):
         for kind in KINDS:
@@ -74,8 +80,20 @@ def record(recorder: Recorder, run: str, plan: dict[str, Any]) -> None:
                 line = known_line(kind, run, t)
                 times.note(kind, t, time.monotonic())
                 recorder.write(kind, line, t)
-        if t % max(1, round(per_turn)) == 0:
-            nobody.wait(max(0.0, began + t / plan["ticks_a_second"] - time.monotonic()))
+        if t % per_turn == 0:
+            nobody.wait(max(0.0, began + t / ticks_a_second - time.monotonic()))
+
+
+def timed_sync(sync: Callable[[int], None], times: HandingTimes) -> Callable[[int], None]:
+    """Return a system call that notes how long it takes: a disk that is busy is no loss of ours."""
+
+    def sync_and_note(descriptor: int) -> None:
+        began = time.monotonic()
+        times.note_sync(began)
+        sync(descriptor)
+        times.note_sync(began, time.monotonic())
+
+    return sync_and_note
 
 
 def say(what: str) -> None:
