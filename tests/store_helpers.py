@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 import zstandard
 
 from marketcam.io.store import Clock, DiskUse, Recorder, RecorderOptions, Store, ZstdSegmentWriter
 from marketcam.io.store.names import names_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NOON = 1_769_256_000.0  # 2026-01-24T12:00:00Z
@@ -136,3 +139,42 @@ def recorder_in(
 def record(recorder: Recorder, start: int, stop: int, kind: str = "metrics") -> None:
     for number, text in enumerate(lines(start, stop), start):
         recorder.write(kind, text, number)
+
+
+STEPS = ("fdatasync", "fsync", "ftruncate", "link", "pwrite", "replace", "unlink", "utime", "write")
+
+
+class Cut(BaseException):
+    """Stands for the end of the process."""
+
+
+def runs_to_its_end(act: Callable[[], object], steps: int) -> bool:
+    """Run until `steps` changes of the disk were about to happen or have happened; then cut.
+
+    From then on nothing changes the disk: the process is dead.
+    """
+    left = steps
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            raise Cut
+
+    def cutting(change):
+        def instead(*arguments, **options):
+            step()
+            result = change(*arguments, **options)
+            step()
+            return result
+
+        return instead
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in STEPS:
+            patched.setattr(os, name, cutting(getattr(os, name)))
+        try:
+            act()
+        except Cut:
+            return False
+    return True

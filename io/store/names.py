@@ -13,10 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["KINDS", "MAX_RUN_LENGTH", "SegmentName", "check_kind", "free_name", "names_in"]
+__all__ = [
+    "KINDS",
+    "LINE_BEGINNINGS",
+    "MAX_RUN_LENGTH",
+    "SegmentName",
+    "check_kind",
+    "free_name",
+    "names_in",
+]
 
 KINDS: Final = ("frames", "metrics", "ticks")
 """The kinds of segments; each has a folder of its name in the store."""
+
+LINE_BEGINNINGS: Final = {
+    "frames": b'{"type":"frame","t":',
+    "metrics": b'{"type":"metric","t":',
+    "ticks": b'{"t":',
+}
+"""How the lines of each kind begin; the tick number follows."""
 
 MAX_RUN_LENGTH: Final = 64
 """Characters of a run's id at most; ours have 22."""

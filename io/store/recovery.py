@@ -239,7 +239,9 @@ class _FolderRecovery:
                     self._settle_unlisted(name)
                 return
             twin = read_whole(closed) if closed.exists() else None
-            comparison = None if twin is None else compare_lines(file, closed)
+            comparison = (
+                None if twin is None else compare_lines(file, self._folder.entry_path(name), closed)
+            )
             if twin is None or comparison == "more":
                 self._salvage(name, path, file)
                 return
@@ -302,7 +304,7 @@ class _FolderRecovery:
         listed = self._folder.manifest.latest(name) if self._is_listed(name) else None
         # What the manifest has keeps its date: it is the same segment, or what is left of it.
         closed_at = self._folder.clock.wall() if listed is None else listed.closed_at
-        salvaged = salvage(file, copy, self._level, int(closed_at))
+        salvaged = salvage(file, self._folder.entry_path(name), copy, self._level, int(closed_at))
         if not salvaged.lines:
             self._give_up(name, source, file, salvaged)
             return

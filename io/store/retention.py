@@ -5,21 +5,26 @@ The decision is a pure function of what is there (`outdated`); `Retention` carri
 A file is deleted first and its removal recorded after. A crash between the two leaves a record of
 a file that is gone, which `recover` completes; the other order would leave a file that nobody
 lists. And on a full disk, deleting is what makes room to write the record.
+
+A reader holds a shared lock on the file that it reads (`files.share`). Such a segment stays until a
+later pass, and the next one in turn goes in its place.
 """
 
 from __future__ import annotations
 
 import heapq
 import shutil
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from marketcam.engine import LimitError
-from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
+from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
 from marketcam.io.store.events import EventSink, ignore_event
+from marketcam.io.store.files import lock_if_free, remove_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from marketcam.io.store.entry import SegmentEntry
@@ -89,6 +94,9 @@ class RetentionReport:
         removed: the segments it removed.
         removed_bytes: their size.
         errors: what kept a segment from being deleted, one line each; it is tried again next time.
+        held: segments that had to go and stayed, because somebody reads them.
+        reasons: how many were removed for which reason.
+        at: when it ran, ISO 8601, UTC.
     """
 
     total_bytes: int
@@ -96,6 +104,9 @@ class RetentionReport:
     removed: tuple[SegmentEntry, ...]
     removed_bytes: int
     errors: tuple[str, ...] = ()
+    held: tuple[SegmentEntry, ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    at: str = ""
 
 
 def disk_use(folder: Path) -> DiskUse:
@@ -104,12 +115,18 @@ def disk_use(folder: Path) -> DiskUse:
     return DiskUse(usage.used, usage.free)
 
 
+def can_always_go(_: SegmentEntry) -> bool:
+    """Say that a segment can go."""
+    return True
+
+
 def outdated(
     policy: RetentionPolicy,
     kinds: Sequence[Sequence[SegmentEntry]],
     pending_bytes: int,
     now: float,
     disk: DiskUse,
+    can_go: Callable[[SegmentEntry], bool] = can_always_go,
 ) -> Iterator[tuple[SegmentEntry, Reason]]:
     """Yield the closed segments that have to go, oldest first, and why.
 
@@ -119,6 +136,8 @@ def outdated(
         pending_bytes: size of the segments being written; they count but never go.
         now: seconds since 1970.
         disk: how full the disk is.
+        can_go: asked when a segment's turn has come; one that cannot go is left out, and what it
+            would have freed is taken from the next.
     """
     total = pending_bytes + sum(entry.bytes for entries in kinds for entry in entries)
     above_total = total - policy.retain_bytes if policy.retain_bytes else 0
@@ -136,6 +155,8 @@ def outdated(
             reason = "disk"
         else:
             return
+        if not can_go(entry):
+            continue
         yield entry, reason
         # Counted rather than measured again: a disk may be slow to show what was freed.
         freed += entry.bytes
@@ -170,8 +191,12 @@ class Retention:
         self._usage = usage
         self._say = on_event
 
-    def run(self, pending_bytes: int = 0) -> RetentionReport:
+    def run(self, pending_bytes: int = 0, *, dry_run: bool = False) -> RetentionReport:
         """Make one pass. Segments that are already gone are recorded as removed like the others.
+
+        Args:
+            pending_bytes: size of the segments being written.
+            dry_run: whether to report what would go, and remove nothing.
 
         Raises:
             OSError: the disk cannot be asked, or a manifest not be written. The next pass takes
@@ -182,23 +207,27 @@ class Retention:
         kinds = [folder.manifest.entries() for folder in self._folders]
         disk = self._usage(self._store_dir)
         now = self._clock.wall()
+        deletion = _Deletion(self._store_dir, dry_run=dry_run)
         removed: list[SegmentEntry] = []
-        errors: list[str] = []
-        for entry, reason in outdated(self._policy, kinds, pending_bytes, now, disk):
-            try:
-                (self._store_dir / entry.path).unlink(missing_ok=True)
-            except OSError as error:
-                errors.append(str(error))
-            else:
-                removed.append(entry)
+        reasons: Counter[str] = Counter()
+        for entry, reason in outdated(
+            self._policy, kinds, pending_bytes, now, disk, deletion.delete
+        ):
+            removed.append(entry)
+            reasons[reason] += 1
+            if not dry_run:
                 self._say("info", "segment_removed", path=entry.path, reason=reason)
-        self._record(removed)
+        if not dry_run:
+            self._record(removed)
         return RetentionReport(
             total_bytes=pending_bytes + sum(entry.bytes for entries in kinds for entry in entries),
             disk_used_pct=disk.used_pct,
             removed=tuple(removed),
             removed_bytes=sum(entry.bytes for entry in removed),
-            errors=tuple(errors),
+            errors=tuple(deletion.errors),
+            held=tuple(deletion.held),
+            reasons=dict(reasons),
+            at=utc_text(now),
         )
 
     def _record(self, removed: list[SegmentEntry]) -> None:
@@ -206,3 +235,30 @@ class Retention:
             records = [entry.as_removed() for entry in removed if entry.kind == folder.kind]
             if records:
                 folder.manifest.append(records)
+
+
+class _Deletion:
+    """Deletes files that nobody reads, and keeps count of those it could not."""
+
+    def __init__(self, store_dir: Path, *, dry_run: bool) -> None:
+        self.held: list[SegmentEntry] = []
+        self.errors: list[str] = []
+        self._store_dir = store_dir
+        self._dry_run = dry_run
+
+    def delete(self, entry: SegmentEntry) -> bool:
+        """Delete a segment's file; return whether it is gone, or would be."""
+        path = self._store_dir / entry.path
+        try:
+            with path.open("rb") as file:
+                if not lock_if_free(file):
+                    self.held.append(entry)
+                    return False
+                if not self._dry_run:
+                    remove_file(path)  # with the lock: who comes now finds no file
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            self.errors.append(str(error))
+            return False
+        return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import orjson
@@ -22,17 +22,12 @@ from marketcam.io.store.decode import blocks
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 from marketcam.io.store.events import ignore_progress
 from marketcam.io.store.frame_form import check_form
+from marketcam.io.store.names import LINE_BEGINNINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["SegmentContent", "check_segment", "warm_up_checks"]
-
-_BEGINNINGS: Final = {
-    "frames": b'{"type":"frame","t":',
-    "metrics": b'{"type":"metric","t":',
-    "ticks": b'{"t":',
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ class _Scan:
 
     def __init__(self, kind: str, parse: bool) -> None:
         self.json_bytes = 0
-        self._beginning = _BEGINNINGS[kind]
+        self._beginning = LINE_BEGINNINGS[kind]
         self._start = np.frombuffer(self._beginning, np.uint8)
         self._head = np.zeros(kernels.HEAD_BYTES, np.uint8)
         self._state = np.zeros(kernels.STATE_FIELDS, np.int64)

@@ -39,6 +39,8 @@ COMMANDS: Final = {
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",
     "verify": "check that a store is as it was recorded",
+    "recover": "put a store right after a crash or after damage",
+    "prune": "remove old segments of a store",
     "profile": "measure what a window and an edge cap cost, over a grid of settings",
 }
 """Each command, the module of its name, in one line."""

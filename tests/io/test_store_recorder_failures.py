@@ -62,11 +62,11 @@ def test_a_segment_that_cannot_be_deleted_is_said(tmp_path, monkeypatch):
         recorder.flush()
         clock.advance(10)
 
-        def refusing(path: Path, missing_ok: bool = False) -> None:
+        def refusing(path: Path) -> None:
             raise PermissionError(1, "Operation not permitted", str(path))
 
         with monkeypatch.context() as patched:
-            patched.setattr(Path, "unlink", refusing)
+            patched.setattr(os, "unlink", refusing)
             recorder.flush()
         assert "Operation not permitted" in events.named("retention_failed")[0]["error"]
         assert recorder.status().recording

@@ -3,7 +3,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.store_helpers import (
     line,
     lines,
     recovered_lines,
+    runs_to_its_end,
     segment_files,
     streamed,
 )
@@ -73,45 +73,6 @@ def test_zeros_behind_sound_blocks_are_a_cut(tmp_path):
     report = recover(tmp_path)
     assert recovered_lines(tmp_path) == lines(0, DEAD_WRITER_LINES)
     assert (len(report.recovered), report.set_aside) == (1, [])
-
-
-STEPS = ("fdatasync", "fsync", "ftruncate", "link", "pwrite", "replace", "unlink", "utime", "write")
-
-
-class Cut(BaseException):
-    """Stands for the end of the process."""
-
-
-def runs_to_its_end(act: Callable[[], object], steps: int) -> bool:
-    """Run until `steps` changes of the disk were about to happen or have happened; then cut.
-
-    From then on nothing changes the disk: the process is dead.
-    """
-    left = steps
-
-    def step() -> None:
-        nonlocal left
-        left -= 1
-        if left <= 0:
-            raise Cut
-
-    def cutting(change):
-        def instead(*arguments, **options):
-            step()
-            result = change(*arguments, **options)
-            step()
-            return result
-
-        return instead
-
-    with pytest.MonkeyPatch.context() as patched:
-        for name in STEPS:
-            patched.setattr(os, name, cutting(getattr(os, name)))
-        try:
-            act()
-        except Cut:
-            return False
-    return True
 
 
 def test_a_recovery_cut_off_at_any_step_is_finished_by_the_next(tmp_path):

@@ -1,3 +1,5 @@
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,22 @@ from marketcam.io.store import (
 )
 from marketcam.io.store import ZstdSegmentWriter as Writer
 from marketcam.io.store.clock import utc_text
+from marketcam.io.store.errors import ManifestError, StoreBusyError, UnknownSegmentError
+from marketcam.io.store.files import share
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.prune import keep_newest, prune
+from marketcam.io.store.recovery import RecoveryReport
 from marketcam.io.store.retention import Retention, outdated
-from tests.store_helpers import NOON, Events, SetClock, line, manifest, segment_files
+from tests.store_helpers import (
+    NOON,
+    Events,
+    SetClock,
+    line,
+    manifest,
+    recovered_lines,
+    runs_to_its_end,
+    segment_files,
+)
 
 ROOMY = DiskUse(used_bytes=0, free_bytes=1000)
 HOUR = 3600.0
@@ -194,15 +209,15 @@ def test_a_segment_that_cannot_be_deleted_does_not_stop_the_others(tmp_path, mon
     clock.advance(61)
     policy = RetentionPolicy(retain_seconds=60, keep_min=0)
     retention = Retention(tmp_path, [folder], policy, clock=clock.clock, usage=lambda _: ROOMY)
-    unlink = Path.unlink
+    unlink = os.unlink
 
-    def refusing(path: Path, missing_ok: bool = False) -> None:
+    def refusing(path: Path) -> None:
         if path.name.endswith("_1.jsonl.zst"):
             raise PermissionError(1, "Operation not permitted", str(path))
-        unlink(path, missing_ok=missing_ok)
+        unlink(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink", refusing)
+        patched.setattr(os, "unlink", refusing)
         report = retention.run()
     assert [entry.start_t for entry in report.removed] == [0, 2, 3]
     (problem,) = report.errors
@@ -233,3 +248,81 @@ def test_a_removal_cut_off_before_its_record_is_completed(tmp_path, monkeypatch,
     assert [entry.start_t for entry in removed] == [0, 1]
     assert manifest(tmp_path) == before + [record | {"removed": True} for record in before[:2]]
     assert list(Store(tmp_path).lines("metrics")) == [line(2)]
+
+
+def test_a_segment_that_is_read_stays_and_the_next_goes_in_its_place(tmp_path):
+    clock = SetClock()
+    folder = store_with(tmp_path, clock.clock, 5)
+    sizes = [entry.bytes for entry in folder.manifest.entries()]
+    policy = RetentionPolicy(retain_bytes=sum(sizes) - sizes[0] - 1, keep_min=0)
+    retention = Retention(tmp_path, [folder], policy, clock=clock.clock, usage=lambda _: ROOMY)
+    first, second, *_ = segment_files(tmp_path)
+    with first.open("rb") as reader, second.open("rb") as another:
+        share(reader)
+        share(another)
+        report = retention.run()
+        assert [entry.start_t for entry in report.held] == [0, 1]
+        assert [entry.start_t for entry in report.removed] == [2, 3]
+        assert reader.read() == first.read_bytes()
+    assert (report.reasons, report.at, report.errors) == (
+        {"size": 2},
+        "2026-01-24T12:00:00Z",
+        (),
+    )
+    assert retention.run().held == (), "what is left is small enough"
+    small = Retention(
+        tmp_path, [folder], keep_newest(1), clock=clock.clock, usage=lambda _: ROOMY
+    ).run()
+    assert [entry.start_t for entry in small.removed] == [0, 1]
+
+
+def test_a_dry_run_removes_nothing(tmp_path):
+    clock = SetClock()
+    store_with(tmp_path, clock.clock, 4)
+    before = {path: path.read_bytes() for path in (tmp_path / "metrics").iterdir()}
+    with segment_files(tmp_path)[1].open("rb") as reader:
+        share(reader)
+        report = prune(tmp_path, keep_newest(1))
+    assert [entry.start_t for entry in report.removed] == [0, 2]
+    assert [entry.start_t for entry in report.held] == [1]
+    assert {path: path.read_bytes() for path in (tmp_path / "metrics").iterdir()} == before
+    assert [entry.start_t for entry in prune(tmp_path, keep_newest(1), dry_run=False).removed] == [
+        0,
+        1,
+        2,
+    ]
+    assert list(Store(tmp_path).lines("metrics", run="all")) == [line(3)]
+    assert prune(tmp_path, keep_newest(0), dry_run=False).removed_bytes > 0
+    assert segment_files(tmp_path) == []
+
+
+def test_a_retention_cut_off_at_any_step_is_completed(tmp_path):
+    steps = 0
+    is_whole = False
+    while not is_whole:
+        steps += 1
+        clock = SetClock()
+        store = tmp_path / str(steps)
+        store_with(store, clock.clock, 4)
+        before = manifest(store)
+        act = partial(prune, store, keep_newest(2), clock=clock.clock, dry_run=False)
+        is_whole = runs_to_its_end(act, steps)
+        prune(store, keep_newest(2), clock=clock.clock, dry_run=False)
+        assert recover(store, thorough=True) == RecoveryReport()
+        assert recovered_lines(store) == [line(2), line(3)]
+        gone = [record | {"removed": True} for record in before[:2]]
+        assert sorted(map(str, manifest(store))) == sorted(map(str, before + gone)), steps
+        assert not list(store.rglob("*.new"))
+    assert steps > 10
+
+
+def test_prune_refuses_what_it_must(tmp_path):
+    with Writer("metrics", tmp_path) as writer:
+        writer.write_line(line(0), 0)
+        with pytest.raises(StoreBusyError, match="is being written by process"):
+            prune(tmp_path, keep_newest(0))
+    (tmp_path / "metrics" / "manifest.json").write_bytes(b"[")
+    with pytest.raises(ManifestError, match="must be JSON"):
+        prune(tmp_path, keep_newest(0))
+    with pytest.raises(UnknownSegmentError, match="there is no store"):
+        prune(tmp_path / "nowhere", keep_newest(0))
