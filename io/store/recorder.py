@@ -313,6 +313,8 @@ class Recorder:
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
+            # The next attempt may find the run begun, by this one: it is not another's.
+            self._has_begun = not self._options.continues
             self._note_stop(error)
             self._queue.stop()
 

@@ -8,16 +8,21 @@ import pytest
 
 from marketcam.engine import LimitError
 from marketcam.io.store import (
+    Clock,
+    Recorder,
     RecorderOptions,
     RetentionPolicy,
     Store,
     StoreError,
     UnknownSegmentError,
     WriterTotals,
+    ZstdSegmentWriter,
 )
+from marketcam.io.store.errors import NewerFormatError, UnknownRunError
 from marketcam.io.store.manifest import Manifest
 from tests.store_helpers import (
     NOON,
+    ROOMY,
     Events,
     SetClock,
     files,
@@ -327,3 +332,88 @@ def test_dates_are_those_of_the_clock(tmp_path):
     with recorder_in(tmp_path, clock) as recorder:
         record(recorder, 0, 1)
     assert manifest(tmp_path)[0]["created_at"] == "2026-01-25T12:00:00Z"
+
+
+def test_a_clock_that_is_set_back_changes_neither_names_nor_ages(tmp_path):
+    """Names are taken once only; what is due goes by the steady clock."""
+    wall, steady = SetClock(), SetClock()
+    clock = Clock(wall.clock.wall, steady.clock.steady)
+    options = RecorderOptions(tmp_path, segment_seconds=30)
+    with Recorder(options, clock=clock, usage=lambda _: ROOMY) as recorder:
+        for start in (0, 10, 20, 30):
+            record(recorder, 0 if start == 30 else start, start + 10)
+            recorder.flush()
+            entry = recorder.current("metrics")
+            assert entry is not None
+            assert entry["lines"] == (40 if start == 30 else 10)
+            steady.advance(29.9)
+            recorder.flush()
+            assert recorder.current("metrics") is not None
+            steady.advance(0.1)
+            wall.advance(-3600 if start == 0 else 0 if start == 10 else 3600)
+            recorder.flush()
+            assert recorder.current("metrics") is None
+    assert len({entry["path"] for entry in manifest(tmp_path)}) == 4
+    assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 30), *lines(0, 40)]
+    with ZstdSegmentWriter("metrics", tmp_path, clock=SetClock(NOON - 7200).clock) as writer:
+        writer.write_line(line(0), 0)
+    assert len({entry["path"] for entry in manifest(tmp_path)}) == 5
+
+
+def test_segments_shorter_than_the_time_between_flushes_roll_as_they_are_told(tmp_path):
+    clock = SetClock(0.0)
+    recorder = recorder_in(tmp_path, clock, flush_seconds=1.0, segment_seconds=0.1)
+    recorder.start()
+    record(recorder, 0, 1)
+    recorder.flush()
+    recording = recorder._recording
+    assert recording is not None
+    assert recorder._seconds_to_wait() == pytest.approx(0.1)
+    clock.advance(0.1)
+    recorder.flush()
+    assert recorder.current("metrics") is None
+    assert recorder._seconds_to_wait() == 1.0
+    recorder.close()
+
+
+def test_what_survives_a_power_loss_is_told(tmp_path):
+    clock = SetClock()
+    with recorder_in(tmp_path, clock, sync_seconds=5) as recorder:
+        assert recorder.status().synced == {"frames": None, "metrics": None}
+        record(recorder, 0, 10)
+        recorder.flush()
+        assert recorder.status().synced["metrics"] is None
+        clock.advance(5)
+        recorder.flush()
+        assert recorder.status().synced["metrics"] == 9
+        record(recorder, 10, 20)
+    assert recorder.status().synced == {"frames": None, "metrics": 19}
+
+
+def test_a_run_is_named_and_gone_on_with(tmp_path):
+    about = {"tick_rate": 100, "seed": 7}
+    with recorder_in(tmp_path, run="one", about=about) as recorder:
+        assert recorder.run == recorder.status().run == "one"
+        record(recorder, 0, 10)
+    with pytest.raises(StoreError, match="the run 'one' was recorded before"):
+        recorder_in(tmp_path, run="one").start()
+    with pytest.raises(UnknownRunError, match="there is no run 'two' to go on with"):
+        recorder_in(tmp_path, run="two", continues=True).start()
+    with recorder_in(tmp_path, run="one", continues=True) as recorder:
+        record(recorder, 10, 20)
+    (run,) = Store(tmp_path).runs()
+    assert (run.id, run.about, len(run.continued_at)) == ("one", about, 1)
+    assert run.ended_at is not None
+    assert list(Store(tmp_path).lines("metrics")) == lines(0, 20)
+
+
+@pytest.mark.parametrize("file_name", ["runs.jsonl", "metrics/manifest.json"])
+def test_a_newer_store_is_refused_and_left_as_it_is(tmp_path, file_name):
+    with recorder_in(tmp_path) as recorder:
+        record(recorder, 0, 10)
+    path = tmp_path / file_name
+    path.write_bytes(path.read_bytes().replace(b'"format":1', b'"format":2'))
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(NewerFormatError, match="format must be at most 1, got 2"):
+        recorder_in(tmp_path).start()
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
