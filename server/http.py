@@ -42,7 +42,7 @@ class HttpApi:
 
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
-        segments = SegmentFiles(self._rig.settings.store_dir)
+        segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
         return [
             Route("/", self.index),
             Route("/health", self.health),

@@ -1,9 +1,12 @@
 """Segment files over HTTP: whole, in parts, or not at all when the client has them already.
 
 Starlette's `FileResponse` opens a file by name after it has measured it, and reads to its end. A
-segment that is being written grows in between, is renamed when it is closed, and may be removed
-by retention while someone downloads it. So here a file is opened once and measured once, and
-exactly that much of it is sent, whatever happens to its name.
+segment that is being written grows in between, is renamed when it is closed, and may be removed by
+somebody else. So here a file is opened once and measured once, and exactly that much of it is sent,
+whatever happens to its name. A closed one is locked, so that retention leaves it until it was sent.
+
+Sent is what the manifest has, and what the recorder is writing. Other files of the store, be they
+named as segments are, are not.
 """
 
 from __future__ import annotations
@@ -13,15 +16,17 @@ import re
 import stat
 from dataclasses import dataclass
 from io import FileIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from marketcam.io.store import KINDS, SegmentName, Store, UnknownSegmentError
+from marketcam.io.store.files import hold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from starlette.datastructures import Headers
@@ -42,9 +47,16 @@ class SegmentFiles:
     the file now is sent. Its name stays good: once it is closed, the closed file is sent.
     """
 
-    def __init__(self, store_dir: Path) -> None:
-        """Serve the segments of this store, and nothing else that lies in it."""
+    def __init__(self, store_dir: Path, current: Callable[[str], Mapping[str, Any] | None]) -> None:
+        """Serve the segments of this store, and nothing else that lies in it.
+
+        Args:
+            store_dir: the store's root.
+            current: returns the entry of the segment of a kind that is being written, if any.
+        """
         self._store_dir = store_dir
+        self._current = current
+        self._store: Store | None = None  # from the first request on: the folder is made at a start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -54,7 +66,7 @@ class SegmentFiles:
         """
         request = Request(scope, receive)
         kind, name = _named(scope)
-        snapshot = await to_thread.run_sync(self._find, kind, str(name))
+        snapshot = await to_thread.run_sync(self._find, kind, name)
         with snapshot.file:
             status, part = _asked_for(request, snapshot)
             headers = _headers(snapshot, part, pending=name.pending)
@@ -67,15 +79,22 @@ class SegmentFiles:
             else:
                 await send({"type": "http.response.body"})
 
-    def _find(self, kind: str, name: str) -> _Snapshot:
+    def _find(self, kind: str, name: SegmentName) -> _Snapshot:
         try:
-            store = Store(self._store_dir)
+            store = self._store = self._store or Store(self._store_dir)
+            # In this order: what is closed meanwhile is in the manifest before it is not current.
+            if not self._is_current(kind, name) and store.record(kind, name.as_closed()) is None:
+                raise _no_such_segment()
             try:
-                return _Snapshot.take(store.file(kind, name))
+                return _Snapshot.take(store.file(kind, str(name)))
             except FileNotFoundError:  # it was closed in between, and has its other name now
-                return _Snapshot.take(store.file(kind, name))
+                return _Snapshot.take(store.file(kind, str(name)))
         except (UnknownSegmentError, OSError) as error:
             raise _no_such_segment() from error
+
+    def _is_current(self, kind: str, name: SegmentName) -> bool:
+        entry = self._current(kind)
+        return entry is not None and entry["path"] == f"{kind}/{name.as_pending()}"
 
 
 def _named(scope: Scope) -> tuple[str, SegmentName]:
@@ -115,6 +134,8 @@ class _Snapshot:
         """
         file = FileIO(path, opener=_open_unlinked)
         try:
+            if not _is_pending(path):
+                hold(file.fileno(), path)
             while True:
                 header = os.pread(file.fileno(), _ZSTD_HEADER_BYTES, 0)
                 status = os.fstat(file.fileno())
@@ -134,6 +155,11 @@ class _Snapshot:
         data = os.pread(self.file.fileno(), min(limit - position, _CHUNK_BYTES), position)
         header = self.header[position:limit]
         return header + data[len(header) :] if header else data
+
+
+def _is_pending(path: Path) -> bool:
+    name = SegmentName.parse(path.name)
+    return name is not None and name.pending
 
 
 def _no_such_segment() -> HTTPException:

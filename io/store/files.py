@@ -16,6 +16,7 @@ __all__ = [
     "create_file",
     "cut_file",
     "free_path",
+    "hold",
     "keep_beside",
     "link_file",
     "lock_if_free",
@@ -207,3 +208,10 @@ def share(file: BinaryIO | int) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+
+
+def hold(descriptor: int, path: Path) -> None:
+    """Do what `share` does; FileNotFoundError where retention was faster and removed the file."""
+    share(descriptor)
+    if not os.fstat(descriptor).st_nlink:
+        raise FileNotFoundError(path)

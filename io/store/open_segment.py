@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from marketcam.io.store.clock import utc_text
 from marketcam.io.store.decode import blocks, lines_of, section_blocks, tick_of_line, whole_lines
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import DamagedSegmentError, StoreError, TornSegmentError
-from marketcam.io.store.files import share
+from marketcam.io.store.files import hold
 from marketcam.io.store.runs import UNNAMED_RUN
 from marketcam.io.store.sections import last_tick, section_before
 
@@ -117,21 +118,11 @@ class OpenSegment:
 def open_for_reading(folder: Path, name: SegmentName, cache: SectionCache) -> OpenSegment | None:
     """Open a segment by its name, or by the one it has got by being closed; None without a file."""
     for candidate in (name, name.as_closed()) if name.pending else (name,):
-        try:
-            file = (folder / str(candidate)).open("rb")
-        except FileNotFoundError:
-            continue
-        try:
-            if candidate.pending or _is_kept(file):
-                return OpenSegment(file, folder.name, candidate, cache)
-        except BaseException:
-            file.close()
-            raise
-        file.close()
+        path = folder / str(candidate)
+        with suppress(FileNotFoundError), ExitStack() as undo:
+            file = undo.enter_context(path.open("rb"))
+            if not candidate.pending:
+                hold(file.fileno(), path)
+            undo.pop_all()
+            return OpenSegment(file, folder.name, candidate, cache)
     return None
-
-
-def _is_kept(file: BinaryIO) -> bool:
-    """Hold a closed segment against retention; False where it was faster and removed it."""
-    share(file)
-    return os.fstat(file.fileno()).st_nlink > 0

@@ -242,15 +242,14 @@ class Store:
                 return path
         raise UnknownSegmentError(f"{kind} has no segment {file_name!r:.120}")
 
-    def record(self, kind: str, file_name: str) -> SegmentEntry | None:
+    def record(self, kind: str, name: SegmentName) -> SegmentEntry | None:
         """Return the manifest's record of a closed segment; None without one, or if removed.
 
         Raises:
             UnknownSegmentError: a store has no such kind.
             ManifestError, NewerFormatError: as `segments` has it.
         """
-        name = SegmentName.parse(file_name)
-        return None if name is None else self._catalog.record(kind, name)
+        return self._catalog.record(kind, name)
 
     def _runs_asked_for(self, run: str | None) -> list[str]:
         if run == ALL_RUNS:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store import KINDS, Store
-from marketcam.server.cli.parsing import OK, CommandTexts, UsageError, add_command, add_log_level
+from marketcam.server.cli.parsing import (
+    LATEST,
+    OK,
+    CommandTexts,
+    UsageError,
+    add_command,
+    add_log_level,
+    at_least,
+)
 
 if TYPE_CHECKING:
     from marketcam.server.cli.parsing import Subparsers
@@ -19,11 +28,12 @@ _TEXTS: Final = CommandTexts(
     name="cat",
     arguments="[FLAG …] STORE frames|metrics|ticks",
     description="""\
-Print what a store has recorded, in the order of recording, one JSON object a line, across all
-its segments, the one being written included. The store is only read; the camera may be running.""",
+Print what a store has recorded in a run, in order of tick, one JSON object a line, across all its
+segments, the one being written included. The store is only read; the camera may be running.""",
     examples="""\
   marketcam cat ./data metrics | head -3
   marketcam cat ./data frames --from-t 12000 --to-t 12300 > part.jsonl
+  marketcam cat ./data frames --run all --every 100 | head -20
   marketcam cat ./run ticks | marketcam serve --ticks - --tick-rate 0 --W 50 --store-dir ./again""",
 )
 
@@ -35,6 +45,17 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("kind", metavar="frames|metrics|ticks", choices=KINDS, help="what to print")
     parser.add_argument("--from-t", metavar="T", type=_tick, help="from this tick on, inclusive")
     parser.add_argument("--to-t", metavar="T", type=_tick, help="up to this tick, inclusive")
+    parser.add_argument(
+        "--run",
+        dest="of_run",  # `run` is the command itself
+        metavar="RUN",
+        default=LATEST,
+        help="of this run; latest: the one that started last (the default); all: run after run",
+    )
+    parser.add_argument(
+        "--every", metavar="N", type=at_least(1), default=1, help="only every Nth of these lines"
+    )
+    parser.add_argument("--limit", metavar="N", type=at_least(0), help="stop after N lines")
     add_log_level(parser)
 
 
@@ -43,8 +64,10 @@ def run(args: argparse.Namespace) -> int:
     from_t, to_t = args.from_t, args.to_t
     if from_t is not None and to_t is not None and from_t > to_t:
         raise UsageError(f"--from-t must be at most --to-t, {to_t}, got {from_t}")
+    run = None if args.of_run == LATEST else args.of_run
+    lines = Store(args.store).lines(args.kind, from_t, to_t, run=run, every=args.every)
     out = sys.stdout.buffer
-    for line in Store(args.store).lines(args.kind, from_t, to_t):
+    for line in islice(lines, args.limit):
         out.write(line)
         out.write(b"\n")
     return OK

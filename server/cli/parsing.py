@@ -14,6 +14,7 @@ __all__ = [
     "EXIT_CODES",
     "FAILED",
     "INTERRUPTED",
+    "LATEST",
     "OK",
     "USAGE",
     "CommandError",
@@ -24,6 +25,7 @@ __all__ = [
     "UsageError",
     "add_command",
     "add_log_level",
+    "at_least",
     "say",
 ]
 
@@ -31,6 +33,9 @@ OK: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+
+LATEST: Final = "latest"
+"""In place of a run's name: the one that started last."""
 
 EXIT_CODES: Final = """\
 exit codes:
@@ -104,6 +109,18 @@ def add_log_level(parser: Parser) -> None:
         choices=("debug", "info", "warning", "error"),
         help="debug: an error shows where it happened [IG_LOG_LEVEL]",
     )
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return a flag's type: a whole number that is not below another."""
+
+    def parse(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() else least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, got {text!r}")
+        return value
+
+    return parse
 
 
 def say(message: str) -> None:

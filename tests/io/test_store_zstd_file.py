@@ -64,6 +64,21 @@ def test_the_zstd_command_reads_a_finished_file(tmp_path, count):
     subprocess.run(["zstd", "-tq", path], check=True)
     shown = subprocess.run(["zstd", "-dc", path], check=True, capture_output=True).stdout
     assert shown.splitlines() == lines(0, count)
+    listed = subprocess.run(["zstd", "-l", path], check=True, capture_output=True, text=True)
+    assert "XXH64" in listed.stdout
+    pending = tmp_path / "pending.zst"
+    pending.write_bytes(path.read_bytes()[:-7])
+    torn = subprocess.run(["zstd", "-dc", pending], check=False, capture_output=True)
+    assert shown.startswith(torn.stdout)
+
+
+@pytest.mark.parametrize("count", SHAPES)
+def test_arrow_reads_a_finished_file(tmp_path, count):
+    pyarrow = pytest.importorskip("pyarrow")
+    path = tmp_path / "x.zst"
+    written(path, count)
+    with pyarrow.input_stream(path, compression="zstd") as stream:
+        assert stream.read().splitlines() == lines(0, count)
 
 
 @pytest.mark.parametrize("level", range(1, 23))

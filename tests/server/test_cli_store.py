@@ -8,23 +8,25 @@ from pathlib import Path
 import orjson
 import pytest
 
-from marketcam.io.store import ZstdSegmentWriter
+from marketcam.io.store import Store, ZstdSegmentWriter
 from marketcam.server.cli import main
+from tests.store_helpers import SetClock
 
 FULL = Path("/dev/full")
 COMMAND = [sys.executable, "-m", "marketcam.server.cli"]
 
 
 def write(store, kind, *segments):
-    """Write segments of lines of these ticks; the lines that were written."""
+    """Write segments of lines of these ticks, in one run; the lines that were written."""
     lines = []
-    for ticks in segments:
-        writer = ZstdSegmentWriter(kind, store)
-        for t in ticks:
-            line = {"type": kind[:-1], "t": t, "text": "x" * 100}
-            writer.write_jsonline(line, t)
-            lines.append(orjson.dumps(line))
-        writer.close()
+    clock = SetClock()
+    with ZstdSegmentWriter(kind, store, segment_seconds=1, clock=clock.clock) as writer:
+        for ticks in segments:
+            clock.advance(1)
+            for t in ticks:
+                line = {"type": kind[:-1], "t": t, "text": "x" * 100}
+                writer.write_jsonline(line, t)
+                lines.append(orjson.dumps(line))
     return lines
 
 
@@ -46,7 +48,7 @@ def test_ls_shows_segments_and_totals(capsys, store):
     assert main(["ls", str(store)]) == 0
 
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["SEGMENT", "TICKS", "LINES", "SIZE", "CREATED", "STATE"]
+    assert header.split() == ["SEGMENT", "TICKS", "LINES", "SIZE", "CREATED", "RUN", "STATE"]
     frames, frames_total, first, second, metrics_total = (row.split() for row in rows)
     assert frames[0].startswith("frames/segment_")
     assert (frames[1], frames[2], frames[-1]) == ("300-390", "10", "closed")
@@ -87,6 +89,68 @@ def test_ls_json_gives_the_manifest_entries(capsys, store):
         json.loads((store / kind / "manifest.json").read_text()) for kind in ("frames", "metrics")
     ]
     assert entries == [entry for manifest in manifests for entry in manifest]
+
+
+def test_ls_lists_runs_and_segments_of_one(capsys, store):
+    write(store, "metrics", range(100))
+    write(store, "metrics", range(30), range(30, 50))
+    first, second = Store(store).runs()
+
+    assert main(["ls", str(store), "--runs"]) == 0
+    header, *rows = (row.split() for row in capsys.readouterr().out.splitlines())
+    assert header == ["RUN", "STARTED", "ENDED", "TICKS", "LINES", "SIZE", "HOLES"]
+    assert [[row[0], row[1], row[3], row[4], row[-1]] for row in rows] == [
+        [first.id, first.started_at, "0-99", "100", "0"],
+        [second.id, second.started_at, "0-49", "50", "0"],
+    ]
+
+    assert main(["ls", str(store), "--runs", "--json", "--run", first.id]) == 0
+    (record,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert record == {**first.to_dict(), "start_t": 0, "end_t": 99}
+
+    for run, ticks in (("latest", ["0-29", "30-49"]), (first.id, ["0-99"]), ("all", None)):
+        assert main(["ls", str(store), "--run", run]) == 0
+        _, *rows, total = (row.split() for row in capsys.readouterr().out.splitlines())
+        assert [row[1] for row in rows] == (ticks or ["0-99", "0-29", "30-49"])
+        assert total[1] == str(len(rows))
+        assert all(row[-2] in {first.id, second.id} for row in rows)
+
+
+@pytest.mark.parametrize("command", [["ls"], ["cat", "metrics"]])
+def test_no_such_run(capsys, store, command):
+    write(store, "metrics", range(3))
+    name, *rest = command
+    assert main([name, str(store), *rest, "--run", "nobody"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"marketcam: the store at {store} has no run 'nobody'"
+
+
+def test_cat_of_a_run_thinned_and_limited(capsysbinary, store):
+    first = write(store, "metrics", range(100))
+    second = write(store, "metrics", range(30), range(30, 50))
+    name = Store(store).runs()[0].id
+    for flags, expected in (
+        ([], second),
+        (["--run", "latest"], second),
+        (["--run", name], first),
+        (["--run", "all"], first + second),
+        (["--every", 7], second[::7]),
+        (["--run", "all", "--every", 9, "--limit", 12], (first + second)[::9][:12]),
+        (["--limit", 0], []),
+        (["--limit", 500], second),
+        (["--from-t", 25, "--every", 10], second[25::10]),
+    ):
+        assert cat(capsysbinary, store, "metrics", *flags) == (0, expected, []), flags
+
+
+@pytest.mark.parametrize("flags", [["--every", "0"], ["--limit", "-1"], ["--every", "x"]])
+def test_cat_refuses_numbers_out_of_range(capsys, store, flags):
+    with pytest.raises(SystemExit) as left:
+        main(["cat", str(store), "metrics", *flags])
+    assert left.value.code == 2
+    least = 1 if flags[0] == "--every" else 0
+    expected = f"{flags[0]}: must be {least} or more, got {flags[1]!r}"
+    assert expected in capsys.readouterr().err
 
 
 def test_ls_on_a_terminal(capsys, monkeypatch, store):

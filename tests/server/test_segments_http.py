@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import zstandard
+from starlette.exceptions import HTTPException
 
 from marketcam.io.store import Store, ZstdSegmentWriter
+from marketcam.io.store.files import lock_if_free
 from marketcam.server.segments_http import SegmentFiles
 from tests.server_helpers import fed_server, receive_until
 
@@ -307,6 +309,8 @@ class Wire:
             "path_params": {"kind": path.parent.name, "name": path.name},
             "headers": [],
         }
+        name = path.name.replace("_pending", "").replace(".jsonl", "_pending.jsonl")
+        self.current: dict[str, Any] | None = {"path": f"{path.parent.name}/{name}"}
         self.start: dict[str, Any] = {}
         self.chunks: list[bytes] = []
         self.at_the_first_chunk: Callable[[], object] = lambda: None
@@ -328,7 +332,8 @@ class Wire:
         return {"type": "http.disconnect"}
 
     def ask(self, store: Path) -> bytes:
-        asyncio.run(SegmentFiles(store)(self.scope, self.receive, self.send))
+        files = SegmentFiles(store, lambda _: self.current)
+        asyncio.run(files(self.scope, self.receive, self.send))
         return b"".join(self.chunks)
 
     @property
@@ -369,6 +374,43 @@ def test_a_segment_that_grows_and_is_closed_meanwhile_is_sent_as_it_was(
     assert decoder.decompress(sent).split(b"\n")[:-1] == lines[:200]
     closed = path.with_name(path.name.replace("_pending", ""))
     assert Wire(closed).ask(tmp_path) == closed.read_bytes()
+
+
+def test_what_is_in_no_manifest_and_not_being_written_is_not_sent(tmp_path: Path) -> None:
+    with ZstdSegmentWriter("frames", tmp_path) as writer:
+        writer.write_line(b"{}", 0)
+    (path,) = (tmp_path / "frames").glob("*.zst")
+    stranger = path.with_name("segment_20260124_120000_0.jsonl.zst")
+    dead = path.with_name("segment_20260124_120000_1_pending.jsonl.zst")
+    for copy in (stranger, dead):
+        copy.write_bytes(path.read_bytes())
+    wire = Wire(path)
+    wire.current = {"path": "frames/segment_20260124_120000_2_pending.jsonl.zst"}
+    assert wire.ask(tmp_path) == path.read_bytes()
+    for unlisted in (stranger, dead):
+        for current in (None, wire.current):
+            refused = Wire(unlisted)
+            refused.current = current
+            with pytest.raises(HTTPException, match="404: no such segment"):
+                refused.ask(tmp_path)
+
+
+def test_a_segment_is_held_against_retention_until_it_is_sent(tmp_path: Path) -> None:
+    with ZstdSegmentWriter("frames", tmp_path) as writer:
+        for t, line in enumerate(incompressible(100)):
+            writer.write_line(line, t)
+    (path,) = (tmp_path / "frames").glob("*.zst")
+    free: list[bool] = []
+
+    def look() -> None:
+        with path.open("rb") as file:
+            free.append(lock_if_free(file))
+
+    wire = Wire(path)
+    wire.at_the_start = wire.at_the_first_chunk = look
+    wire.ask(tmp_path)
+    look()
+    assert free == [False, False, True]
 
 
 def test_a_segment_that_is_removed_meanwhile_is_sent_to_its_end(tmp_path: Path) -> None:
