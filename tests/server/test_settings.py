@@ -230,6 +230,13 @@ def test_message_stays_one_short_line_of_plain_text(value):
             "--ticks (IG_TICKS) and --simulator (IG_SIMULATOR) must be set one at most, got both",
         ),
         (
+            {"checkpoint_seconds": 5, "ticks": "-"},
+            (
+                "--checkpoint-seconds (IG_CAM_CHECKPOINT_SECONDS) must be 0 with --ticks (IG_TICKS) "
+                "or IG_SIMULATOR, got 5"
+            ),
+        ),
+        (
             {"simulator_path": "."},
             "--simulator-path (IG_SIMULATOR_PATH) must be set with IG_SIMULATOR only",
         ),
