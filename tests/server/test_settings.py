@@ -232,8 +232,8 @@ def test_message_stays_one_short_line_of_plain_text(value):
         (
             {"checkpoint_seconds": 5, "ticks": "-"},
             (
-                "--checkpoint-seconds (IG_CAM_CHECKPOINT_SECONDS) must be 0 with --ticks (IG_TICKS) "
-                "or IG_SIMULATOR, got 5"
+                "--checkpoint-seconds (IG_CAM_CHECKPOINT_SECONDS) must be 0 with "
+                "--ticks (IG_TICKS) or IG_SIMULATOR, got 5"
             ),
         ),
         (

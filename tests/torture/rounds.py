@@ -104,8 +104,9 @@ class RecorderTorture:
             recover(self._store)
             before = self._check.checked_lines
             self._check.after_recovery()
-            damage = verify(self._store, parse=True).damage
-            assert not damage, damage
+            if self._number % 5 == 0:  # it reads all, while the check reads what is new
+                damage = verify(self._store, parse=True).damage
+                assert not damage, damage
             self._figures.lines += self._check.checked_lines - before
             self._measure_loss(run, seen, times, plan["flush_seconds"])
         finally:

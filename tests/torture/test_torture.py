@@ -35,6 +35,8 @@ def test_a_recorder_killed_at_any_moment_loses_nothing_that_was_seen_or_committe
         except BaseException:
             print(f"\nround {number} of seed {SEED} failed, after:\n{figures}")
             raise
+        if number % 50 == 49:
+            print(f"\nafter {number + 1} rounds of seed {SEED}: {figures}", flush=True)
     print(f"\nseed {SEED}: {figures}")
     assert figures.lines > 0
     assert figures.seen > 0
