@@ -23,10 +23,11 @@ from marketcam.io.store.merging import Recorded
 from marketcam.io.store.names import KINDS, SegmentName
 from marketcam.io.store.options import RecorderOptions
 from marketcam.io.store.reader import ALL_RUNS, Store
-from marketcam.io.store.recorder import Recorder, RecorderStatus
+from marketcam.io.store.recorder import Recorder
 from marketcam.io.store.recovery import RecoveryReport, recover
 from marketcam.io.store.retention import DiskUse, RetentionPolicy, RetentionReport, disk_use
 from marketcam.io.store.runs import UNNAMED_RUN, Hole, Run
+from marketcam.io.store.status import RecorderStatus
 from marketcam.io.store.writer import WriterTotals, ZstdSegmentWriter
 
 __all__ = [

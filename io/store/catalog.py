@@ -126,7 +126,7 @@ class Catalog:
         Cost: 0.4 ms for 1000 segments, of which the listing of the folder is the most.
         """
         recorded, others = self._found(kind)
-        rest = [listed for listed in others if listed.run == run]
+        rest = sorted((listed for listed in others if listed.run == run), key=recorded.place)
         of_run = recorded.runs.get(run, _NOTHING)
         if rest:
             listed = of_run.listed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
@@ -17,8 +17,9 @@ from marketcam.io.store.lock import StoreLock
 from marketcam.io.store.names import check_kind
 from marketcam.io.store.recording import NO_SPACE, Recording, totals_of_both
 from marketcam.io.store.recovery import RecoveryReport
-from marketcam.io.store.retention import DiskUse, RetentionPolicy, RetentionReport, disk_use
+from marketcam.io.store.retention import DiskUse, disk_use
 from marketcam.io.store.runs import new_run_id
+from marketcam.io.store.status import RecorderStatus
 from marketcam.io.store.writer import WriterTotals, check_line
 
 if TYPE_CHECKING:
@@ -28,60 +29,17 @@ if TYPE_CHECKING:
 
     from marketcam.io.store.entry import SegmentEntry
     from marketcam.io.store.folder import KindFolder
-    from marketcam.io.store.keeping import RetentionDone
     from marketcam.io.store.line_queue import Batch, QueuedLine
     from marketcam.io.store.options import RecorderOptions
     from marketcam.io.store.runs import Hole
 
-__all__ = ["Recorder", "RecorderStatus"]
+__all__ = ["Recorder"]
 
 _WAKE_AT_BYTES: Final = 256 * 1024
 _BATCH_BYTES: Final = 1024 * 1024
 _SHORTEST_ROUND_SECONDS: Final = 0.001  # whatever flush_seconds is, the thread does not spin
 _TELL_SECONDS: Final = 10.0  # no oftener than this it is said that writers had to wait
 _LONGEST_ROUND_SECONDS: Final = 1.0  # retention comes this late at most when no line arrives
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderStatus:
-    """How a recorder is doing.
-
-    Attributes:
-        run: the run that is recorded.
-        recording: whether lines are being recorded.
-        error: why not, where recording had to stop; None otherwise.
-        queued_lines: lines waiting to be written.
-        queued_bytes: memory they take.
-        dropped_lines: lines that are not recorded: written while recording was stopped or after
-            closing, or on their way to the disk when it stopped (some of these may be recovered).
-        waits: how often a `write` found the queue full.
-        holes: how many holes were declared.
-        last_hole: the last of them.
-        kinds: what was written, by kind.
-        synced: by kind, the tick of the last line that survives a power loss; None without any.
-        policy: what retention lets stay.
-        removed_segments: segments removed by retention since the start.
-        removed_bytes: their size.
-        retention: what the last retention pass found, None before the first.
-        retention_done: the last pass that removed something or failed, None before the first.
-    """
-
-    run: str
-    recording: bool
-    error: str | None
-    queued_lines: int
-    queued_bytes: int
-    dropped_lines: int
-    waits: int
-    holes: int
-    last_hole: Hole | None
-    kinds: Mapping[str, WriterTotals]
-    synced: Mapping[str, int | None]
-    policy: RetentionPolicy
-    removed_segments: int
-    removed_bytes: int
-    retention: RetentionReport | None
-    retention_done: RetentionDone | None
 
 
 class Recorder:
