@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--level must be 1-22, got {args.level}")
     if not any((args.store / kind).is_dir() for kind in KINDS):
         raise UsageError(f"there is no store at {args.store}: it has no {'/, no '.join(KINDS)}/")
-    with compiling_shown():
+    with compiling_shown(sys.stderr):
         warm_up_checks()
     try:
         with ByteBar("recover", bytes_to_verify(args.store, kinds)) as bar:

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Check the store; return the exit code."""
     kinds = tuple(args.kind or KINDS)
     try:
-        with compiling_shown():
+        with compiling_shown(sys.stderr):
             warm_up_checks()
         with ByteBar("verify", bytes_to_verify(args.store, kinds)) as bar:
             report = verify(
