@@ -22,8 +22,8 @@ was written by something else and has no sections.
 
 What makes sections independent is zstd's job mode (`threads=1`) without overlap: every flush ends a
 job, and the next one begins with empty tables. Measured beside one stream that is flushed as often,
-frames of 74 agents take 2 % less room and metrics 3 %; it compresses frames at 60 % of the speed
-(every section has to learn anew what a frame looks like), metrics at the same.
+frames of 74 agents take 1 % less room and compress at 90 % of the speed, metrics 3 % less at 90 %.
+Sections of 16 KiB cost half the speed; they come of a flush every 100 metrics, a second's worth.
 
 The format is RFC 8878, section 3.1.1.
 """
