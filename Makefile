@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels test-long lint types format lock clean
+.PHONY: help serve test test-kernels test-long torture lint types format lock clean
 .PHONY: targets limits bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
@@ -28,6 +28,9 @@ test-kernels: $(VENV)/.dev ## run the kernel tests interpreted (with coverage) a
 
 test-long: $(VENV)/.dev    ## film ten million ticks (fewer: MARKETCAM_LONG_TICKS=1000000 make test-long)
 	$(BIN)/python -m pytest -m long -s $(ARGS)
+
+torture: $(VENV)/.dev      ## kill recording processes 500 times (other: MARKETCAM_TORTURE_ROUNDS=50 MARKETCAM_TORTURE_SEED=1 make torture)
+	MARKETCAM_TORTURE_ROUNDS=$${MARKETCAM_TORTURE_ROUNDS:-500} $(BIN)/python -m pytest tests/torture -s $(ARGS)
 
 lint: $(VENV)/.dev         ## check style
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from marketcam.engine.errors import LimitError
 from marketcam.engine.limits import whole_number
 from marketcam.engine.market_kernels import (
     DIFFERENCES,
@@ -22,6 +23,7 @@ from marketcam.engine.market_kernels import (
     quote,
     settle,
 )
+from marketcam.engine.market_state import VALUES, SavedMarket
 from marketcam.engine.tick import MAX_ID, MarketState, Tick
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class InfiniteGameMarket:
         self._random = np.random.Generator(np.random.PCG64(seed))
         self._t = 0
         self._closed = False
-        self._state = np.empty(5)
+        self._state = np.empty(VALUES)
         self._state[PRICE_NORM] = 0.5
         self._state[VOLATILITY] = 0.3
         self._state[LIQUIDITY] = 0.5
@@ -140,6 +142,42 @@ class InfiniteGameMarket:
             self._adjust_population()
         self._t = t + 1
         return tick
+
+    def state(self) -> SavedMarket:
+        """Return what the ticks to come depend on, to `restore`. Not while a tick is being played.
+
+        Cost: 3 µs.
+        """
+        return SavedMarket(
+            t=self._t,
+            generator=self._random.bit_generator.state,
+            values=self._state.copy(),
+            differences=self._differences.copy(),
+            agent_id=self._agent_id,
+            experience=self._experience,
+            newcomer=self._newcomer,
+        )
+
+    def restore(self, saved: SavedMarket) -> None:
+        """Go on as the market did that was saved, which had the same arguments, but for the agents.
+
+        The ticks to come are the ones that it would have given, to the last bit.
+
+        Raises:
+            LimitError: more agents than `max_agents`.
+        """
+        if self._max_agents is not None and saved.agent_id.size > self._max_agents:
+            raise LimitError(
+                f"saved agents must be {self._max_agents} at most, got {saved.agent_id.size}"
+            )
+        self._t = saved.t
+        self._random.bit_generator.state = saved.generator
+        self._state[:] = saved.values
+        self._differences[:] = saved.differences
+        self._agent_id = saved.agent_id
+        self._experience = saved.experience
+        self._newcomer = saved.newcomer
+        self._make_room()
 
     def _matches(self, bought: int, sold: int) -> NDArray[np.int64]:
         pairs = 0 if self._pool_only else min(bought, sold)

@@ -89,6 +89,13 @@ class Filming:
         self._mid: float | None = None
         self._last_t: int | None = None
 
+    def resume(self, rule: Rule, since_t: int | None, reason: str | None) -> None:
+        """Go on under the rule that a run had when it was stopped; before the first tick."""
+        self.status = replace(self.status, rule=rule, since_t=since_t, reason=reason)
+        if rule != self.status.configured:
+            del self._camera
+            self._camera = SlidingWindowCamera(**(self._arguments | {"proximity": rule}))
+
     def check_room(self, agents: int) -> None:
         """Raise `LimitError` if the rule that was configured has no room for so many agents."""
         self._camera.check_room(agents)

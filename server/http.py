@@ -101,6 +101,7 @@ class HttpApi:
                 "run": recorder.run,
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
+                "checkpoint": None if rig.saving is None else rig.saving.figures(),
                 "stages": _stage_figures(pipeline),
                 "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
                 "clients": len(rig.hub),

@@ -49,9 +49,12 @@ class Pacer:
         """Let through nothing more; ends a wait in another thread."""
         self._stopped.set()
 
-    def turn(self) -> bool:
-        """Wait until the next turn is due; return False when stopped."""
-        if self._rate > 0:
+    def turn(self, *, at_once: bool = False) -> bool:
+        """Wait until the next turn is due; return False when stopped.
+
+        A turn taken `at_once` is not waited for, and not counted.
+        """
+        if self._rate > 0 and not at_once:
             due = self._next_due()
             while (delay := due - self._clock()) > 0 and not self._stopped.is_set():
                 self._wait(min(delay, _LONGEST_WAIT))

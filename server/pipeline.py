@@ -17,6 +17,7 @@ does not: recording then stops, and the hole is declared. The hub never does.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -29,9 +30,9 @@ from marketcam.server.reading import Reader
 from marketcam.server.stages import STAGES, Stage, StageTime, timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from marketcam.engine import SlidingWindowCamera, Tick
+    from marketcam.engine import Frame, SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
     from marketcam.server.filming import Filming
 
@@ -65,6 +66,7 @@ class Pipeline:
             was made of it is handed out.
         ticks: ticks taken in.
         last_t: number of the last tick taken in, None before the first.
+        given: by kind, the tick of the last line handed out, in this process or before.
         error: why the run has failed; None while it has not.
         fatal: whether it failed at its ticks (refused, or not to be had), which ends the process;
             else it is a fault in the camera, and the viewers keep what there is.
@@ -80,12 +82,16 @@ class Pipeline:
         self.running = False
         self.ticks = 0
         self.last_t: int | None = None
+        self.given: dict[str, int] = {}
         self.error: str | None = None
         self.fatal = False
         self.stages = {stage: StageTime() for stage in STAGES}
         self._camera = camera
         self._options = options
         self._pacer = Pacer(options.tick_rate)
+        self._recorded: Mapping[str, int] = {}
+        self._known_t = -math.inf
+        self._on_filmed: Callable[[int], None] | None = None
         times = Times(self.stages["encode"], self.stages["record"])
         self._encoding = EncodingStage(outputs, times, self._interrupt)
         self._reader: Reader | None = None
@@ -105,11 +111,29 @@ class Pipeline:
         ahead = 0 if self._reader is None else len(self._reader)
         return {"ingest": ahead, "encode": len(self._encoding)}
 
-    def start(self, source: Source, on_fatal: Callable[[], None]) -> None:
+    def start(
+        self,
+        source: Source,
+        on_fatal: Callable[[], None],
+        *,
+        recorded: Mapping[str, int] | None = None,
+        on_filmed: Callable[[int], None] | None = None,
+    ) -> None:
         """Begin to take in the ticks of `source`; it is closed when the run ends.
 
-        `on_fatal` is called, in the engine's thread, after a run that failed at its ticks.
+        Args:
+            source: gives the ticks.
+            on_fatal: called, in the engine's thread, after a run that failed at its ticks.
+            recorded: of a run that goes on, by kind, the tick of the last line that was recorded.
+                What is made of ticks up to there was handed out before and is not again, and the
+                ticks that have nothing new are not paced.
+            on_filmed: called, in the engine's thread, after each tick, once all it gave is handed
+                to the encoding.
         """
+        self._recorded = recorded or {}
+        self.given = dict(self._recorded)
+        self._known_t = max(self._recorded.values(), default=-math.inf)
+        self._on_filmed = on_filmed
         self.running = True
         log.info("source_started", source=source.name)
         self._reader = reader = Reader(source, self.stages["source"])
@@ -154,7 +178,7 @@ class Pipeline:
                 on_fatal()
 
     def _film(self, reader: Reader) -> None:
-        while self._pacer.turn() and (tick := reader.next()) is not None:
+        while self._pacer.turn(at_once=self._is_behind()) and (tick := reader.next()) is not None:
             try:
                 timed(self.stages["ingest"], self._camera.ingest_tick, tick)
             except TickError as error:
@@ -165,26 +189,41 @@ class Pipeline:
             else:
                 self._develop(tick)
 
+    def _is_behind(self) -> bool:
+        """Whether the next tick is one of which everything is recorded already."""
+        return self.last_t is not None and self.last_t < self._known_t
+
     def _develop(self, tick: Tick) -> None:
         """Make and hand on all that a tick gives, the metric before the frame."""
         t = tick.t
         self.ticks += 1
         self.last_t = t
-        if self._options.record_ticks:
-            self._encoding.take(tick)
-        if t % self._options.metric_downsample == 0:
+        if self._options.record_ticks and self._is_new("ticks", t):
+            self._hand_on("ticks", tick)
+        if t % self._options.metric_downsample == 0 and self._is_new("metrics", t):
             self._develop_metric(tick)
-        frame = timed(self.stages["frame"], self._camera.maybe_frame, t)
-        if frame is not None:
-            self._encoding.take(frame)
+        if self._is_new("frames", t):
+            frame = timed(self.stages["frame"], self._camera.maybe_frame, t)
+            if frame is not None:
+                self._hand_on("frames", frame)
+        if self._on_filmed is not None:
+            self._on_filmed(t)
 
     def _develop_metric(self, tick: Tick) -> None:
         metric = Metric.of(tick)
         if metric is not None:
-            self._encoding.take(metric)
+            self._hand_on("metrics", metric)
         elif not self._said_no_state:
             self._said_no_state = True
             log.warning("tick_without_state", t=tick.t, note="a tick without `s` makes no metric")
+
+    def _is_new(self, kind: str, t: int) -> bool:
+        """Return whether a line of tick `t` is not among those that were recorded before."""
+        return t > self._recorded.get(kind, -math.inf)
+
+    def _hand_on(self, kind: str, thing: Tick | Metric | Frame) -> None:
+        self.given[kind] = thing.t
+        self._encoding.take(thing)
 
 
 def _with_place(error: MarketCameraError, place: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.compiling import compile_kernels
 from marketcam.server.connection import CLOSE_SECONDS
@@ -17,11 +18,13 @@ from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
 from marketcam.server.lag import LagProbe
 from marketcam.server.logs import get_logger
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
+from marketcam.server.saving import Saving
 from marketcam.server.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from marketcam.io.sources import Source
     from marketcam.io.store import Level
     from marketcam.server.settings import Settings
 
@@ -44,6 +47,7 @@ class Rig:
         filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
         lag: how late the event loop is.
+        saving: the checkpoints, where there are any, once it is started.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
     """
@@ -65,6 +69,7 @@ class Rig:
             self.filming.check_room(settings.agents)
         self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
         self.lag = LagProbe()
+        self.saving: Saving | None = None
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
@@ -80,17 +85,38 @@ class Rig:
         async with self._changing, AsyncExitStack() as undo:
             source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
             undo.callback(source.close)
+            saving = self.saving = await asyncio.to_thread(self._saving_of, source)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
             await asyncio.to_thread(compile_kernels)
+            if saving is not None:
+                source = await asyncio.to_thread(saving.start)
+                undo.push_async_callback(asyncio.to_thread, saving.close)
             self.handover.open(asyncio.get_running_loop())
             self.started_at = time.time()
-            self.pipeline.start(source, on_fatal)
+            self._start_pipeline(source, on_fatal)
             undo.push_async_callback(asyncio.to_thread, self.pipeline.stop)
             undo.push_async_callback(self._send_viewers_away)
             self.lag.start()
             undo.callback(self.lag.stop)
             self._undo = undo.pop_all()
+
+    def _saving_of(self, source: Source) -> Saving | None:
+        """Return what saves the run of a source, where that can be saved and is to be."""
+        if not self.settings.checkpoint_seconds or not isinstance(source, InfiniteGameMarket):
+            return None
+        return Saving(self.settings, source, self.recorder, self.filming)
+
+    def _start_pipeline(self, source: Source, on_fatal: Callable[[], None]) -> None:
+        saving, pipeline = self.saving, self.pipeline
+        if saving is None:
+            pipeline.start(source, on_fatal)
+            return
+
+        def on_filmed(t: int) -> None:
+            saving.filmed(t, pipeline.given)
+
+        pipeline.start(source, on_fatal, recorded=saving.recorded, on_filmed=on_filmed)
 
     async def stop(self) -> None:
         """Close the viewers with 1001, stop the engine, write all it made, close the segments.

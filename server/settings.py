@@ -164,6 +164,9 @@ class Settings(BaseSettings):
         "segments of a kind kept whatever happens", ge=0, le=_COUNT)
     record_ticks: bool = _setting(False, "IG_CAM_RECORD_TICKS", "recording",
         "record the raw ticks too, so that the run can be filmed again", form="true or false")
+    checkpoint_seconds: float = _setting(0.0, "IG_CAM_CHECKPOINT_SECONDS", "recording",
+        "from one checkpoint of the embedded market to the next, from which a restarted camera "
+        "goes on in the same run; 0: off", unit="seconds", ge=0, le=_SECONDS)
     record_queue_bytes: int = _setting(64 * _MIB, "IG_CAM_RECORD_QUEUE_BYTES", "recording",
         "lines waiting for the disk at most", unit="bytes", ge=64 * _KIB, le=_COUNT)
     record_stall_seconds: float = _setting(10.0, "IG_CAM_RECORD_STALL_SECONDS", "recording",
@@ -261,6 +264,11 @@ class Settings(BaseSettings):
             yield "IG_TICKS and IG_SIMULATOR must be set one at most, got both", {}
         if self.simulator_path is not None and self.simulator is None:
             yield "IG_SIMULATOR_PATH must be set with IG_SIMULATOR only", {}
+        if self.checkpoint_seconds and self.source != "market":
+            yield (
+                "IG_CAM_CHECKPOINT_SECONDS must be 0 with IG_TICKS or IG_SIMULATOR, got {seconds}",
+                {"seconds": shown(self.checkpoint_seconds)},
+            )
         if self.source == "market" and 0 < self.max_agents < self.agents:
             yield (
                 "IG_MAX_AGENTS must be 0, or IG_AGENTS={agents} or more, got {limit}",

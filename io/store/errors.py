@@ -7,6 +7,7 @@
         ├── UnknownSegmentError    no such store, kind or segment
         │   └── UnknownRunError    no such run
         ├── ManifestError          a manifest that is not what one must be
+        ├── CheckpointError        a checkpoint from which no run can go on
         ├── NewerFormatError       records of a later version of this software
         ├── StoreBusyError         another process writes to it
         └── DamagedSegmentError    a segment's bytes contradict its format
@@ -18,6 +19,7 @@ Failures of the disk itself (full, gone, not permitted) are the standard library
 from marketcam.engine import MarketCameraError
 
 __all__ = [
+    "CheckpointError",
     "DamagedSegmentError",
     "ManifestError",
     "NewerFormatError",
@@ -47,6 +49,10 @@ class NewerFormatError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another process writes to the store; names its pid."""
+
+
+class CheckpointError(StoreError):
+    """A checkpoint that is damaged, or that does not fit what is recorded; names what is wrong."""
 
 
 class ManifestError(StoreError):

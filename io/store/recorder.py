@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
@@ -101,6 +102,11 @@ class Recorder:
         self._rounds = RetentionRounds(clock, on_event)
         self._waits_told = 0
         self._tell_waits_at = 0.0
+
+    def continue_run(self, run: str) -> None:
+        """Go on in a run that the store has, instead of beginning a new one; before `start`."""
+        self._options = replace(self._options, run=run, continues=True)
+        self.run = run
 
     def start(self) -> RecoveryReport:
         """Lock the store, put it right (see `recover`), begin a run, and begin to record.

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from marketcam.io.store.entry import SegmentEntry
+
 __all__ = [
     "RUNS",
     "UNNAMED_RUN",
@@ -176,6 +178,11 @@ class RunRecords:
             return
         before = self.runs.get(run_id) or Run(run_id, _text(record, "at", absent=""))
         self.runs[run_id] = _with_record(before, kind, record)
+
+    def run_of(self, entry: SegmentEntry) -> str:
+        """Return the run that a segment is of, by its record or, where that says none, by these."""
+        closed = f"{entry.kind}/{entry.name.as_closed()}"
+        return entry.run or self.segments.get(closed, UNNAMED_RUN)
 
 
 def _with_record(run: Run, kind: str, record: dict[str, Any]) -> Run:

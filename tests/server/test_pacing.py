@@ -106,3 +106,13 @@ def test_stopping_ends_an_unpaced_loop() -> None:
     pacer = Pacer(0)
     pacer.stop()
     assert not pacer.turn()
+
+
+def test_turns_that_are_taken_at_once_are_not_waited_for_and_not_counted() -> None:
+    pacer, time = paced(10)
+    assert turns(pacer, time, 2) == [100.0, 100.1]
+    assert all(pacer.turn(at_once=True) for _ in range(1000))
+    assert time.now == 100.1
+    assert turns(pacer, time, 2) == pytest.approx([100.2, 100.3])
+    pacer.stop()
+    assert not pacer.turn(at_once=True)

@@ -283,3 +283,29 @@ def test_stages_are_timed() -> None:
     counts = {stage: spent.count for stage, spent in pipeline.stages.items()}
     assert counts == {"source": 8, "ingest": 7, "frame": 7, "encode": 9, "record": 9}
     assert all(spent.seconds > 0 for spent in pipeline.stages.values())
+
+
+def test_what_a_run_has_recorded_is_not_handed_out_again() -> None:
+    whole = run(ListSource(ticks(0, 30)), PipelineOptions(tick_rate=0, record_ticks=True))[1]
+    known = {"frames": 12, "metrics": 17, "ticks": 15}
+    takings, filmed = Takings(), list[tuple[int, dict[str, int]]]()
+    # At this pace, a tick that was waited for would take longer than the test's patience.
+    options = PipelineOptions(tick_rate=0.001, record_ticks=True)
+    pipeline = Pipeline(SlidingWindowCamera(W=4, stride=2), takings.outputs, options)
+
+    def on_filmed(t: int) -> None:
+        filmed.append((t, dict(pipeline.given)))
+        if t == 17:
+            caught_up.set()
+
+    caught_up = threading.Event()
+    source = ListSource(ticks(3, 30))
+    pipeline.start(source, lambda: None, recorded=known, on_filmed=on_filmed)
+    assert caught_up.wait(PATIENCE)
+    pipeline.stop()
+    assert takings.lines["metrics"] == []
+    assert takings.lines["frames"] == whole.lines["frames"][5:7]  # of the ticks 14 and 16
+    assert takings.lines["ticks"] == whole.lines["ticks"][16:18]
+    assert [message.t for message in takings.published] == [14, 16]
+    assert filmed[0] == (3, known)
+    assert filmed[-1] == (17, {"frames": 16, "metrics": 17, "ticks": 17})

@@ -58,6 +58,7 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_CAM_RECORD_STALL_SECONDS", "record_stall_seconds", 10.0),
     ("IG_CAM_RECORD_RETRY_SECONDS", "record_retry_seconds", 5.0),
     ("IG_CAM_RECORD_TICKS", "record_ticks", False),
+    ("IG_CAM_CHECKPOINT_SECONDS", "checkpoint_seconds", 0.0),
     ("IG_CAM_RECORD_QUEUE_BYTES", "record_queue_bytes", 64 * MIB),
     ("IG_CAM_CONNECT_METRICS", "connect_metrics", 300),
     ("IG_CAM_HEARTBEAT_SECONDS", "heartbeat_seconds", 30),
@@ -230,6 +231,13 @@ def test_message_stays_one_short_line_of_plain_text(value):
         (
             {"ticks": "-", "simulator": "a.b:C"},
             "--ticks (IG_TICKS) and --simulator (IG_SIMULATOR) must be set one at most, got both",
+        ),
+        (
+            {"checkpoint_seconds": 5, "ticks": "-"},
+            (
+                "--checkpoint-seconds (IG_CAM_CHECKPOINT_SECONDS) must be 0 with "
+                "--ticks (IG_TICKS) or IG_SIMULATOR, got 5"
+            ),
         ),
         (
             {"simulator_path": "."},

@@ -1,0 +1,104 @@
+"""A process that records known lines until it is killed: `python -m tests.torture.writer_program`.
+
+Says what it does on its standard output, a line each: `starting`, before it touches the store;
+`recording RUN`, when the first line may be written; `refused REASON`, when the store refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from marketcam.io.store import Clock, Recorder, RecorderOptions
+from marketcam.io.store.errors import StoreBusyError
+from tests.torture.known_lines import KINDS, is_due, known_line
+from tests.torture.times import MOST_TICKS, HandingTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFUSED: Final = 3
+
+_TURN_SECONDS: Final = 0.002
+
+
+class FallingClock:
+    """A wall clock whose keeper sets it back, by up to minutes, about ten times a second."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._offset = 0.0
+        self._next = time.monotonic()
+
+    def wall(self) -> float:
+        if time.monotonic() >= self._next:
+            self._offset -= self._random.choice([0.5, 1.0, 3.0, 200.0])
+            self._next = time.monotonic() + self._random.uniform(0.02, 0.2)
+        return time.time() + self._offset
+
+
+def main(plan: dict[str, Any]) -> int:
+    """Record as planned; return the exit code where it comes to that."""
+    clock = Clock(wall=FallingClock(plan["seed"]).wall) if plan["clock_falls"] else Clock()
+    options = RecorderOptions(
+        Path(plan["store"]),
+        KINDS,
+        segment_seconds=plan["segment_seconds"],
+        segment_bytes=plan["segment_bytes"],
+        flush_seconds=plan["flush_seconds"],
+    )
+    times = HandingTimes(Path(plan["times"]))
+    for name in ("fsync", "fdatasync"):
+        setattr(os, name, timed_sync(getattr(os, name), times))
+    say("starting")
+    recorder = Recorder(options, clock=clock)
+    try:
+        recorder.start()
+    except StoreBusyError as error:
+        say(f"refused {error}")
+        return REFUSED
+    say(f"recording {recorder.run}")
+    assert recorder.run is not None
+    record(recorder, recorder.run, plan["ticks_a_second"], times)
+    recorder.close()
+    return 0
+
+
+def record(recorder: Recorder, run: str, ticks_a_second: int, times: HandingTimes) -> None:
+    nobody = threading.Event()
+    per_turn = max(1, round(ticks_a_second * _TURN_SECONDS))
+    began = time.monotonic()
+    for t in range(MOST_TICKS):
+        for kind in KINDS:
+            if is_due(kind, t):
+                line = known_line(kind, run, t)
+                times.note(kind, t, time.monotonic())
+                recorder.write(kind, line, t)
+        if t % per_turn == 0:
+            nobody.wait(max(0.0, began + t / ticks_a_second - time.monotonic()))
+
+
+def timed_sync(sync: Callable[[int], None], times: HandingTimes) -> Callable[[int], None]:
+    """Return a system call that notes how long it takes: a disk that is busy is no loss of ours."""
+
+    def sync_and_note(descriptor: int) -> None:
+        began = time.monotonic()
+        times.note_sync(began)
+        sync(descriptor)
+        times.note_sync(began, time.monotonic())
+
+    return sync_and_note
+
+
+def say(what: str) -> None:
+    print(what, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))
