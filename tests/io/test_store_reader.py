@@ -14,7 +14,6 @@ from marketcam.io.store import (
     Recorder,
     RecorderOptions,
     SegmentEntry,
-    SegmentName,
     Store,
     StoreError,
     TornSegmentError,
@@ -22,7 +21,7 @@ from marketcam.io.store import (
     ZstdSegmentWriter,
     recover,
 )
-from marketcam.io.store import reader as reader_module
+from marketcam.io.store import catalog as catalog_module
 from tests.store_helpers import SetClock, die, leave_pending, line, lines, manifest, segment_files
 
 
@@ -278,13 +277,13 @@ def test_a_segment_closed_between_listing_and_manifest_is_found(tmp_path, monkey
     writer = ZstdSegmentWriter("metrics", tmp_path, clock=SetClock().clock)
     for t in range(3):
         writer.write_line(line(t), t)
-    read_manifest = reader_module.read_manifest
+    read_manifest = catalog_module.read_manifest
 
     def close_first(path: Path) -> list[tuple[dict[str, object], SegmentEntry]]:
         writer.close()
         return read_manifest(path)
 
-    monkeypatch.setattr(reader_module, "read_manifest", close_first)
+    monkeypatch.setattr(catalog_module, "read_manifest", close_first)
     assert list(Store(tmp_path).lines("metrics")) == [line(t) for t in range(3)]
 
 
@@ -301,14 +300,14 @@ def test_a_dead_writers_pending_is_opened_under_its_closed_name(tmp_path):
 def test_a_pending_segment_discarded_since_it_was_listed_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "segment_20260124_120000_0_pending.jsonl.zst").touch()
-    names_in = reader_module.names_in
+    files_in = catalog_module._files_in
 
-    def recover_after_listing(folder: Path) -> list[SegmentName]:
-        names = names_in(folder)
+    def recover_after_listing(folder: Path) -> set[str]:
+        files = files_in(folder)
         recover(tmp_path)
-        return names
+        return files
 
-    monkeypatch.setattr(reader_module, "names_in", recover_after_listing)
+    monkeypatch.setattr(catalog_module, "_files_in", recover_after_listing)
     assert Store(tmp_path).segments("metrics") == []
     (tmp_path / "metrics" / "segment_20260124_120000_0_pending.jsonl.zst").touch()
     assert list(Store(tmp_path).lines("metrics")) == []
