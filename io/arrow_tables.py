@@ -7,7 +7,7 @@ that beside the parsing an edge costs a few nanoseconds.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import orjson
@@ -123,7 +123,9 @@ _NULLABLE: Final = {
 class _Rows(Protocol):
     """Rows of one table, of one run, on their way to a batch."""
 
-    count: int
+    @property
+    def count(self) -> int:
+        """How many there are."""
 
     def add(self, parsed: Any) -> None:
         """Take what a line says."""
@@ -134,6 +136,13 @@ class _Rows(Protocol):
 
     def take(self) -> dict[str, Any]:
         """Return the columns of the rows so far, and begin anew."""
+
+
+class _Lists(NamedTuple):
+    """A column of lists: how many items each row has, and all items."""
+
+    lengths: list[int]
+    items: NDArray[Any]
 
 
 class _FrameRows:
@@ -241,12 +250,15 @@ class _TickRows:
         }
         agents = [tick.agent_id.size for tick in ticks]
         for name in ("agent_id", "experience", "side", "price"):
-            columns[name] = (agents, np.concatenate([getattr(tick, name) for tick in ticks]))
+            columns[name] = _Lists(agents, np.concatenate([getattr(t, name) for t in ticks]))
         # the price of no quote is ignored, whatever it is
-        columns["price"][1][columns["side"][1] == 0] = np.nan
+        columns["price"].items[columns["side"].items == 0] = np.nan
         pairs = np.concatenate([tick.matches for tick in ticks])
         matches = [len(tick.matches) for tick in ticks]
-        return columns | {"match_a": (matches, pairs[:, 0]), "match_b": (matches, pairs[:, 1])}
+        return columns | {
+            "match_a": _Lists(matches, np.ascontiguousarray(pairs[:, 0])),
+            "match_b": _Lists(matches, np.ascontiguousarray(pairs[:, 1])),
+        }
 
 
 _ROWS: Final[dict[str, Callable[[], _Rows]]] = {
@@ -311,11 +323,10 @@ class LineTables:
 
 def _array(pa: Any, values: Any, field: pa.Field) -> pa.Array:
     """Return values as a column: as they are where they are an array of its type."""
-    if isinstance(values, tuple) and len(values) == 2 and isinstance(values[1], np.ndarray):
-        lengths, items = values
-        offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
-        np.cumsum(lengths, out=offsets[1:])
-        inner = _array(pa, items, field.type.value_field)
+    if isinstance(values, _Lists):
+        offsets = np.zeros(len(values.lengths) + 1, dtype=np.int32)
+        np.cumsum(values.lengths, out=offsets[1:])
+        inner = _array(pa, values.items, field.type.value_field)
         return pa.ListArray.from_arrays(offsets, inner, type=field.type)
     if field.name == "type":
         return pa.DictionaryArray.from_arrays(values, list(EDGE_TYPES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import orjson
 
@@ -21,6 +21,7 @@ from marketcam.io.store.runs import UNNAMED_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+    from types import TracebackType
 
     from marketcam.io.store.runs import Run
 
@@ -51,6 +52,17 @@ class Store:
         if not self._store_dir.is_dir():
             raise UnknownSegmentError(f"there is no store at {self._store_dir}")
         self._catalog = Catalog(self._store_dir)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Do nothing: files are held by iterators only, as a history behind a URL is not."""
 
     def runs(self) -> list[Run]:
         """Return the runs, the oldest first; segments of the time before runs are `unnamed`.
