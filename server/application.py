@@ -17,6 +17,7 @@ from starlette.routing import WebSocketRoute
 from marketcam.engine import MarketCameraError
 from marketcam.server import logs
 from marketcam.server.answers import CORS, FaultBarrier, NotFound, refuse
+from marketcam.server.history import History, HistoryOptions
 from marketcam.server.http import HttpApi
 from marketcam.server.rig import Rig
 from marketcam.server.settings import Settings
@@ -47,14 +48,18 @@ class CameraApp(Starlette):
 
     Attributes:
         rig: what runs behind it.
+        history: reads what it records.
     """
 
     def __init__(self, rig: Rig) -> None:
         """Serve this rig; under a lifespan, start and stop it as well."""
         self.rig = rig
-        stream = Stream(rig.hub, rig.settings.heartbeat_seconds, lambda: rig.pipeline.last_t)
+        settings = rig.settings
+        options = _history_options(settings)
+        self.history = history = History(settings.store_dir, rig.recorder, rig.hub, options)
+        stream = Stream(rig.hub, settings.heartbeat_seconds, lambda: rig.pipeline.last_t, history)
         super().__init__(
-            routes=[*HttpApi(rig).routes(), WebSocketRoute("/ws/stream", stream)],
+            routes=[*HttpApi(rig, history).routes(), WebSocketRoute("/ws/stream", stream)],
             middleware=[CORS, Middleware(FaultBarrier)],
             exception_handlers={HTTPException: refuse},
         )
@@ -118,6 +123,14 @@ class EnvironmentApp:
         if self._app is None:
             raise RuntimeError("this application needs a server that speaks the lifespan protocol")
         await self._app(scope, receive, send)
+
+
+def _history_options(settings: Settings) -> HistoryOptions:
+    return HistoryOptions(
+        clients=settings.history_clients,
+        replays=settings.replay_clients,
+        idle_seconds=settings.replay_idle_seconds,
+    )
 
 
 def _app_from_environment() -> CameraApp:
