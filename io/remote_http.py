@@ -204,7 +204,9 @@ class Answer:
 
     def _unfolded(self) -> Iterator[bytes]:
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        with decompressor.stream_reader(cast("BinaryIO", _Readable(self._read)), read_across_frames=True) as reader:
+        with decompressor.stream_reader(
+            cast("BinaryIO", _Readable(self._read)), read_across_frames=True
+        ) as reader:
             while piece := reader.read1(_PIECE):
                 yield piece
 
