@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from marketcam.io.extras import MissingExtraError
     from marketcam.io.graphs import frame_graph
     from marketcam.io.history import History, open_store
+    from marketcam.io.parquet import ExportError, ExportOptions, export_parquet
     from marketcam.io.remote import RemoteStore
     from marketcam.io.remote_http import RemoteStoreError
     from marketcam.io.sources import Source
@@ -45,6 +46,7 @@ else:
             "extras": ("MissingExtraError",),
             "graphs": ("frame_graph",),
             "history": ("History", "open_store"),
+            "parquet": ("ExportError", "ExportOptions", "export_parquet"),
             "remote": ("RemoteStore",),
             "remote_http": ("RemoteStoreError",),
             "sources": ("Source",),
@@ -63,6 +65,8 @@ else:
 
 __all__ = [
     "ColumnsError",
+    "ExportError",
+    "ExportOptions",
     "History",
     "MissingExtraError",
     "Recorder",
@@ -83,6 +87,7 @@ __all__ = [
     "encode_frame_columns",
     "encode_metric",
     "encode_tick",
+    "export_parquet",
     "frame_graph",
     "open_store",
     "recover",

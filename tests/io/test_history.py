@@ -60,7 +60,7 @@ def test_the_runs(recorded, store):
 
 def test_no_such_run(recorded):
     for ask in (recorded.history.run, lambda run: recorded.history.lines("frames", run=run)):
-        with pytest.raises(UnknownRunError, match="no such run|no run"):
+        with pytest.raises(UnknownRunError, match=r"no such run|no run"):
             ask("yesterday")
 
 
