@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from marketcam.io.columns_form import ColumnsError
     from marketcam.io.encode import encode_frame, encode_metric, encode_tick, warm_up_encoders
     from marketcam.io.sources import Source
+    from marketcam.io.sources.opening import read_ticks
     from marketcam.io.sources.simulator import SimulatorSource
     from marketcam.io.sources.tick_lines import TickLines
     from marketcam.io.store import (
@@ -34,6 +35,7 @@ else:
             "columns_form": ("ColumnsError",),
             "encode": ("encode_frame", "encode_metric", "encode_tick", "warm_up_encoders"),
             "sources": ("Source",),
+            "sources.opening": ("read_ticks",),
             "sources.simulator": ("SimulatorSource",),
             "sources.tick_lines": ("TickLines",),
             "store": (
@@ -62,6 +64,7 @@ __all__ = [
     "encode_frame_columns",
     "encode_metric",
     "encode_tick",
+    "read_ticks",
     "recover",
     "warm_up_encoders",
 ]
