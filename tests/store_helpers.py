@@ -94,10 +94,9 @@ def leave_pending(store: Path, count: int = DEAD_WRITER_LINES, start: int = 0) -
 
 
 def die(writer: ZstdSegmentWriter) -> None:
-    """Do to a writer's open file what the end of its process does."""
-    segment = writer._segment
-    assert segment is not None
-    segment.abandon()
+    """Do to a writer's open file and its lock what the end of its process does."""
+    assert writer._segment is not None
+    writer.abandon()
 
 
 def recovered_lines(store: Path) -> list[bytes]:

@@ -12,12 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "create_file",
+    "cut_file",
     "free_path",
+    "link_file",
     "lock_if_free",
     "locked_folder",
     "make_folder",
+    "open_or_create",
+    "overwrite",
+    "rename_file",
     "replace_whole",
     "same_file",
+    "set_date",
+    "sync_data",
+    "sync_file",
     "sync_folder",
     "wait_for_lock",
     "write_all",
@@ -97,3 +106,49 @@ def free_path(path: Path, infix: str) -> Path:
     while (free := path.with_name(f"{path.stem}.{infix}-{number}{path.suffix}")).exists():
         number += 1
     return Path(free)
+
+
+def open_or_create(path: Path) -> BinaryIO:
+    """Open a file to read and write, unbuffered, where it stands; make it where there is none."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", 0)
+
+
+def create_file(path: Path) -> BinaryIO:
+    """Make a file that nobody has made yet, unbuffered; FileExistsError where somebody has."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "r+b", 0)
+
+
+def cut_file(file: BinaryIO, size: int) -> None:
+    """Cut a file off after `size` bytes, and go on writing there."""
+    os.ftruncate(file.fileno(), size)
+    os.lseek(file.fileno(), size, os.SEEK_SET)
+
+
+def sync_file(file: BinaryIO) -> None:
+    """Wait until the disk has a file, its size and its date."""
+    os.fsync(file.fileno())
+
+
+def sync_data(file: BinaryIO) -> None:
+    """Wait until the disk has what can be read from a file; not its date."""
+    os.fdatasync(file.fileno())
+
+
+def set_date(file: BinaryIO, seconds: int) -> None:
+    """Give an open file a date of modification, in seconds since 1970."""
+    os.utime(file.fileno(), (seconds, seconds))
+
+
+def rename_file(path: Path, target: Path) -> None:
+    """Give a file another name, atomically; it replaces what had that name."""
+    os.replace(path, target)  # noqa: PTH105 - every step of this module is one of `os`
+
+
+def link_file(path: Path, target: Path) -> None:
+    """Give a file a second name; FileExistsError where another has it."""
+    os.link(path, target)
+
+
+def overwrite(file: BinaryIO, data: bytes, at: int) -> None:
+    """Put bytes in the place of others in a file, without going there."""
+    os.pwrite(file.fileno(), data, at)

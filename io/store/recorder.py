@@ -13,7 +13,9 @@ from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError, UnknownSegmentError
 from marketcam.io.store.events import EventSink, ignore_event
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.journal import OpenRun, RunJournal
 from marketcam.io.store.line_queue import LineQueue
+from marketcam.io.store.lock import StoreLock
 from marketcam.io.store.names import KINDS, check_kind
 from marketcam.io.store.recovery import RecoveryReport, manifest_damage, recover_folder
 from marketcam.io.store.retention import DiskUse, Retention, RetentionReport, disk_use
@@ -99,6 +101,8 @@ class Recorder:
         self._writers: dict[str, SegmentWriter] = {}
         self._retention: Retention | None = None
         self._thread: threading.Thread | None = None
+        self._lock: StoreLock | None = None
+        self._run_open: OpenRun | None = None
         self._is_closed = False
         self._error: str | None = None
         self._totals: Mapping[str, WriterTotals] = dict.fromkeys(options.kinds, WriterTotals())
@@ -121,7 +125,11 @@ class Recorder:
         try:
             self._open_store(report)
         except OSError as error:
+            self._release()
             raise StoreError(f"cannot record in {self._options.store_dir}: {error}") from error
+        except BaseException:
+            self._release()
+            raise
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
         return report
@@ -234,6 +242,14 @@ class Recorder:
     def _open_store(self, report: RecoveryReport) -> None:
         options = self._options
         store_dir = Path(options.store_dir)
+        self._lock = StoreLock(store_dir, run=options.run, clock=self._clock, on_event=self._say)
+        self._run_open = OpenRun(
+            RunJournal(store_dir, on_event=self._say),
+            options.run,
+            continues=options.continues,
+            about=options.about,
+            clock=self._clock,
+        )
         on_damage = manifest_damage(report, self._say)
         # Kinds that are not recorded now count for retention as well: they fill the same disk.
         for kind in KINDS:
@@ -252,7 +268,9 @@ class Recorder:
         for folder in folders:
             recover_folder(folder, options.level, self._say, report)
         self._writers = {
-            kind: SegmentWriter(self._folders[kind], options.segment_rules(), self._tell_closed)
+            kind: SegmentWriter(
+                self._folders[kind], self._run_open, options.segment_rules(), self._tell_closed
+            )
             for kind in options.kinds
         }
         self._retain_at = self._clock.steady()
@@ -265,6 +283,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for this thread
             self._fail(error)
         finally:
+            self._release()
             self._queue.end()
 
     def _record_until_closed(self) -> None:
@@ -276,13 +295,19 @@ class Recorder:
             is_last = batch.is_last
         for writer in self._writers.values():
             writer.close()
+        if self._run_open is not None:
+            self._run_open.end()
         self._publish_totals()
         self._retain_if_due()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _seconds_to_wait(self, round_seconds: float) -> float:
         # Not a whole round where a flush is due before its end: the lines in the queue are as
         # old as the round that was cut short, and must not wait for another one.
-        due = min((writer.flush_due_at() for writer in self._writers.values()), default=math.inf)
+        due = min((writer.due_at() for writer in self._writers.values()), default=math.inf)
         left = due - self._clock.steady()
         return max(_SHORTEST_ROUND_SECONDS, min(round_seconds, left))
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
@@ -43,6 +43,7 @@ __all__ = [
     "Run",
     "RunRecords",
     "hole_record",
+    "moment_record",
     "new_run_id",
     "parse_runs",
     "read_runs",
@@ -126,6 +127,11 @@ def new_run_id(wall: float) -> str:
 def start_record(run: str, at: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of a run's start."""
     return {"format": FORMAT, "record": "start", "run": run, "at": at, "about": dict(about)}
+
+
+def moment_record(record: Literal["continue", "end"], run: str, at: str) -> dict[str, Any]:
+    """Return the record of a run's going on in another process, or of its end."""
+    return {"format": FORMAT, "record": record, "run": run, "at": at}
 
 
 def segment_record(run: str, path: str) -> dict[str, Any]:

@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from marketcam.io.store.clock import utc_text
 from marketcam.io.store.entry import SegmentEntry
-from marketcam.io.store.files import same_file, sync_folder, wait_for_lock
+from marketcam.io.store.files import (
+    create_file,
+    rename_file,
+    same_file,
+    sync_data,
+    sync_folder,
+)
 from marketcam.io.store.names import free_name
 from marketcam.io.store.zstd_file import ZstdFrameFile
 
 if TYPE_CHECKING:
     from marketcam.io.store.folder import KindFolder
-    from marketcam.io.store.names import SegmentName
+    from marketcam.io.store.journal import OpenRun
 
 __all__ = ["PendingSegment"]
 
 
 class PendingSegment:
-    """A segment between its first line and its closing.
-
-    The file stays locked all that time, so that a recovery started beside it, by another process
-    or thread, knows a segment that is being written from one whose writer has died.
+    """A segment between its first line and its closing. The store's lock is held all that time.
 
     Attributes:
         opened_at: steady seconds at which it was opened.
+        path: what the manifest will call it once it is closed.
         end_t: tick number of the last line taken.
+        synced_t: tick number of the last line that is through the disk's own buffers.
         entry: its manifest entry as of the last flush, None before the first.
     """
 
-    def __init__(self, folder: KindFolder, start_t: int, level: int) -> None:
+    def __init__(self, folder: KindFolder, run: OpenRun, start_t: int, level: int) -> None:
         self.opened_at = folder.clock.steady()
         self.end_t = start_t
+        self.synced_t: int | None = None
         self.entry: SegmentEntry | None = None
         self._folder = folder
-        self._name, self._file = _create(folder, start_t)
+        self._run = run.id
+        self._name = free_name(folder.clock.wall(), start_t, folder.is_taken).as_pending()
+        self.path = folder.entry_path(self._name.as_closed())
+        # The journal first: no line may ever stand in a file of which nobody knows the run.
+        run.add_segment(self.path)
+        self._file = create_file(folder.file(self._name))
+        try:
+            sync_folder(folder.path)  # without it, power loss takes the file, whatever is synced
+            self._frame = ZstdFrameFile(self._file, level)
+        except BaseException:
+            self._file.close()
+            raise
         self._created_at = utc_text(folder.clock.wall())
-        self._frame = ZstdFrameFile(self._file, level)
 
     @property
     def lines(self) -> int:
@@ -60,25 +76,38 @@ class PendingSegment:
         self.end_t = t
 
     def flush(self) -> None:
-        """Bring all lines into the file, and the entry up to date with it."""
+        """Bring all lines into the file, and the entry up to date with it.
+
+        Raises:
+            OSError: the disk refused, or the file is no longer in its folder.
+        """
         self._frame.flush()
+        # What is written to a file that was removed is taken without an error, and lost.
+        if not same_file(self._file, self._folder.file(self._name)):
+            raise FileNotFoundError(f"{self._folder.file(self._name)} was removed")
         self.entry = self._entry()
 
-    def close(self) -> SegmentEntry:
-        """End the file, sync it, give it its closed name, enter it in the manifest; in this order.
+    def sync(self) -> None:
+        """Bring all lines through the disk's own buffers, so that they survive a power loss."""
+        self.flush()
+        sync_data(self._file)
+        self.synced_t = self.end_t
 
-        Wherever this is interrupted, `recover` finishes it. After an error nothing is left open.
+    def close(self) -> SegmentEntry:
+        """End the file, date and sync it, name it closed, enter it in the manifest; in this order.
+
+        Wherever this is interrupted, `recover` finishes it. The date of the file is that of the
+        entry, so that the entry can be made anew from the file. After an error nothing is left
+        open.
         """
+        closed_at = int(self._folder.clock.wall())
         try:
-            self._frame.finish()
+            self._frame.finish(closed_at)
             closed = self._name.as_closed()
-            self._folder.file(self._name).rename(self._folder.file(closed))
+            rename_file(self._folder.file(self._name), self._folder.file(closed))
             sync_folder(self._folder.path)
             entry = replace(
-                self._entry(),
-                path=self._folder.entry_path(closed),
-                created_at=utc_text(self._folder.clock.wall()),
-                pending=False,
+                self._entry(), path=self.path, created_at=utc_text(closed_at), pending=False
             )
             self._folder.manifest.append([entry])
         finally:
@@ -98,24 +127,5 @@ class PendingSegment:
             bytes=self._frame.file_bytes,
             created_at=self._created_at,
             pending=True,
+            run=self._run,
         )
-
-
-def _create(folder: KindFolder, start_t: int) -> tuple[SegmentName, BinaryIO]:
-    """Create a pending file under a name that nobody has or had, and lock it."""
-    while True:
-        name = free_name(folder.clock.wall(), start_t, folder.is_taken).as_pending()
-        path = folder.file(name)
-        try:
-            file = path.open("xb", buffering=0)
-        except FileExistsError:
-            continue  # another writer was faster: the name is taken now
-        try:
-            wait_for_lock(file)
-            if same_file(file, path):
-                return name, file
-        except BaseException:
-            file.close()
-            raise
-        # A recovery locked it first and took it for a dead writer's empty file.
-        file.close()

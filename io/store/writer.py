@@ -15,7 +15,9 @@ from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.names import check_kind
 from marketcam.io.store.segment import PendingSegment
+from marketcam.io.store.sharing import SharedRun
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from marketcam.io.store.entry import SegmentEntry
+    from marketcam.io.store.journal import OpenRun
 
 __all__ = [
     "SEGMENT_BYTES",
@@ -46,18 +49,21 @@ class SegmentRules:
         bytes: JSON bytes at which a segment is closed; the line that reaches it is its last.
         level: zstd level, 1-22.
         flush_seconds: how long a line may wait in memory, at most.
+        sync_seconds: how long a line may wait in the disk's own buffers, at most.
     """
 
     seconds: float = 300
     bytes: int = SEGMENT_BYTES
     level: int = 3
     flush_seconds: float = 1.0
+    sync_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         """Raise LimitError for a value out of its range."""
         for name, value in (
             ("segment_seconds", self.seconds),
             ("flush_seconds", self.flush_seconds),
+            ("sync_seconds", self.sync_seconds),
         ):
             if not 0 < value < math.inf:
                 raise LimitError(f"{name} must be above 0 and finite, got {value!r}")
@@ -95,19 +101,28 @@ class SegmentWriter:
 
     After an OSError (disk full, folder gone) the pending file is left as it is, for `recover`;
     the next line begins another segment.
+
+    Args:
+        folder: where they go; the caller has the store's lock.
+        run: the run they are of.
+        rules: when they roll and are flushed.
+        on_closed: is told of every closed segment.
     """
 
     def __init__(
         self,
         folder: KindFolder,
+        run: OpenRun,
         rules: SegmentRules,
         on_closed: Callable[[SegmentEntry], None] | None = None,
     ) -> None:
         self._folder = folder
+        self._run = run
         self._rules = rules
         self._on_closed = on_closed
         self._segment: PendingSegment | None = None
         self._flush_at = 0.0
+        self._sync_at = 0.0
         self._is_closed = False
         self._closed_totals = WriterTotals()
 
@@ -147,8 +162,9 @@ class SegmentWriter:
             self._close_segment(segment)
             segment = None
         if segment is None:
-            segment = self._segment = PendingSegment(self._folder, t, self._rules.level)
+            segment = self._segment = PendingSegment(self._folder, self._run, t, self._rules.level)
             self._flush_at = now
+            self._sync_at = now + self._rules.sync_seconds
         try:  # not the context manager of the rare calls: it costs more than the rest of the line
             segment.append(line, t)
         except BaseException:
@@ -180,14 +196,27 @@ class SegmentWriter:
             self._flush(self._segment, self._folder.clock.steady())
 
     def flush_if_due(self) -> None:
-        """Flush when the last flush is `flush_seconds` old, or a segment has begun."""
+        """Flush when the last flush is `flush_seconds` old, or a segment has begun.
+
+        And wait for the disk to have it when that was last done `sync_seconds` ago.
+        """
+        if self._segment is None:
+            return
         now = self._folder.clock.steady()
-        if self._segment is not None and now >= self._flush_at:
+        if now >= self._sync_at:
+            with self._let_go_on_error(self._segment):
+                self._segment.sync()
+            self._flush_at = now + self._rules.flush_seconds
+            self._sync_at = now + self._rules.sync_seconds
+        elif now >= self._flush_at:
             self._flush(self._segment, now)
 
-    def flush_due_at(self) -> float:
-        """Return when a flush is due, in steady seconds; infinity where there is no segment."""
-        return math.inf if self._segment is None else self._flush_at
+    def due_at(self) -> float:
+        """Return when something is due, in steady seconds; infinity where there is no segment."""
+        if self._segment is None:
+            return math.inf
+        old_at = self._segment.opened_at + self._rules.seconds
+        return min(self._flush_at, self._sync_at, old_at)
 
     def close(self) -> None:
         """Close the segment being written and the writer; again does nothing.
@@ -273,16 +302,22 @@ class ZstdSegmentWriter(SegmentWriter):
         level: zstd level, 1-22.
         segment_bytes: JSON bytes at which a segment is closed.
         flush_seconds: how long a line may wait in memory while others follow.
+        run: the run to record, or to go on with; None for a new one, or for the one that writers
+            of other kinds record into this store from this process.
         clock: where time comes from.
 
     Raises:
         LimitError: a number out of its range.
         UnknownSegmentError: a store has no such kind.
+        StoreBusyError: the store is being written by another process, or this kind by another
+            writer.
         ManifestError: the kind's manifest is damaged; `recover` mends it.
+        NewerFormatError: the store was written by a later version of this software.
+        StoreError: other writers record another run into this store.
         OSError: the folder cannot be made or read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as published
         self,
         kind: str,
         store_dir: str | os.PathLike[str],
@@ -291,10 +326,47 @@ class ZstdSegmentWriter(SegmentWriter):
         *,
         segment_bytes: int = SEGMENT_BYTES,
         flush_seconds: float = 1.0,
+        run: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         rules = SegmentRules(segment_seconds, segment_bytes, level, flush_seconds)
-        super().__init__(KindFolder.open(Path(store_dir), kind, clock), rules)
+        self._shared: SharedRun | None = None
+        shared = SharedRun.join(Path(store_dir), check_kind(kind), run, clock)
+        try:
+            folder = KindFolder.open(Path(store_dir), kind, clock)
+        except BaseException:
+            shared.leave(kind)
+            raise
+        super().__init__(folder, shared.run, rules)
+        self._shared = shared
+
+    @property
+    def run(self) -> str:
+        """The run that is recorded."""
+        return self._run.id
+
+    def close(self) -> None:
+        """Close the segment being written and the writer; again does nothing.
+
+        Raises:
+            OSError: the disk refused; the pending file is left for `recover`.
+        """
+        try:
+            super().close()
+        finally:
+            self._leave(SharedRun.leave)
+
+    def abandon(self) -> None:
+        """Let go of everything as the end of the process would, and close the writer."""
+        self._is_closed = True
+        if self._segment is not None:
+            self._let_go(self._segment)
+        self._leave(SharedRun.abandon)
+
+    def _leave(self, how: Callable[[SharedRun, str], None]) -> None:
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            how(shared, self._folder.kind)
 
 
 def check_line(line: bytes, t: int) -> None:

@@ -17,13 +17,12 @@ The format is RFC 8878, section 3.1.1.
 
 from __future__ import annotations
 
-import os
 from typing import BinaryIO, Final
 
 import zstandard
 
 from marketcam.io.store.errors import StoreError
-from marketcam.io.store.files import write_all
+from marketcam.io.store.files import overwrite, set_date, sync_file, write_all
 
 __all__ = ["ZstdFrameFile"]
 
@@ -81,14 +80,18 @@ class ZstdFrameFile:
             self._write(self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
             self._dirty = False
 
-    def finish(self) -> None:
-        """End the frame: last block, checksum, content size; then wait until the disk has it."""
+    def finish(self, date: int | None = None) -> None:
+        """End the frame: last block, checksum, content size; then wait until the disk has it.
+
+        `date`: what the file is dated, in seconds since 1970; None leaves that to the system.
+        """
         self._compress_chunk()
         self._write(self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH))
-        self._sound = False  # nothing may follow, whether the next two lines succeed or not
-        size = self.json_bytes.to_bytes(8, "little")
-        os.pwrite(self._file.fileno(), size, _CONTENT_SIZE_AT)
-        os.fsync(self._file.fileno())
+        self._sound = False  # nothing may follow, whether what comes now succeeds or not
+        overwrite(self._file, self.json_bytes.to_bytes(8, "little"), _CONTENT_SIZE_AT)
+        if date is not None:
+            set_date(self._file, date)
+        sync_file(self._file)
 
     def _compress_chunk(self) -> None:
         if not self._sound:

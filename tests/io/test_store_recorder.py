@@ -48,7 +48,12 @@ def test_from_the_first_line_to_closed_segments(tmp_path):
     assert list(Store(tmp_path).lines("metrics")) == lines(0, 100)
     assert list(Store(tmp_path).lines("frames")) == lines(0, 10)
     assert one_call(segment_files(tmp_path, "frames")[0]) == lines(0, 10)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "metrics"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "frames",
+        "metrics",
+        "runs.jsonl",
+        "writer.lock",
+    ]
     status = recorder.status()
     assert (status.recording, status.error, status.dropped_lines) == (False, None, 0)
     assert (status.queued_lines, status.queued_bytes) == (0, 0)
@@ -177,7 +182,7 @@ def test_it_recovers_before_it_writes(tmp_path):
     record(recorder, 0, 5)
     recorder.close()
     assert [entry.lines for entry in report.recovered] == [40]
-    assert events.names[0] == "segment_recovered"
+    assert events.names[:2] == ["lock_taken_over", "segment_recovered"]
     assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 40), *lines(0, 5)]
 
 

@@ -8,12 +8,12 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketcam.io.store import (
-    Store,
-    StoreError,
-)
+from marketcam.io.store import Store, StoreError
 from marketcam.io.store import ZstdSegmentWriter as Writer
+from marketcam.io.store.errors import StoreBusyError
+from marketcam.io.store.runs import read_runs
 from tests.store_helpers import (
+    NOON,
     SetClock,
     files,
     line,
@@ -54,8 +54,11 @@ def test_a_segment_from_its_first_line_to_the_manifest(tmp_path):
             "bytes": closed.stat().st_size,
             "created_at": "2026-01-24T12:04:59Z",
             "pending": False,
+            "run": writer.run,
+            "format": 1,
         }
     ]
+    assert closed.stat().st_mtime == NOON + 299, "the manifest can be made anew from the files"
     assert list(manifest(tmp_path)[0]) == [
         "path",
         "start_t",
@@ -64,6 +67,8 @@ def test_a_segment_from_its_first_line_to_the_manifest(tmp_path):
         "bytes",
         "created_at",
         "pending",
+        "run",
+        "format",
     ]
 
 
@@ -162,6 +167,8 @@ def test_the_entry_is_what_can_be_read_now(tmp_path):
         "bytes": pending.stat().st_size,
         "created_at": "2026-01-24T12:00:00Z",
         "pending": True,
+        "run": writer.run,
+        "format": 1,
     }
     writer.close()
     assert writer.entry() is None
@@ -194,21 +201,32 @@ def test_close_is_final_and_can_be_repeated(tmp_path):
     assert len(manifest(tmp_path)) == 1
 
 
-def test_two_writers_of_one_kind_in_the_same_second(tmp_path):
-    clock = SetClock()
-    first = Writer("metrics", tmp_path, clock=clock.clock)
-    second = Writer("metrics", tmp_path, clock=clock.clock)
-    write(first, 0, 10)
-    write(second, 0, 20)
-    assert files(tmp_path) == [
-        "segment_20260124_120000_0_pending.jsonl.zst",
-        "segment_20260124_120001_0_pending.jsonl.zst",
-    ]
-    second.close()
-    first.close()
-    assert [entry["lines"] for entry in manifest(tmp_path)] == [20, 10]
-    assert one_call(segment_files(tmp_path)[0]) == lines(0, 10)
-    assert one_call(segment_files(tmp_path)[1]) == lines(0, 20)
+def test_writers_of_two_kinds_are_of_one_run(tmp_path):
+    frames = Writer("frames", tmp_path)
+    metrics = Writer("metrics", tmp_path)
+    assert frames.run == metrics.run
+    with pytest.raises(StoreBusyError, match=r"metrics is being written by this process"):
+        Writer("metrics", tmp_path)
+    with pytest.raises(StoreError, match=r"the run of .* is '.*' now, got 'another'"):
+        Writer("ticks", tmp_path, run="another")
+    frames.close()
+    assert read_runs(tmp_path).runs[metrics.run].ended_at is None
+    write(metrics, 0, 3)
+    metrics.close()
+    run = read_runs(tmp_path).runs[metrics.run]
+    assert run.ended_at is not None
+    assert read_runs(tmp_path).segments == {manifest(tmp_path)[0]["path"]: run.id}
+    with Writer("metrics", tmp_path) as another:
+        assert another.run != run.id
+
+
+def test_a_run_can_be_named_and_gone_on_with(tmp_path):
+    for start in (0, 10):
+        with Writer("metrics", tmp_path, run="morning") as writer:
+            write(writer, start, start + 10)
+    run = read_runs(tmp_path).runs["morning"]
+    assert len(run.continued_at) == 1
+    assert [entry["run"] for entry in manifest(tmp_path)] == ["morning"] * 2
 
 
 def test_a_name_once_used_is_not_used_again(tmp_path):

@@ -1,22 +1,15 @@
 import os
 import shutil
-from typing import BinaryIO
 
 import pytest
 
 from marketcam.engine import LimitError
 from marketcam.io.store import (
     ManifestError,
-    SegmentName,
-    Store,
     UnknownSegmentError,
-    recover,
 )
 from marketcam.io.store import ZstdSegmentWriter as Writer
-from marketcam.io.store import segment as segment_module
 from marketcam.io.store import writer as writer_module
-from marketcam.io.store.files import wait_for_lock
-from marketcam.io.store.folder import KindFolder
 from tests.store_helpers import (
     SetClock,
     files,
@@ -126,49 +119,6 @@ def test_a_full_disk_in_the_middle_of_a_chunk(tmp_path, monkeypatch):
     writer.close()
     assert files(tmp_path) == ["segment_20260124_120000_0_pending.jsonl.zst"]
     assert streamed(segment_files(tmp_path)[0]).splitlines() == lines(0, 10)
-
-
-def test_a_name_taken_between_the_look_and_the_opening(tmp_path, monkeypatch):
-    is_taken = KindFolder.is_taken
-    asked = []
-
-    def taken_just_after(folder: KindFolder, name: SegmentName) -> bool:
-        answer = is_taken(folder, name)
-        if not asked:
-            folder.file(name.as_pending()).touch()
-        asked.append(name)
-        return answer
-
-    monkeypatch.setattr(KindFolder, "is_taken", taken_just_after)
-    with Writer("metrics", tmp_path, clock=SetClock().clock) as writer:
-        write(writer, 0, 3)
-    assert [entry["path"] for entry in manifest(tmp_path)] == [
-        "metrics/segment_20260124_120001_0.jsonl.zst"
-    ]
-
-
-def test_a_recovery_that_discards_the_file_before_it_is_locked(tmp_path, monkeypatch):
-    recoveries = []
-
-    def recover_first(file: BinaryIO) -> None:
-        if not recoveries:
-            recoveries.append(recover(tmp_path))
-        wait_for_lock(file)
-
-    monkeypatch.setattr(segment_module, "wait_for_lock", recover_first)
-    with Writer("metrics", tmp_path, clock=SetClock().clock) as writer:
-        write(writer, 0, 3)
-    assert len(recoveries[0].discarded) == 1
-    assert list(Store(tmp_path).lines("metrics")) == lines(0, 3)
-
-
-def test_a_disk_without_locks_is_refused(tmp_path, monkeypatch):
-    def refuse(_: BinaryIO) -> None:
-        raise OSError(37, "No locks available")
-
-    monkeypatch.setattr(segment_module, "wait_for_lock", refuse)
-    with Writer("metrics", tmp_path) as writer, pytest.raises(OSError, match="No locks available"):
-        write(writer, 0, 1)
 
 
 def test_a_damaged_manifest_is_not_written_over(tmp_path):
