@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from marketcam.io.remote import RemoteStore
     from marketcam.io.remote_http import RemoteStoreError
     from marketcam.io.sources import Source
+    from marketcam.io.sources.opening import read_ticks
     from marketcam.io.sources.simulator import SimulatorSource
     from marketcam.io.sources.tick_lines import TickLines
     from marketcam.io.store import (
@@ -50,6 +51,7 @@ else:
             "remote": ("RemoteStore",),
             "remote_http": ("RemoteStoreError",),
             "sources": ("Source",),
+            "sources.opening": ("read_ticks",),
             "sources.simulator": ("SimulatorSource",),
             "sources.tick_lines": ("TickLines",),
             "store": (
@@ -90,6 +92,7 @@ __all__ = [
     "export_parquet",
     "frame_graph",
     "open_store",
+    "read_ticks",
     "recover",
     "warm_up_encoders",
 ]
