@@ -47,7 +47,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--from-t", metavar="T", type=_tick, help="from this tick on, inclusive")
     parser.add_argument("--to-t", metavar="T", type=_tick, help="up to this tick, inclusive")
     parser.add_argument(
-        "--run", metavar="RUN", help="of this run, or of `all` in turn; the latest by default"
+        "--run",
+        dest="of_run",
+        metavar="RUN",
+        help="of this run, or of `all` in turn; the latest by default",
     )
     parser.add_argument(
         "--kinds",
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
     options = ExportOptions(
-        args.from_t, args.to_t, args.run, args.kinds, args.every, force=args.force
+        args.from_t, args.to_t, args.of_run, args.kinds, args.every, force=args.force
     )
     try:
         with open_store(args.store) as history, _Bar() as bar:
