@@ -45,6 +45,8 @@ RETRY_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to resume a transfer that broke off. A line that comes starts them
 anew; when all were in vain, the transfer has failed."""
 
+_LINES: Final = "application/x-ndjson"
+
 _GONE_FOR_NOW: Final = frozenset({429, 502, 503, 504})
 """Statuses that are no answer yet: a server that is being restarted behind a proxy, or is full."""
 
@@ -259,10 +261,11 @@ class RemoteStore:
 
     def _lines_of_run(self, kind: str, query: dict[str, object]) -> Generator[bytes]:
         """Yield the lines of a run; after a break, from the last line on that has come."""
+        path = f"/range/{kind}"
         last, begun, delays = b"", False, iter(self._delays)
         while True:
             try:
-                with self._address.get(f"/range/{kind}", _resumed(query, last)) as answer:
+                with self._address.get(path, _resumed(query, last), _LINES) as answer:
                     begun = True
                     self._open.add(answer)
                     for line in _lines_after(last, answer):

@@ -76,6 +76,8 @@ class Address:
             raise StoreError(f"not an address: {self.url!r:.120}: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise StoreError(f"address must be http://… or https://…, got {self.url!r:.120}")
+        if not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise StoreError(f"address must be of printable ASCII without spaces, got {self.url!r}")
         if parts.query or parts.fragment or parts.username is not None:
             raise StoreError(
                 f"address must have no query, fragment or user, got {_without_user(self.url)!r}"
@@ -87,11 +89,12 @@ class Address:
         asked = f"?{urlencode(given)}" if given else ""
         return f"{self.url.rstrip('/')}{quote(path)}{asked}"
 
-    def get(self, path: str, query: Mapping[str, object] | None = None) -> Answer:
+    def get(self, path: str, query: Mapping[str, object] | None, media_type: str) -> Answer:
         """Ask for a path; the answer has been begun, and is to be closed.
 
         Raises:
             HttpStatusError: it is refused.
+            RemoteStoreError: what comes is no `media_type`, or in a form that cannot be trusted.
             BrokenTransferError: the server cannot be reached, or does not answer.
         """
         url = self.url_of(path, query or {})
@@ -101,7 +104,7 @@ class Address:
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
             connection.request("GET", target, headers={**_HEADERS, **self.headers})
             answer = Answer(url, connection, connection.getresponse())
-            answer.check()
+            answer.check(media_type)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise BrokenTransferError(f"{url}: {_said(error)}") from error
@@ -116,7 +119,7 @@ class Address:
         Raises:
             RemoteStoreError: as `get`, or the answer is no JSON.
         """
-        with self.get(path, query) as answer:
+        with self.get(path, query, "application/json") as answer:
             text = bytearray()
             for piece in answer.pieces():
                 text += piece
@@ -155,7 +158,7 @@ class Answer:
         self._closed = False
         self._coding = response.getheader("Content-Encoding", "identity").lower()
 
-    def check(self) -> None:
+    def check(self, media_type: str) -> None:
         """Raise for an answer that is none: refused, or in a form that cannot be trusted."""
         response = self._response
         if response.status != http.client.OK:
@@ -164,6 +167,9 @@ class Answer:
             raise RemoteStoreError(
                 f"{self.url}: the answer has no length, so that nobody could tell whether it ended"
             )
+        found = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
+        if found != media_type:
+            raise RemoteStoreError(f"{self.url}: answered {found!r:.60}, not {media_type}")
         if self._coding not in ("identity", "zstd"):
             raise RemoteStoreError(f"{self.url}: asked for zstd, answered {self._coding!r:.40}")
 
