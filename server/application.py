@@ -19,10 +19,12 @@ from marketcam.server import logs
 from marketcam.server.answers import CORS, FaultBarrier, NotFound, refuse
 from marketcam.server.history import History, HistoryOptions
 from marketcam.server.http import HttpApi
+from marketcam.server.replay import Replay
 from marketcam.server.rig import Rig
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream import Stream
+from marketcam.server.writing import FairWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +58,18 @@ class CameraApp(Starlette):
         self.rig = rig
         settings = rig.settings
         options = _history_options(settings)
-        self.history = history = History(settings.store_dir, rig.recorder, rig.hub, options)
-        stream = Stream(rig.hub, settings.heartbeat_seconds, lambda: rig.pipeline.last_t, history)
+        self.history = history = History(
+            settings.store_dir, rig.recorder, rig.hub, options, lambda: rig.pipeline.running
+        )
+        heartbeats, writer = settings.heartbeat_seconds, FairWriter()
+        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
+        replay = Replay(history, rig.hub, heartbeats, writer)
         super().__init__(
-            routes=[*HttpApi(rig, history).routes(), WebSocketRoute("/ws/stream", stream)],
+            routes=[
+                *HttpApi(rig, history).routes(),
+                WebSocketRoute("/ws/stream", stream),
+                WebSocketRoute("/ws/replay", replay),
+            ],
             middleware=[CORS, Middleware(FaultBarrier)],
             exception_handlers={HTTPException: refuse},
         )

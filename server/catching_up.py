@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from marketcam.server.ending import FAULT, TRY_AGAIN_LATER
-from marketcam.server.history import TooManyError, View
+from marketcam.server.history import TooManyError, View, tell_unreadable
 from marketcam.server.logs import get_logger
 from marketcam.server.messages import KINDS
 from marketcam.server.place import Place
@@ -80,7 +80,7 @@ class _CatchingUp:
                     if item.kind != "gap":
                         self._client.note_recorded(cast("Kind", item.kind))
                 if piece.error is not None:
-                    log.error("history_unreadable", error=str(piece.error), run=view.run.id)
+                    tell_unreadable("history_unreadable", piece.error, run=view.run.id)
                     self._client.close(FAULT, "the recording is damaged, see the server's log")
                 if piece.is_last:
                     break

@@ -125,10 +125,10 @@ class Connection:
                 return
             if self.wire is not None:
                 await self._writer.write(self.wire, body.pieces)
-            elif body.is_text:
-                await self._send({"type": "websocket.send", "text": body.text})
             else:
-                await self._send({"type": "websocket.send", "bytes": body.data})
+                content = {"text": body.text} if body.is_text else {"bytes": body.data}
+                await self._send({"type": "websocket.send", **content})
+                await asyncio.sleep(0)  # a peer that takes all at once would hold the loop
         self._spoke_at = self._loop.time()
 
     async def _wait_until_closed(self) -> None:

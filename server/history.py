@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from marketcam.io.store import KINDS, Run, Store, UnknownRunError, UnknownSegmentError
+from marketcam.io.store import (
+    KINDS,
+    UNNAMED_RUN,
+    Run,
+    SegmentEntry,
+    Store,
+    StoreError,
+    UnknownRunError,
+    UnknownSegmentError,
+)
 from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.server.errors import ServerError
+from marketcam.server.logs import get_logger
 from marketcam.server.pieces import Pieces
 from marketcam.server.place import KIND_OF_FOLDER, Place, Reach
 from marketcam.server.recorded import Stretch, told
@@ -30,16 +40,24 @@ if TYPE_CHECKING:
     from marketcam.server.messages import Encoding
     from marketcam.server.recorded import Told
 
-__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "View"]
+__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "View", "tell_unreadable"]
 
 _THREADS: Final = 4
 """Threads that read at the same time, for all clients together; a piece takes one for 20 ms."""
 
 Value = TypeVar("Value")
 
+log = get_logger(__name__)
+
 
 class TooManyError(ServerError):
     """There is no place for one more client; names the limit."""
+
+
+def tell_unreadable(event: str, error: Exception, **fields: object) -> None:
+    """Log why the recording cannot be read on; with a trace where that is our own fault."""
+    expected = isinstance(error, StoreError | OSError)
+    log.error(event, error=str(error), exc_info=None if expected else error, **fields)
 
 
 class Seats:
@@ -109,6 +127,13 @@ class View:
 class History:
     """Reads the store that a recorder writes. All of it is used from one event loop.
 
+    Args:
+        store_dir: the store's root.
+        recorder: writes it.
+        hub: knows how far the run has come.
+        options: the limits.
+        is_running: whether the run still makes messages.
+
     Attributes:
         options: the limits.
         readers: who reads: range requests, and streams that catch up.
@@ -121,6 +146,7 @@ class History:
         recorder: Recorder,
         hub: Hub,
         options: HistoryOptions,
+        is_running: Callable[[], bool],
     ) -> None:
         self.options = options
         self.readers = Seats(options.clients, "clients that read history")
@@ -128,6 +154,7 @@ class History:
         self._store_dir = store_dir
         self._recorder = recorder
         self._hub = hub
+        self._is_running = is_running
         self._store: Store | None = None
         self._limiter: CapacityLimiter | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -148,7 +175,11 @@ class History:
 
     def is_current(self, run: Run) -> bool:
         """Return whether a run is the one that is being recorded."""
-        return run.id == self._run_id
+        return run.id == self._recorder.run
+
+    def is_growing(self, run: Run) -> bool:
+        """Return whether there may be more of a run."""
+        return self.is_current(run) and self._is_running()
 
     async def reach(self, run: Run) -> Reach | None:
         """Return how far the current run can be read, after bringing it there.
@@ -212,6 +243,12 @@ class History:
             self._store = Store(self._store_dir)
         return self._store
 
+    def closed_segments(self, kind: str, run: Run) -> list[SegmentEntry]:
+        """Return the closed segments of a run, without touching the disk."""
+        records = (each for each in self._recorder.entries(kind) if not each["pending"])
+        entries = (SegmentEntry.from_dict(record, kind) for record in records)
+        return [entry for entry in entries if (entry.run or UNNAMED_RUN) == run.id]
+
     def records(self, kind: str) -> list[dict[str, Any]]:
         """Return all records of a kind's manifest, those of removed segments too. Touches the disk.
 
@@ -221,10 +258,6 @@ class History:
         path = self._store_dir / kind / MANIFEST
         return [entry.to_dict() for _, entry in read_manifest(path)]
 
-    @property
-    def _run_id(self) -> str:
-        return str(getattr(self._recorder, "run", "unnamed"))
-
     def _threads(self) -> CapacityLimiter:
         if self._limiter is None:  # which belongs to the loop that runs now
             self._limiter = CapacityLimiter(_THREADS)
@@ -232,9 +265,9 @@ class History:
 
     def _current_run(self) -> Run:
         try:
-            return self.store().run(self._run_id)
+            return self.store().run(self._recorder.run)
         except UnknownSegmentError:  # its start could not be recorded either
-            return Run(self._run_id, "")
+            return Run(self._recorder.run, "")
 
     def _told(self, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
         # Read anew, since a hole may have been declared while the last stretch was sent.

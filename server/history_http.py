@@ -20,7 +20,7 @@ from marketcam.io.store import ALL_RUNS, KINDS, StoreError, UnknownSegmentError
 from marketcam.server.answers import NOT_CACHED, JsonResponse
 from marketcam.server.asking import MAX_T, Query, QueryError, Span
 from marketcam.server.content_coding import CODERS, acceptable_coding
-from marketcam.server.history import TooManyError
+from marketcam.server.history import TooManyError, tell_unreadable
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class RangeLines:
             if first.error is not None and not first.items:
                 if isinstance(first.error, UnknownSegmentError):
                     raise first.error
-                log.error("history_unreadable", error=str(first.error), run=run, kind=asked.kind)
+                tell_unreadable("history_unreadable", first.error, run=run, kind=asked.kind)
                 raise _UnreadableError("the recording cannot be read, see the server's log")
             headers = _headers(run, asked)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -218,7 +218,7 @@ class _Body:
             return None
         if piece.error is None:
             return self._coder.finish()
-        log.error("range_broken_off", error=str(piece.error), path=self._request.url.path)
+        tell_unreadable("range_broken_off", piece.error, path=self._request.url.path)
         # Ended by the server without the last chunk, after all that was sent; to a client of
         # HTTP/1.0, which knows no chunks, that would look like the whole.
         if self._request.scope["http_version"] == "1.0":

@@ -56,13 +56,13 @@ class Told(NamedTuple):
         kind: a kind of message, or ``"gap"``.
         place: of the message; of a gap, that of the first message missing.
         body: what is sent.
-        next_t: of a gap, the tick after it; otherwise that of the message.
+        last_t: of a gap, its last tick; otherwise that of the message.
     """
 
     kind: str
     place: Place
     body: Body
-    next_t: int
+    last_t: int
 
 
 def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
@@ -76,7 +76,7 @@ def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
     gaps = deque(_declared_gaps(stretch))
     covered_to = _covered_to(stretch)
     lines = store.messages(
-        stretch.after.t,
+        min(stretch.after.first_t_after(kind) for kind in stretch.kinds),
         None if stretch.up_to is None else stretch.up_to.t,
         run=stretch.run.id,
         kinds=stretch.kinds,
@@ -148,4 +148,4 @@ def _gap(kind: str, from_t: int, to_t: int) -> Told:
         "to_t": to_t,
         "reason": NOT_RECORDED,
     }
-    return Told("gap", Place.of(kind, from_t), Body(orjson.dumps(fields)), to_t + 1)
+    return Told("gap", Place.of(kind, from_t), Body(orjson.dumps(fields)), to_t)

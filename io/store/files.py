@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,22 +16,28 @@ __all__ = [
     "create_file",
     "cut_file",
     "free_path",
+    "keep_beside",
     "link_file",
     "lock_if_free",
     "locked_folder",
     "make_folder",
     "open_or_create",
     "overwrite",
+    "remove_file",
     "rename_file",
     "replace_whole",
     "same_file",
+    "set_aside",
     "set_date",
+    "share",
     "sync_data",
     "sync_file",
     "sync_folder",
     "wait_for_lock",
     "write_all",
 ]
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -58,12 +65,20 @@ def make_folder(folder: Path) -> None:
 
 
 def replace_whole(path: Path, data: bytes) -> None:
-    """Replace a file's contents so that every reader, at any moment, sees the old or the new."""
+    """Replace a file's contents so that every reader, at any moment, sees the old or the new.
+
+    After an error, such as a full disk, nothing is left of the new.
+    """
     new = path.with_name(path.name + ".new")
-    with new.open("wb", buffering=0) as file:
-        write_all(file, data)
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("wb", buffering=0) as file:
+            write_all(file, data)
+            os.fsync(file.fileno())
+        rename_file(new, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            remove_file(new)
+        raise
     sync_folder(path.parent)
 
 
@@ -108,6 +123,29 @@ def free_path(path: Path, infix: str) -> Path:
     return Path(free)
 
 
+def set_aside(path: Path, infix: str) -> Path:
+    """Rename a file, durably, to the first free path that `free_path` names; return it."""
+    aside = free_path(path, infix)
+    rename_file(path, aside)
+    sync_folder(path.parent)
+    return aside
+
+
+def keep_beside(path: Path, infix: str) -> Path:
+    """Give a file a second name, as `free_path` names it, durably; its own if it has one already.
+
+    Whoever is cut off before the file's own name goes to another does not keep it twice.
+    """
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.{infix}-{number}{path.suffix}")).exists():
+        if aside.samefile(path):
+            return Path(aside)
+        number += 1
+    link_file(path, aside)
+    sync_folder(path.parent)
+    return Path(aside)
+
+
 def open_or_create(path: Path) -> BinaryIO:
     """Open a file to read and write, unbuffered, where it stands; make it where there is none."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", 0)
@@ -149,6 +187,23 @@ def link_file(path: Path, target: Path) -> None:
     os.link(path, target)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file's name; whoever has it open keeps its contents."""
+    os.unlink(path)  # noqa: PTH108 - every step of this module is one of `os`
+
+
 def overwrite(file: BinaryIO, data: bytes, at: int) -> None:
     """Put bytes in the place of others in a file, without going there."""
     os.pwrite(file.fileno(), data, at)
+
+
+def share(file: BinaryIO | int) -> None:
+    """Keep an open file from being removed by retention, until it is closed; readers share it.
+
+    Where the file system knows no locks, retention cannot take one either.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise

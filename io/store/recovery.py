@@ -1,47 +1,64 @@
 """Puts a store right after a crash, before anything is written to it.
 
-What a crash can leave behind, and what is done about it:
+What a crash, or a disk, can leave behind, and what is done about it:
 
-- A pending segment whose writer is gone: its whole lines are encoded anew, as a closed segment of
-  the same name. A torn zstd frame has lost the state of its checksum, so it cannot be continued.
+- A pending segment (its writer is gone: recovery holds the store's lock): its whole lines are
+  encoded anew, as a closed segment of the same name. A torn zstd frame has lost the state of its
+  checksum, so it cannot be continued.
 - The same with its closed twin beside it (an earlier recovery was cut off before it removed the
-  original): the twin is the same lines; the pending one goes.
+  original): the two are compared. What the twin has all of goes; what differs is kept aside.
 - A closed segment that is not in the manifest: it is entered.
+- A closed segment that is damaged: its whole lines before the damage are encoded anew, the
+  original is kept aside, and a later record of the manifest says what there is now.
 - A manifest record of a file that is gone (retention was cut off before it wrote so): a record
   that says so is added.
-- A manifest that is none: set aside, and made anew from the segments.
+- A manifest that is none, or another store's: set aside, and made anew from the segments.
+- A `….new` of a process that died while it wrote it: removed.
 
-No line is lost that a decoder can still read, and none is doubled. A file is deleted only when
-its lines are safe under another name, or when it provably holds none. Damaged ones (other than
-torn) are kept, renamed to `….damaged-1.zst`, and their whole lines recovered like the others.
-Segments that a living process is writing are known by their lock and left alone.
+No line is lost that a decoder can still read before a damage, and none is doubled. What is made is
+read again before anything gives way to it. A file is deleted only when its lines are safe under
+another name, or when it provably holds none; damaged ones (other than torn) are kept, renamed to
+`….damaged-1.zst`. Records of a later version of this software are refused before anything is
+changed.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
-from marketcam.io.store.decode import Summary, blocks, read_lines, summary_of, tick_of_line
 from marketcam.io.store.entry import SegmentEntry
-from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
+from marketcam.io.store.errors import DamagedSegmentError, ManifestError, TornSegmentError
 from marketcam.io.store.events import EventSink, ignore_event
-from marketcam.io.store.files import free_path, lock_if_free, same_file, sync_folder
+from marketcam.io.store.files import (
+    keep_beside,
+    remove_file,
+    rename_file,
+    set_aside,
+    sync_folder,
+)
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.journal import RunJournal
+from marketcam.io.store.lock import StoreLock
+from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.io.store.names import KINDS, check_kind, names_in
-from marketcam.io.store.zstd_file import ZstdFrameFile
+from marketcam.io.store.runs import RunRecords, read_runs
+from marketcam.io.store.salvage import Whole, compare_lines, is_void, read_whole, salvage
+from marketcam.io.store.segment_check import check_segment, ignore_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    import os
+    from collections.abc import Callable, Iterable
 
-    from marketcam.io.store.errors import ManifestError
     from marketcam.io.store.names import SegmentName
+    from marketcam.io.store.salvage import Salvaged
 
-__all__ = ["RecoveryReport", "manifest_damage", "recover", "recover_folder"]
+__all__ = ["RecoveryReport", "manifest_damage", "recover", "recover_folder", "refuse_newer"]
+
+_EMPTY: Final = "it is empty: its writer died before its first line was written"
 
 
 @dataclass(slots=True)
@@ -51,18 +68,31 @@ class RecoveryReport:
     Attributes:
         recovered: segments made of what a dead writer, or damage, has left.
         entered: closed segments that were not in the manifest.
+        corrected: entries that said otherwise than their segments; as they are now.
         missing: entries whose files were gone; they are recorded as removed now.
         discarded: pending files deleted: without a single byte of text, or with a closed twin.
         set_aside: damaged files kept under another name.
-        busy: segments that another writer is writing.
+        swept: unfinished files of dead processes, removed.
+        partial: segments of which a part could be saved.
+        lost: segments of which nothing could be saved.
     """
 
     recovered: list[SegmentEntry] = field(default_factory=list)
     entered: list[SegmentEntry] = field(default_factory=list)
+    corrected: list[SegmentEntry] = field(default_factory=list)
     missing: list[SegmentEntry] = field(default_factory=list)
     discarded: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
-    busy: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    partial: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Literal["whole", "partial", "nothing"]:
+        """Whether all lines that were found to have been recorded are there, some, or none."""
+        if not self.partial and not self.lost:
+            return "whole"
+        return "partial" if self.partial or self.recovered else "nothing"
 
 
 def recover(
@@ -70,40 +100,65 @@ def recover(
     kinds: Iterable[str] = KINDS,
     *,
     level: int = 3,
+    thorough: bool = False,
     clock: Clock = SYSTEM_CLOCK,
     on_event: EventSink = ignore_event,
+    on_progress: Callable[[int, int], None] = ignore_progress,
 ) -> RecoveryReport:
     """Put the segments and manifests of a store right; nothing where there is no store.
 
-    `Recorder.start` does this. Safe to repeat, to interrupt, and beside living writers.
+    `Recorder.start` does the same. Safe to repeat and to interrupt.
 
     Args:
         store_dir: the store's root.
         kinds: which kinds to look at.
         level: zstd level of recovered segments.
+        thorough: whether segments that the manifest has in their right size are read, too.
         clock: dates the recovered segments.
         on_event: is told of everything that is done, as it is done.
+        on_progress: is told of what is read of segments that are in order (see `check_segment`).
 
     Raises:
+        StoreBusyError: the store is being written.
+        NewerFormatError: a record is of a later version of this software; nothing was changed.
         OSError: the disk refused; what was found is still there.
 
-    Cost: 3 ms a megabyte of frames in pending segments, 8 ms of metrics; 30 µs a segment that is
-    in order.
+    Cost: 8 ms a megabyte of frames in pending segments, 20 ms of metrics; 30 µs a segment that is
+    in order, and what `check_segment` costs where `thorough`.
     """
+    root = Path(store_dir)
     report = RecoveryReport()
-    for kind in kinds:
-        if (Path(store_dir) / check_kind(kind)).is_dir():
-            on_damage = manifest_damage(report, on_event)
-            folder = KindFolder.open(Path(store_dir), kind, clock, on_damage)
-            recover_folder(folder, level, on_event, report)
+    found = [kind for kind in map(check_kind, kinds) if (root / kind).is_dir()]
+    if not found:
+        return report
+    refuse_newer(root, found)
+    with StoreLock(root, clock=clock, on_event=on_event):
+        runs = RunJournal(root, on_event=on_event).records
+        for kind in found:
+            folder = KindFolder.open(root, kind, clock, manifest_damage(report, on_event))
+            recovery = _FolderRecovery(folder, level, on_event, report, runs)
+            recovery.run(on_progress if thorough else None)
     return report
 
 
 def recover_folder(
     folder: KindFolder, level: int, on_event: EventSink, report: RecoveryReport
 ) -> None:
-    """Put one kind's folder right and add what was done to the report (see `recover`)."""
-    _FolderRecovery(folder, level, on_event, report).run()
+    """Put one kind's folder right and add what was done to the report (see `recover`).
+
+    The caller holds the store's lock, and the journal is in order.
+    """
+    runs = read_runs(folder.path.parent)
+    _FolderRecovery(folder, level, on_event, report, runs).run(None)
+
+
+def refuse_newer(store_dir: Path, kinds: Iterable[str]) -> None:
+    """Raise NewerFormatError where the journal or a manifest has a record of a later version."""
+    with suppress(ManifestError):  # damaged, which is another matter
+        read_runs(store_dir)
+    for kind in kinds:
+        with suppress(ManifestError):
+            read_manifest(store_dir / kind / MANIFEST)
 
 
 def manifest_damage(
@@ -119,131 +174,191 @@ def manifest_damage(
     return on_damage
 
 
-@dataclass(frozen=True, slots=True)
-class _Salvaged:
-    """What was copied out of a damaged file: how much, its last line, and what ended it."""
-
-    lines: int
-    file_bytes: int
-    end_t: int | None
-    damage: DamagedSegmentError | None
-
-
 class _FolderRecovery:
     def __init__(
-        self, folder: KindFolder, level: int, on_event: EventSink, report: RecoveryReport
+        self,
+        folder: KindFolder,
+        level: int,
+        on_event: EventSink,
+        report: RecoveryReport,
+        runs: RunRecords,
     ) -> None:
         self._folder = folder
         self._level = level
         self._say = on_event
         self._report = report
+        self._runs = runs
+        self._to_enter: list[SegmentEntry] = []
 
-    def run(self) -> None:
-        names = {name.as_closed(): None for name in names_in(self._folder.path)}
-        for name in names:
+    def run(self, on_progress: Callable[[int, int], None] | None) -> None:
+        self._sweep()
+        self._set_foreign_manifest_aside()
+        for name in self._in_order():
             pending = self._folder.file(name.as_pending())
             if pending.exists():
-                with self._held(pending) as file:
-                    if file is not None:
-                        self._settle_pending(name, pending, file)
+                self._settle_pending(name, pending)
             elif not self._is_listed(name):
                 self._settle_unlisted(name)
+            elif on_progress is not None or self._has_another_size(name):
+                self._settle_listed(name, on_progress or ignore_progress)
+        self._enter_all()
         self._record_missing()
 
-    @contextmanager
-    def _held(self, path: Path) -> Iterator[BinaryIO | None]:
-        """Open and lock a file; None where its writer is alive, or has just renamed it."""
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            yield None
-            return
-        with file:
-            if not lock_if_free(file):
-                self._report.busy.append(self._relative(path))
-                self._say("warning", "segment_busy", path=self._relative(path))
-                yield None
-            else:
-                yield file if same_file(file, path) else None
+    def _in_order(self) -> list[SegmentName]:
+        """Return the segments as they were recorded, which is not the order of a clock set back."""
+        turns = {path: turn for turn, path in enumerate(self._runs.segments)}
+        names = {name.as_closed() for name in names_in(self._folder.path)}
+        return sorted(names, key=lambda name: (turns.get(self._folder.entry_path(name), -1), name))
 
-    def _settle_pending(self, name: SegmentName, path: Path, file: BinaryIO) -> None:
+    def _sweep(self) -> None:
+        for path in sorted(self._folder.path.glob("*.new")):
+            self._remove(path)
+            self._report.swept.append(self._relative(path))
+            self._say("info", "unfinished_file_removed", path=self._relative(path))
+
+    def _set_foreign_manifest_aside(self) -> None:
+        """Set a manifest aside that has segments which are not here, and never were."""
+        manifest = self._folder.manifest
+        foreign = [
+            entry
+            for entry in manifest.entries()
+            if entry.run is not None
+            and entry.path not in self._runs.segments
+            and not self._folder.file(entry.name).exists()
+        ]
+        if foreign:
+            aside = manifest.set_aside()
+            what = f"{foreign[0].path} is not here and not in the journal of runs"
+            manifest_damage(self._report, self._say)(aside, ManifestError(what))
+
+    def _settle_pending(self, name: SegmentName, path: Path) -> None:
         closed = self._folder.file(name)
-        if closed.exists() and (summary := _whole(closed)) is not None:
-            if not self._is_listed(name):
-                self._enter(name, summary)
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                self._discard(path, _EMPTY)
+                if closed.exists() and not self._is_listed(name):
+                    self._settle_unlisted(name)
+                return
+            twin = read_whole(closed) if closed.exists() else None
+            comparison = None if twin is None else compare_lines(file, closed)
+            if twin is None or comparison == "more":
+                self._salvage(name, path, file)
+                return
+        if not self._is_listed(name):
+            self._enter(name, twin)
+        if comparison == "held":
             self._discard(path, "its lines are in the closed segment")
         else:
-            self._salvage(name, path, file)
+            self._set_aside(path, "it differs from the closed segment")
 
     def _settle_unlisted(self, name: SegmentName) -> None:
         path = self._folder.file(name)
-        with self._held(path) as file:
-            self._folder.manifest.refresh()  # its writer may have entered it just now
-            if file is None or self._is_listed(name):
-                return
-            summary = _whole(path)
-            if summary is not None:
-                self._enter(name, summary)
-            else:
-                self._salvage(name, path, file)
+        whole = read_whole(path)
+        if whole is not None:
+            self._enter(name, whole)
+            return
+        with path.open("rb") as file:
+            self._salvage(name, path, file)
 
-    def _enter(self, name: SegmentName, summary: Summary) -> None:
-        stat = self._folder.file(name).stat()
-        entry = self._entry(name, summary.lines, stat.st_size, summary.end_t, stat.st_mtime)
+    def _settle_listed(self, name: SegmentName, on_progress: Callable[[int, int], None]) -> None:
+        path = self._folder.file(name)
+        with path.open("rb") as file:
+            content = check_segment(file, self._folder.kind, on_progress=on_progress)
+            whole: Whole | None = Whole(content.lines, content.end_t)
+            if content.damage is not None:
+                whole = read_whole(path)  # lines of another form than ours are no damage
+            if whole is None:
+                self._salvage(name, path, file)
+                return
+        entry = self._entry(name, whole.lines, path.stat().st_size, whole.end_t)
+        if entry != self._folder.manifest.latest(name):
+            self._correct(entry)
+
+    def _correct(self, entry: SegmentEntry) -> None:
         self._folder.manifest.append([entry])
-        self._report.entered.append(entry)
-        self._say("warning", "segment_entered", path=entry.path, lines=entry.lines)
+        self._report.corrected.append(entry)
+        self._say("error", "entry_corrected", path=entry.path, lines=entry.lines)
+
+    def _enter(self, name: SegmentName, whole: Whole) -> None:
+        stat = self._folder.file(name).stat()
+        entry = self._entry(name, whole.lines, stat.st_size, whole.end_t, stat.st_mtime)
+        self._to_enter.append(entry)
+
+    def _enter_all(self) -> None:
+        """Enter what was found, at once: each time costs two syncs, and there may be hundreds."""
+        entries, self._to_enter = self._to_enter, []
+        if entries:
+            self._folder.manifest.append(entries)
+            self._report.entered.extend(entries)
+        for entry in entries:
+            self._say("warning", "segment_entered", path=entry.path, lines=entry.lines)
 
     def _salvage(self, name: SegmentName, source: Path, file: BinaryIO) -> None:
         closed = self._folder.file(name)
         copy = closed.with_name(closed.name + ".new")
-        salvaged = self._copy(file, copy)
+        listed = self._folder.manifest.latest(name) if self._is_listed(name) else None
+        # What the manifest has keeps its date: it is the same segment, or what is left of it.
+        closed_at = self._folder.clock.wall() if listed is None else listed.closed_at
+        salvaged = salvage(file, copy, self._level, int(closed_at))
         if not salvaged.lines:
-            copy.unlink()
-            if _is_void(file):
-                self._discard(source, "it holds no text")
-            else:
-                self._set_aside(source, salvaged.damage)
+            self._give_up(name, source, file, salvaged)
             return
         if closed.exists():
             self._keep_beside(closed, salvaged.damage)
-        copy.replace(closed)
+        rename_file(copy, closed)
         sync_folder(self._folder.path)
-        entry = self._entry(
-            name, salvaged.lines, salvaged.file_bytes, salvaged.end_t, self._folder.clock.wall()
-        )
-        if not self._is_listed(name):
+        entry = self._entry(name, salvaged.lines, salvaged.file_bytes, salvaged.end_t, closed_at)
+        self._enter_all()
+        if entry != listed:
             self._folder.manifest.append([entry])
         self._report.recovered.append(entry)
         self._say("warning", "segment_recovered", path=entry.path, lines=entry.lines)
+        if self._is_partial(salvaged, listed, source == closed):
+            self._report.partial.append(entry.path)
         if source != closed:
             if salvaged.damage is None or isinstance(salvaged.damage, TornSegmentError):
                 self._remove(source)
             else:
-                self._set_aside(source, salvaged.damage)
+                self._set_aside(source, str(salvaged.damage))
 
-    def _copy(self, source: BinaryIO, target: Path) -> _Salvaged:
-        line: bytes | None = None
-        damage: DamagedSegmentError | None = None
-        with target.open("wb", buffering=0) as file:
-            frame = ZstdFrameFile(file, self._level)
-            try:
-                for line in read_lines(source):
-                    frame.write_line(line)
-            except DamagedSegmentError as error:
-                damage = error
-            frame.finish()
-        end_t = None if line is None else tick_of_line(line)
-        return _Salvaged(frame.lines, frame.file_bytes, end_t, damage)
+    def _is_partial(
+        self, salvaged: Salvaged, listed: SegmentEntry | None, was_closed: bool
+    ) -> bool:
+        """Return whether lines are known, or have to be feared, to be lost.
+
+        The end of a dead writer's segment is torn by nature; a closed one had an end.
+        """
+        if listed is not None:
+            return salvaged.lines < listed.lines
+        if salvaged.damage is None:
+            return False
+        return was_closed or not isinstance(salvaged.damage, TornSegmentError)
+
+    def _give_up(self, name: SegmentName, source: Path, file: BinaryIO, salvaged: Salvaged) -> None:
+        if source != self._folder.file(name) and is_void(file):
+            self._discard(source, "it holds no text")
+            return
+        self._set_aside(source, str(salvaged.damage or "it holds no line"))
+        self._report.lost.append(self._folder.entry_path(name))
 
     def _entry(
-        self, name: SegmentName, lines: int, file_bytes: int, end_t: int | None, closed_at: float
+        self,
+        name: SegmentName,
+        lines: int,
+        file_bytes: int,
+        end_t: int | None,
+        closed_at: float = 0,
     ) -> SegmentEntry:
+        """Return what the manifest is to say; of what it has, date and run stay, if known."""
         path = self._folder.entry_path(name)
         if end_t is None:
             self._say("warning", "end_t_unknown", path=path, taken=name.start_t)
             end_t = name.start_t
-        return SegmentEntry(path, name.start_t, end_t, lines, file_bytes, utc_text(closed_at))
+        run = self._runs.segments.get(path)
+        created_at = utc_text(closed_at)
+        if self._is_listed(name) and (listed := self._folder.manifest.latest(name)):
+            run, created_at = run or listed.run, listed.created_at
+        return SegmentEntry(path, name.start_t, end_t, lines, file_bytes, created_at, run=run)
 
     def _record_missing(self) -> None:
         missing = [
@@ -262,21 +377,24 @@ class _FolderRecovery:
         self._say("info", "pending_discarded", path=self._relative(path), reason=reason)
 
     def _remove(self, path: Path) -> None:
-        path.unlink()
+        remove_file(path)
         sync_folder(self._folder.path)
 
-    def _set_aside(self, path: Path, damage: DamagedSegmentError | None) -> None:
-        self._keep_beside(path, damage)
-        self._remove(path)
+    def _set_aside(self, path: Path, damage: str) -> None:
+        self._tell_aside(set_aside(path, "damaged"), damage)
 
     def _keep_beside(self, path: Path, damage: DamagedSegmentError | None) -> None:
         """Give a damaged file a second name, before its own goes to its recovered lines."""
-        aside = free_path(path, "damaged")
-        os.link(path, aside)
-        self._report.set_aside.append(self._relative(aside))
-        self._say(
-            "error", "segment_set_aside", path=self._relative(aside), damage=str(damage or "")
-        )
+        self._tell_aside(keep_beside(path, "damaged"), str(damage or ""))
+
+    def _tell_aside(self, aside: Path, damage: str) -> None:
+        path = self._relative(aside)
+        self._report.set_aside.append(path)
+        self._say("error", "segment_set_aside", path=path, damage=damage)
+
+    def _has_another_size(self, name: SegmentName) -> bool:
+        listed = self._folder.manifest.latest(name)
+        return listed is not None and self._folder.file(name).stat().st_size != listed.bytes
 
     def _is_listed(self, name: SegmentName) -> bool:
         record = self._folder.manifest.latest(name)
@@ -284,23 +402,3 @@ class _FolderRecovery:
 
     def _relative(self, path: Path) -> str:
         return f"{self._folder.kind}/{path.name}"
-
-
-def _whole(path: Path) -> Summary | None:
-    """Read a closed segment to its end; None where it is damaged."""
-    try:
-        with path.open("rb") as file:
-            return summary_of(read_lines(file))
-    except DamagedSegmentError:
-        return None
-
-
-def _is_void(file: BinaryIO) -> bool:
-    """Return whether a file ends before any decoder could get a byte of text out of it."""
-    file.seek(0)
-    try:
-        return next(blocks(file), None) is None
-    except TornSegmentError:
-        return True
-    except DamagedSegmentError:
-        return False

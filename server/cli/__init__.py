@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "tail": "show the live messages of a running camera",
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",
+    "verify": "check that a store is as it was recorded",
     "export": "write a recording as Parquet files",
     "profile": "measure what a window and an edge cap cost, over a grid of settings",
 }

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from marketcam.io.store import SegmentName, UnknownSegmentError, ZstdSegmentWriter, recover
+from marketcam.io.store import UnknownSegmentError, ZstdSegmentWriter, recover
 from marketcam.io.store import recovery as recovery_module
+from marketcam.io.store.errors import StoreBusyError
+from marketcam.io.store.zstd_file import ZstdFrameFile
 from tests.store_helpers import (
     DEAD_WRITER_LINES,
     Events,
@@ -47,13 +49,11 @@ def test_a_dead_writers_segment_is_closed(tmp_path):
     assert manifest(tmp_path) == [entry.to_dict() for entry in report.recovered]
     assert manifest(tmp_path)[0]["end_t"] == DEAD_WRITER_LINES - 1
     assert manifest(tmp_path)[0]["created_at"] == "2026-01-24T12:01:00Z"
-    assert events.seen == [
-        (
-            "warning",
-            "segment_recovered",
-            {"path": f"metrics/{CLOSED}", "lines": DEAD_WRITER_LINES},
-        )
+    assert events.names == ["lock_taken_over", "segment_recovered"]
+    assert events.named("segment_recovered") == [
+        {"path": f"metrics/{CLOSED}", "lines": DEAD_WRITER_LINES}
     ]
+    assert int((tmp_path / "metrics" / CLOSED).stat().st_mtime) == clock.now
     assert recover(tmp_path) == recovery_module.RecoveryReport()
 
 
@@ -68,7 +68,8 @@ def test_garbage_behind_sound_blocks_costs_no_line(tmp_path):
     assert report.set_aside == [f"metrics/{aside}"]
     assert files(tmp_path) == ["manifest.json", CLOSED, aside]
     assert (tmp_path / "metrics" / aside).read_bytes() == whole + b"\xff" * 100
-    assert events.names == ["segment_recovered", "segment_set_aside"]
+    assert events.names == ["lock_taken_over", "segment_recovered", "segment_set_aside"]
+    assert (report.outcome, report.partial) == ("partial", [f"metrics/{CLOSED}"])
     assert recover(tmp_path) == recovery_module.RecoveryReport()
 
 
@@ -80,9 +81,13 @@ def test_a_pending_file_without_text_is_discarded_and_said(tmp_path, data):
     report = recover(tmp_path, on_event=events)
     assert report.discarded == [f"metrics/{PENDING}"]
     assert files(tmp_path) == []
-    assert events.named("pending_discarded") == [
-        {"path": f"metrics/{PENDING}", "reason": "it holds no text"}
-    ]
+    reason = (
+        "it holds no text"
+        if data
+        else "it is empty: its writer died before its first line was written"
+    )
+    assert events.named("pending_discarded") == [{"path": f"metrics/{PENDING}", "reason": reason}]
+    assert report.outcome == "whole"
 
 
 @pytest.mark.parametrize("data", [b"no zstd at all", zstandard.compress(b'{"t":1,"half of a li')])
@@ -94,6 +99,7 @@ def test_a_pending_file_without_a_whole_line_is_kept_aside(tmp_path, data):
     assert report.set_aside == [f"metrics/{aside}"]
     assert files(tmp_path) == [aside]
     assert (tmp_path / "metrics" / aside).read_bytes() == data
+    assert (report.outcome, report.lost) == ("nothing", [f"metrics/{CLOSED}"])
 
 
 def test_a_closed_segment_missing_in_the_manifest_is_entered(tmp_path):
@@ -209,41 +215,113 @@ def test_a_torn_manifest_is_set_aside_and_made_anew(tmp_path):
     assert recovered_lines(tmp_path) == [line(t) for t in range(12)]
 
 
-def test_a_segment_being_written_is_left_alone(tmp_path):
-    events = Events()
+def test_a_store_that_is_being_written_is_refused(tmp_path):
     with ZstdSegmentWriter("metrics", tmp_path, clock=SetClock().clock) as writer:
         writer.write_line(line(0), 0)
-        report = recover(tmp_path, on_event=events)
-        assert report.busy == [f"metrics/{PENDING}"]
-        assert events.names == ["segment_busy"]
+        with pytest.raises(StoreBusyError, match=f"is being written by process {os.getpid()}"):
+            recover(tmp_path)
         writer.write_line(line(1), 1)
     assert recovered_lines(tmp_path) == [line(0), line(1)]
 
 
-@pytest.mark.parametrize("moment", ["listing", "opening"])
-def test_a_segment_closed_while_recovery_looks_at_it_is_entered_once(tmp_path, monkeypatch, moment):
-    writer = ZstdSegmentWriter("metrics", tmp_path, clock=SetClock().clock)
-    writer.write_line(line(0), 0)
-    names_in, opened = recovery_module.names_in, Path.open
+def test_a_pending_segment_that_differs_from_its_twin_is_kept_aside(tmp_path):
+    pending = leave_pending(tmp_path)
+    recover(tmp_path)
+    other = leave_pending(tmp_path / "other", start=1000)
+    pending.write_bytes(other.read_bytes())
+    report = recover(tmp_path)
+    aside = PENDING.replace(".zst", ".damaged-1.zst")
+    assert (report.set_aside, report.discarded) == ([f"metrics/{aside}"], [])
+    assert (tmp_path / "metrics" / aside).read_bytes() == other.read_bytes()
+    assert recovered_lines(tmp_path) == lines(0, DEAD_WRITER_LINES)
 
-    def close_after_listing(folder: Path) -> list[SegmentName]:
-        names = names_in(folder)
-        writer.close()
-        return names
 
-    def close_before_opening(path: Path, *arguments, **options):
-        if path.name == PENDING:
-            writer.close()
-        return opened(path, *arguments, **options)
+def test_a_pending_segment_with_more_lines_than_its_twin_takes_its_place(tmp_path):
+    pending = leave_pending(tmp_path)
+    data = pending.read_bytes()
+    pending.write_bytes(data[: len(data) // 2])
+    recover(tmp_path)
+    kept = (tmp_path / "metrics" / CLOSED).read_bytes()
+    assert len(recovered_lines(tmp_path)) < DEAD_WRITER_LINES
+    pending.write_bytes(data)
+    report = recover(tmp_path)
+    assert recovered_lines(tmp_path) == lines(0, DEAD_WRITER_LINES)
+    (aside,) = report.set_aside
+    assert (tmp_path / aside).read_bytes() == kept
+    assert (report.outcome, files(tmp_path)[1:]) == ("whole", [Path(aside).name, CLOSED])
+
+
+def test_stale_new_files_are_removed(tmp_path):
+    leave_pending(tmp_path)
+    for name in (f"{CLOSED}.new", "manifest.json.new"):
+        (tmp_path / "metrics" / name).write_bytes(b"half of it")
+    report = recover(tmp_path)
+    assert report.swept == ["metrics/manifest.json.new", f"metrics/{CLOSED}.new"]
+    assert files(tmp_path) == ["manifest.json", CLOSED]
+
+
+def test_a_copy_that_is_read_back_otherwise_replaces_nothing(tmp_path, monkeypatch):
+    pending = leave_pending(tmp_path)
+    finish = ZstdFrameFile.finish
+
+    def lying(frame: ZstdFrameFile, date: int | None = None) -> None:
+        finish(frame, date)
+        path = tmp_path / "metrics" / f"{CLOSED}.new"
+        path.write_bytes(zstandard.compress(b'{"t":1}\n'))
 
     with monkeypatch.context() as patched:
-        if moment == "listing":
-            patched.setattr(recovery_module, "names_in", close_after_listing)
-        else:
-            patched.setattr(Path, "open", close_before_opening)
-        assert recover(tmp_path) == recovery_module.RecoveryReport()
-    assert recovered_lines(tmp_path) == [line(0)]
-    assert len(manifest(tmp_path)) == 1
+        patched.setattr(ZstdFrameFile, "finish", lying)
+        with pytest.raises(OSError, match="what was written is not what is read"):
+            recover(tmp_path)
+    assert files(tmp_path) == [pending.name]
+    recover(tmp_path)
+    assert recovered_lines(tmp_path) == lines(0, DEAD_WRITER_LINES)
+
+
+def test_a_listed_segment_that_was_torn_is_known_by_its_size(tmp_path):
+    with ZstdSegmentWriter("metrics", tmp_path, clock=SetClock().clock) as writer:
+        for t, text in enumerate(lines(0, DEAD_WRITER_LINES)):
+            writer.write_line(text, t)
+            writer.flush()
+    before = manifest(tmp_path)
+    closed = tmp_path / "metrics" / CLOSED
+    torn = closed.read_bytes()[:-100]
+    closed.write_bytes(torn)
+    report = recover(tmp_path)
+    (aside,) = report.set_aside
+    assert (tmp_path / aside).read_bytes() == torn
+    assert (report.outcome, report.partial) == ("partial", [f"metrics/{CLOSED}"])
+    first, second = manifest(tmp_path)
+    assert first == before[0]
+    assert second["lines"] < first["lines"]
+    assert second["created_at"] == first["created_at"]
+    assert len(recovered_lines(tmp_path)) == second["lines"]
+    assert recover(tmp_path) == recovery_module.RecoveryReport()
+
+
+def test_a_thorough_recovery_reads_what_has_the_right_size(tmp_path):
+    leave_pending(tmp_path)
+    recover(tmp_path)
+    closed = tmp_path / "metrics" / CLOSED
+    data = bytearray(closed.read_bytes())
+    data[-1] ^= 1  # of the checksum
+    closed.write_bytes(data)
+    assert recover(tmp_path) == recovery_module.RecoveryReport()
+    report = recover(tmp_path, thorough=True)
+    assert (report.outcome, len(report.recovered), len(report.set_aside)) == ("whole", 1, 1)
+    assert recovered_lines(tmp_path) == lines(0, DEAD_WRITER_LINES)
+    assert recover(tmp_path, thorough=True) == recovery_module.RecoveryReport()
+
+
+def test_a_closed_segment_of_which_nothing_can_be_saved_is_kept_aside(tmp_path):
+    leave_pending(tmp_path)
+    recover(tmp_path)
+    closed = tmp_path / "metrics" / CLOSED
+    closed.write_bytes(b"no zstd at all")
+    report = recover(tmp_path)
+    assert (report.outcome, report.lost) == ("nothing", [f"metrics/{CLOSED}"])
+    assert (tmp_path / report.set_aside[0]).read_bytes() == b"no zstd at all"
+    assert [record.get("removed", False) for record in manifest(tmp_path)] == [False, True]
 
 
 def test_lines_without_tick_numbers_are_recovered_as_well(tmp_path):

@@ -102,7 +102,7 @@ def test_a_full_disk_leaves_what_was_flushed(tmp_path, monkeypatch):
     assert [entry["start_t"] for entry in manifest(tmp_path)] == [20]
 
 
-def test_a_full_disk_in_the_middle_of_a_chunk(tmp_path, monkeypatch):
+def test_a_full_disk_in_the_middle_of_a_section(tmp_path, monkeypatch):
     writer = Writer("metrics", tmp_path, clock=SetClock().clock)
     write(writer, 0, 10)
     writer.flush()
@@ -112,8 +112,9 @@ def test_a_full_disk_in_the_middle_of_a_chunk(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
-        with pytest.raises(OSError, match="No space left"):
-            writer.write_line(os.urandom(500_000).replace(b"\n", b"x"), 10)
+        writer.take_line(os.urandom(700_000).replace(b"\n", b"x"), 10)
+        with pytest.raises(OSError, match="No space left"):  # a section ends, and has to go out
+            writer.take_line(os.urandom(700_000).replace(b"\n", b"x"), 11)
     totals = writer.totals()
     assert (totals.lines, totals.lost_lines) == (11, 1)
     writer.close()

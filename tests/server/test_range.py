@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import orjson
 import pytest
 import zstandard
@@ -19,6 +18,8 @@ from tests.server_helpers import PATIENCE, fed_server, receive_until, recorded, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from tests.server_helpers import Running
 
@@ -265,16 +266,24 @@ def test_a_client_that_takes_nothing_is_given_up(
         while "range_client_stalled" not in caplog.text or seats.taken:
             assert http.get("/health").status_code == 200
         assert open_segments() == []
-        with pytest.raises(ConnectionResetError):
-            while deaf.recv(65_536):
-                pass
+        assert was_reset(deaf)
+
+
+def was_reset(sock: socket.socket) -> bool:
+    """Read to the end; return whether that was a cut."""
+    try:
+        while sock.recv(65_536):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_damage_in_the_middle_breaks_the_answer_off(
     tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with server_with_much(tmp_path, segment_bytes=10**7) as (server, _):
+    with server_with_much(tmp_path, segment_bytes=10**7) as (server, http):
         lines = recorded(tmp_path / "store", "frames")
         closed = sorted((tmp_path / "store" / "frames").glob("segment_*[0-9].jsonl.zst"))
         data = bytearray(closed[1].read_bytes())
@@ -286,7 +295,8 @@ def test_damage_in_the_middle_breaks_the_answer_off(
             with pytest.raises(ConnectionResetError) if version == "1.0" else nullcontext():
                 while data_now := sock.recv(65_536):
                     received += data_now
-        assert server.listening.app.history.readers.taken == 0
+        while server.listening.app.history.readers.taken:
+            assert http.get("/health").status_code == 200
     assert lines[0] in received
     assert version == "1.0" or lines[40] in received
     assert lines[-1] not in received
@@ -299,7 +309,7 @@ def test_damage_at_the_start_is_an_error_and_no_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with server_with_history(tmp_path) as (_, http):
-        first = sorted((tmp_path / "store" / "metrics").glob("segment_*[0-9].jsonl.zst"))[0]
+        first = min((tmp_path / "store" / "metrics").glob("segment_*[0-9].jsonl.zst"))
         first.write_bytes(b"nonsense")
         for answer in (http.get("/range/metrics"), http.head("/range/metrics")):
             assert answer.status_code == 500
