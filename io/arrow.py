@@ -44,8 +44,8 @@ def arrow_reader(
         FrameError, TickError: while reading: a line does not hold what its kind says.
         MissingExtraError: pyarrow is not installed.
 
-    Cost: 1.6 ms a frame of 74 nodes and 2000 edges, nearly all of it to parse its JSON; the memory
-    of one batch.
+    Cost: 2 ms a frame of 74 nodes and 2000 edges, nearly all of it to parse its JSON; the memory of
+    one batch.
     """
     schema = arrow_schema(table)
     with of_extra("arrow"):

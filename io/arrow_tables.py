@@ -40,8 +40,8 @@ TABLES: Final = tuple(KIND_OF_TABLE)
 BATCH_ROWS: Final = 131_072
 """Rows of a batch: 7 MB of edges, and a row group of a size that query engines like."""
 
-_BATCH_VALUES: Final = 1_048_576
-"""Agents and matches in the rows of a batch of ticks: 30 MB."""
+_BATCH_VALUES: Final = 262_144
+"""Agents and matches in the rows of a batch of ticks: 9 MB."""
 
 _UNITS: Final = {
     "t": "tick number",

@@ -132,7 +132,8 @@ def export_parquet(
         MissingExtraError: pyarrow is not installed.
         OSError: the disk refused.
 
-    Cost: 1.9 ms a frame of 74 nodes and 2000 edges; 70 MB, whatever the length of the recording.
+    Cost: 2 to 2.6 ms a frame of 74 nodes and 2000 edges, most of it to parse its JSON (to read its
+    line takes 0.25), and 0.3 ms a tick of 74 agents; the memory of one batch a table.
     """
     with of_extra("arrow"):
         from pyarrow import parquet as _  # noqa: F401, PLC0415 - before anything is read
