@@ -14,6 +14,7 @@ from marketcam.engine.lazy import lazy_names
 if TYPE_CHECKING:
     from marketcam.engine.camera import SlidingWindowCamera
     from marketcam.engine.errors import FrameError, LimitError, MarketCameraError, TickError
+    from marketcam.engine.filming import film
     from marketcam.engine.frame import EDGE_TYPES, Edges, Events, Frame, Nodes
     from marketcam.engine.metric import Metric
     from marketcam.engine.tick import MAX_ID, POOL, SIDES, MarketState, Tick
@@ -25,6 +26,7 @@ else:
         {
             "camera": ("SlidingWindowCamera",),
             "errors": ("FrameError", "LimitError", "MarketCameraError", "TickError"),
+            "filming": ("film",),
             "frame": ("EDGE_TYPES", "Edges", "Events", "Frame", "Nodes"),
             "metric": ("Metric",),
             "tick": ("MAX_ID", "POOL", "SIDES", "MarketState", "Tick"),
@@ -50,6 +52,7 @@ __all__ = [
     "SlidingWindowCamera",
     "Tick",
     "TickError",
+    "film",
     "pair_table_bytes",
     "warm_up",
 ]

@@ -149,9 +149,10 @@ class Pipeline:
             self._thread.join()
 
     def skip_line(self, bad: BadLine) -> None:
-        """Count and report a line of a tick file that holds no tick."""
+        """Count and report a line, or a row, of a tick file that holds no tick."""
         self._skipped_lines += 1
-        log.warning("line_skipped", source=bad.source, line=bad.number, error=str(bad.error))
+        place = {bad.unit: bad.number}
+        log.warning("line_skipped", source=bad.source, **place, error=str(bad.error))
 
     def _interrupt(self) -> None:
         """Have the engine's thread take in no further tick, whatever it waits for."""

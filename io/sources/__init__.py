@@ -12,6 +12,7 @@ from marketcam.io.sources.errors import (
     TickLineError,
 )
 from marketcam.io.sources.line_reader import TornEnd
+from marketcam.io.sources.opening import Measured, TickSource, open_ticks, read_ticks
 from marketcam.io.sources.simulator import SimulatorSource
 from marketcam.io.sources.tick_lines import BadLine, TickLines, fail_on_bad_line
 
@@ -24,14 +25,18 @@ __all__ = [
     "MAX_LINE_BYTES",
     "BadLine",
     "MalformedLineError",
+    "Measured",
     "SimulatorError",
     "SimulatorSource",
     "Source",
     "SourceError",
     "TickLineError",
     "TickLines",
+    "TickSource",
     "TornEnd",
     "fail_on_bad_line",
+    "open_ticks",
+    "read_ticks",
 ]
 
 

@@ -28,8 +28,11 @@ class ByteInput:
         self.name = name
         self._file: BinaryIO = os.fdopen(descriptor, "rb", buffering=0)
         self._reading = threading.Lock()
+        self._done = 0
         # Only a regular file never waits. For the rest, closing `_alarm` wakes the poll.
-        waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+        status = os.fstat(descriptor)
+        waits = not stat.S_ISREG(status.st_mode)
+        self._size = None if waits else status.st_size
         self._bell: BinaryIO | None = None
         self._alarm: BinaryIO | None = None
         if waits:
@@ -58,6 +61,13 @@ class ByteInput:
         """Whether `close` was called."""
         return self._file.closed or (self._alarm is not None and self._alarm.closed)
 
+    @property
+    def share(self) -> float | None:
+        """How much of a file has been read, 0 to 1; None for pipes and terminals."""
+        if self._size is None:
+            return None
+        return min(1.0, self._done / self._size) if self._size else 1.0
+
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes as soon as there are any; nothing at the end or once closed.
 
@@ -70,6 +80,7 @@ class ByteInput:
                     break
                 data: bytes | None = self._file.read(size)
                 if data is not None:  # None: a non-blocking pipe that has nothing after all
+                    self._done += len(data)
                     return data
         return b""
 

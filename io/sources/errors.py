@@ -5,7 +5,7 @@
     MarketCameraError
     └── SourceError              a source that cannot be opened or read
         ├── MalformedLineError   a line that is no JSON object, before any tick is seen in it
-        ├── TickLineError        a bad line of a tick file, by number, where that is fatal
+        ├── TickLineError        a bad line or row of a tick file, by number, where that is fatal
         └── SimulatorError       a simulator that cannot be loaded, failed, or answered nonsense
 """
 
@@ -25,18 +25,20 @@ class MalformedLineError(SourceError, ValueError):
 
 
 class TickLineError(SourceError, ValueError):
-    """A bad line ended the reading of a tick file.
+    """A bad line, or a bad row, ended the reading of a tick file.
 
     Attributes:
         number: the line's number, from 1.
         error: what is wrong with it.
     """
 
-    def __init__(self, source: str, number: int, error: MarketCameraError) -> None:
+    def __init__(
+        self, source: str, number: int, error: MarketCameraError, unit: str = "line"
+    ) -> None:
         """Compose the message from the source's name, the line's number and the error."""
         self.number = number
         self.error = error
-        super().__init__(f"{source}: line {number}: {error}")
+        super().__init__(f"{source}: {unit} {number}: {error}")
 
 
 class SimulatorError(SourceError):

@@ -21,6 +21,7 @@ _READ_BYTES: Final = 64 * 1024
 _DECODE_BYTES: Final = 1024
 """Compressed bytes decoded in one go: no 1 KiB of zstd becomes more than 32 MiB."""
 
+_BOM: Final = b"\xef\xbb\xbf"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE: Final = [bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60)]
 
@@ -47,7 +48,8 @@ class TornEnd:
 class LineReader:
     r"""Splits an input at ``\n``; recognizes zstd, in one frame or many, by its first bytes.
 
-    The last line counts also without its ``\n``, unless the input is torn there.
+    The last line counts also without its ``\n``, unless the input is torn there. A byte order mark
+    at the start of the text, as editors of Windows leave one, is not part of the first line.
 
     Attributes:
         number: number of the line last read, from 1; blank lines count.
@@ -78,7 +80,7 @@ class LineReader:
                 for piece in ended:
                     pieces.add(piece)
                     self.number += 1
-                    yield pieces.take()
+                    yield self._line(pieces)
                 pieces.add(rest)
         except (OSError, zstandard.ZstdError) as error:
             raise SourceError(f"{self._source.name}: after line {self.number}: {error}") from error
@@ -88,7 +90,11 @@ class LineReader:
             self.torn_end = TornEnd(self.number, pieces.size)
         elif pieces.size:
             self.number += 1
-            yield pieces.take()
+            yield self._line(pieces)
+
+    def _line(self, pieces: _Pieces) -> bytes | None:
+        line = pieces.take()
+        return line.removeprefix(_BOM) if line is not None and self.number == 1 else line
 
     def _chunks(self) -> Iterator[bytes]:
         data = b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from marketcam.engine import MarketCameraError, TickError
 from marketcam.io.lines import MAX_LINE_BYTES
@@ -24,22 +24,24 @@ __all__ = ["BadLine", "TickLines", "fail_on_bad_line"]
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that holds no well-formed tick.
+    """A line of a text, or a row of a table, that holds no well-formed tick.
 
     Attributes:
         source: name of the source.
-        number: the line's number, from 1; blank lines count.
+        number: the line's number, from 1; blank lines count. Of a row, the header does not.
         error: `MalformedLineError` or `TickError`.
+        unit: ``"line"`` or ``"row"``.
     """
 
     source: str
     number: int
     error: MarketCameraError
+    unit: Literal["line", "row"] = "line"
 
 
 def fail_on_bad_line(bad: BadLine) -> None:
     """Raise `TickLineError`: one bad line ends the reading."""
-    raise TickLineError(bad.source, bad.number, bad.error) from bad.error
+    raise TickLineError(bad.source, bad.number, bad.error, bad.unit) from bad.error
 
 
 def _do_nothing(_: TornEnd) -> None:
@@ -90,6 +92,11 @@ class TickLines:
     def place(self) -> str:
         """The line read last."""
         return f"line {self._lines.number}"
+
+    @property
+    def share(self) -> float | None:
+        """How much of the file has been read, 0 to 1; None where it is no file."""
+        return self._source.share
 
     @property
     def torn_end(self) -> TornEnd | None:

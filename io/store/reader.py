@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
@@ -21,6 +21,7 @@ from marketcam.io.store.sections import SectionCache
 if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Iterable
+    from types import TracebackType
 
     from marketcam.io.store.catalog import Listed
     from marketcam.io.store.entry import SegmentEntry
@@ -57,6 +58,17 @@ class Store:
             raise UnknownSegmentError(f"there is no store at {self._store_dir}")
         self._catalog = Catalog(self._store_dir)
         self._sections = SectionCache()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Do nothing: files are held by iterators only, as a history behind a URL is not."""
 
     def runs(self) -> list[Run]:
         """Return the runs, the oldest first; segments of the time before runs are `unnamed`.

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "verify": "check that a store is as it was recorded",
     "recover": "put a store right after a crash or after damage",
     "prune": "remove old segments of a store",
+    "export": "write a recording as Parquet files",
     "profile": "measure what a window and an edge cap cost, over a grid of settings",
 }
 """Each command, the module of its name, in one line."""

@@ -172,3 +172,15 @@ def test_a_read_that_fails_names_the_last_line(tmp_path, monkeypatch):
     assert next(ticks).t == 0
     with pytest.raises(SourceError, match=r"ticks: after line 1: .*Input/output error"):
         next(ticks)
+
+
+@pytest.mark.parametrize("compress", [bytes, zstandard.compress])
+def test_a_byte_order_mark_at_the_start_is_no_part_of_the_first_line(compress, tmp_path):
+    mark = "\ufeff".encode()
+    data = mark + text_of([0, 1])
+    assert ticks_of(compress(data), tmp_path) == [0, 1]
+    assert ticks_of(compress(mark + line_of(0)), tmp_path) == [0]
+    assert ticks_of(compress(mark + b"\n"), tmp_path) == []
+    ts, bad = read_leniently(compress(text_of([0]) + mark + text_of([1, 2])), tmp_path)
+    assert ts == [0, 2]
+    assert str(bad[0].error) == "not JSON: expecting value at column 1"

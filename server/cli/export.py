@@ -1,0 +1,171 @@
+"""`marketcam export`: a recording as Parquet files."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from marketcam.io.store import KINDS
+from marketcam.server.cli.parsing import (
+    OK,
+    CommandTexts,
+    UsageError,
+    add_command,
+    add_log_level,
+    say,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from marketcam.server.cli.parsing import Subparsers
+
+__all__ = ["add_parser", "run"]
+
+_TEXTS: Final = CommandTexts(
+    name="export",
+    arguments="[FLAG …] STORE OUT.parquet",
+    description="""\
+Write what a store has recorded as Parquet: a folder with nodes.parquet and edges.parquet (of the
+frames), metrics.parquet and ticks.parquet, as far as the store has them. DuckDB, Polars, pandas and
+Spark read them; `marketcam film` takes the ticks. STORE is a folder, or the address of a camera.
+The folder is made whole or not at all. The store is only read; the camera may be running.""",
+    examples="""\
+  marketcam export ./data market.parquet
+  marketcam export ./data part.parquet --from-t 12000 --to-t 24000 --kinds frames,metrics
+  marketcam export http://127.0.0.1:8000 live.parquet --run all --every 10""",
+)
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = add_command(subparsers, _TEXTS, run)
+    parser.add_argument("store", metavar="STORE", help="the store's folder, or http(s)://…")
+    parser.add_argument("out", metavar="OUT.parquet", type=Path, help="the folder to make")
+    parser.add_argument("--from-t", metavar="T", type=_tick, help="from this tick on, inclusive")
+    parser.add_argument("--to-t", metavar="T", type=_tick, help="up to this tick, inclusive")
+    parser.add_argument(
+        "--run",
+        dest="of_run",
+        metavar="RUN",
+        help="of this run, or of `all` in turn; the latest by default",
+    )
+    parser.add_argument(
+        "--kinds",
+        metavar="KIND,…",
+        type=_kinds,
+        help=f"only these of {', '.join(KINDS)}; all there are by default",
+    )
+    parser.add_argument(
+        "--every",
+        metavar="N",
+        type=_count,
+        default=1,
+        help="only each N-th frame, metric and tick, the first included",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an earlier export")
+    add_log_level(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files; return the exit code."""
+    if args.from_t is not None and args.to_t is not None and args.from_t > args.to_t:
+        raise UsageError(f"--from-t must be at most --to-t, {args.to_t}, got {args.from_t}")
+    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
+    from marketcam.io.history import open_store  # noqa: PLC0415 - loads numpy, which help need not
+    from marketcam.io.parquet import (  # noqa: PLC0415 - as above
+        ExportOptions,
+        ExportTargetError,
+        export_parquet,
+    )
+
+    options = ExportOptions(
+        args.from_t, args.to_t, args.of_run, args.kinds, args.every, force=args.force
+    )
+    try:
+        with open_store(args.store) as history, _Bar() as bar:
+            files = export_parquet(history, args.out, options, bar.show)
+    except (ExportTargetError, MissingExtraError) as error:
+        raise UsageError(str(error).replace("`force`", "--force")) from error
+    except KeyboardInterrupt:
+        say(f"interrupted: {args.out} was not written")
+        raise
+    for file in files:
+        print(f"{file.path}  {file.rows:,} rows  {file.bytes:,} bytes")
+    return OK
+
+
+class _Bar:
+    """A progress bar over ticks, on stderr where that is a terminal; no more at its end."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415 - for this command only
+        from rich.progress import (  # noqa: PLC0415 - as above
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self._drawn = 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("ticks", style="dim"),
+            TimeElapsedColumn(),
+            TextColumn("left", style="dim"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("export", total=None)
+
+    def show(self, kind: str, done: int, total: int) -> None:
+        """Show how far it is; drawn ten times a second at most."""
+        now = time.monotonic()
+        if now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            self._progress.update(self._task, description=kind, completed=done, total=total)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+
+_REDRAW_SECONDS: Final = 0.1
+
+
+def _tick(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a tick number, got {text!r}") from None
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) >= 1:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    asked = tuple(text.split(","))
+    if unknown := set(asked) - set(KINDS):
+        names = ", ".join(KINDS)
+        raise argparse.ArgumentTypeError(f"must be some of {names}, got {min(unknown)!r}")
+    return tuple(kind for kind in KINDS if kind in asked)

@@ -1,0 +1,273 @@
+"""`marketcam export`: what was recorded comes back from Parquet; whole files or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from pyarrow import parquet
+
+from marketcam.engine import LimitError
+from marketcam.io import ExportError, ExportOptions, Store, arrow_schema, arrow_table, encode_tick
+from marketcam.io import parquet as exporting
+from marketcam.io.sources.tick_tables import TickTable
+from marketcam.io.store import ZstdSegmentWriter
+from marketcam.server.cli import main
+from tests.history_helpers import film_into, raw_ticks
+from tests.server_helpers import fed_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.kernel
+TABLES = ["nodes", "edges", "metrics", "ticks"]
+
+
+@pytest.fixture
+def store(tmp_path):
+    film_into(tmp_path / "store", raw_ticks(), segment_bytes=20_000)
+    return tmp_path / "store"
+
+
+def export(*arguments: object) -> int:
+    return main(["export", *map(str, arguments)])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_table_is_a_file(capsys, store, tmp_path):
+    out = tmp_path / "out.parquet"
+    assert export(store, out) == 0
+    history = Store(store)
+    for table in TABLES:
+        assert parquet.read_table(out / f"{table}.parquet") == arrow_table(history, table)
+    printed = capsys.readouterr()
+    assert [line.split("  ")[0] for line in printed.out.splitlines()] == [
+        f"{out / table}.parquet" for table in TABLES
+    ]
+    assert printed.err == ""
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+def test_files_are_compressed_in_row_groups(monkeypatch, store, tmp_path):
+    from marketcam.io import arrow_tables  # noqa: PLC0415
+
+    monkeypatch.setattr(arrow_tables, "BATCH_ROWS", 100)
+    assert export(store, tmp_path / "out.parquet") == 0
+    file = parquet.ParquetFile(tmp_path / "out.parquet" / "edges.parquet")
+    groups = [file.metadata.row_group(k) for k in range(file.num_row_groups)]
+    assert len(groups) > 3
+    assert all(100 <= group.num_rows < 200 for group in groups[:-1])
+    assert {group.column(k).compression for group in groups for k in range(5)} == {"ZSTD"}
+    assert file.schema_arrow == arrow_schema("edges")
+
+
+def test_a_part_of_some_kinds_thinned(store, tmp_path):
+    out = tmp_path / "out.parquet"
+    flags = ["--from-t", 20, "--to-t", 41, "--kinds", "ticks,frames", "--every", 2]
+    assert export(store, out, *flags) == 0
+    assert names(out) == ["edges.parquet", "nodes.parquet", "ticks.parquet"]
+    ticks = parquet.read_table(out / "ticks.parquet", columns=["t"])["t"].to_pylist()
+    assert ticks == list(range(20, 42, 2))
+    nodes = parquet.read_table(out / "nodes.parquet", columns=["t"])["t"].to_pylist()
+    assert sorted(set(nodes)) == [20, 28, 36]
+
+
+def test_one_run_or_all(store, tmp_path):
+    second = film_into(store, raw_ticks(20))
+    first_run, second_run = (run.id for run in Store(store).runs())
+    for name, flags, runs in (
+        ("latest", [], {second_run}),
+        ("first", ["--run", first_run], {first_run}),
+        ("all", ["--run", "all"], {first_run, second_run}),
+    ):
+        assert export(store, tmp_path / name, *flags) == 0
+        table = parquet.read_table(tmp_path / name / "ticks.parquet")
+        assert set(table["run"].to_pylist()) == runs
+    assert parquet.read_table(tmp_path / "all" / "ticks.parquet").num_rows == 60 + len(
+        second["ticks"]
+    )
+
+
+def test_from_a_camera(store, tmp_path):
+    (run,) = (run.id for run in Store(store).runs())
+    with fed_server(tmp_path, store_dir=store) as (server, _):
+        for place, name in ((server.listening.url, "far"), (store, "near")):
+            assert export(place, tmp_path / name, "--run", run) == 0
+    for table in TABLES:
+        far, near = (parquet.read_table(tmp_path / n / f"{table}.parquet") for n in ("far", "near"))
+        assert far == near
+
+
+def test_what_is_there_is_not_overwritten(capsys, store, tmp_path):
+    out = tmp_path / "out.parquet"
+    assert export(store, out, "--kinds", "metrics") == 0
+    capsys.readouterr()
+    assert export(store, out) == 2
+    said = f"marketcam: {out} is there already; only --force replaces an earlier export\n"
+    assert capsys.readouterr().err == said
+    assert names(out) == ["metrics.parquet"]
+    assert export(store, out, "--force", "--kinds", "frames") == 0
+    assert names(out) == ["edges.parquet", "nodes.parquet"]
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+def test_only_an_export_is_replaced(capsys, store, tmp_path):
+    precious = tmp_path / "home"
+    precious.mkdir()
+    (precious / "letter.txt").write_text("dear")
+    for target in (precious, precious / "letter.txt", store):
+        assert export(store, target, "--force") == 2
+        assert capsys.readouterr().err.endswith("is no earlier export, and is not replaced\n")
+    assert (precious / "letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (["--from-t", 5, "--to-t", 4], 2, "--from-t must be at most --to-t, 4, got 5"),
+        (["--run", "yesterday"], 1, "yesterday"),
+    ],
+)
+def test_what_makes_no_sense(capsys, store, tmp_path, arguments, code, problem):
+    assert export(store, tmp_path / "out.parquet", *arguments) == code
+    assert problem in capsys.readouterr().err
+    assert names(tmp_path) == ["store"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--kinds", "frames,films"], "--kinds: must be some of frames, metrics, ticks, got"),
+        (["--every", "0"], "--every: must be a whole number of at least 1, got '0'"),
+        (["--from-t", "noon"], "--from-t: must be a tick number, got 'noon'"),
+    ],
+)
+def test_bad_usage(capsys, store, tmp_path, flags, problem):
+    with pytest.raises(SystemExit) as caught:
+        export(store, tmp_path / "out.parquet", *flags)
+    assert caught.value.code == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_no_store_no_lines_no_parent(capsys, store, tmp_path):
+    assert export(tmp_path / "nowhere", tmp_path / "out.parquet") == 1
+    assert export(store, tmp_path / "no" / "out.parquet") == 2
+    (tmp_path / "empty" / "frames").mkdir(parents=True)
+    assert export(tmp_path / "empty", tmp_path / "out.parquet") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "there is no store at" in said[0]
+    assert "must be a folder that is there, for out.parquet" in said[1]
+    assert "no run" in said[2]
+
+
+def test_a_kind_that_is_not_there_is_said(capsys, tmp_path):
+    with ZstdSegmentWriter("metrics", tmp_path / "store") as writer:
+        metric = {"t": 0, "s": dict.fromkeys(("price_norm", "volatility", "liquidity"), 0.5)}
+        metric["s"]["imbalance"] = 0.0
+        writer.write_jsonline({"type": "metric", "N": 1, "avg_exp": 0, "matches_n": 0} | metric, 0)
+    out = tmp_path / "out.parquet"
+    assert export(tmp_path / "store", out, "--kinds", "ticks,metrics") == 1
+    assert capsys.readouterr().err == "marketcam: there are no ticks to export\n"
+    assert export(tmp_path / "store", out) == 0
+    assert names(out) == ["metrics.parquet"]
+
+
+def test_damage_leaves_nothing_behind(capsys, store, tmp_path):
+    segment = next((store / "frames").glob("*.zst"))
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    segment.write_bytes(data)
+    out = tmp_path / "out.parquet"
+    assert export(store, out) == 1
+    assert segment.name in capsys.readouterr().err
+    assert names(tmp_path) == ["store"]
+
+
+def test_an_earlier_export_stays_until_the_new_one_is_whole(store, tmp_path):
+    out = tmp_path / "out.parquet"
+    assert export(store, out, "--kinds", "metrics") == 0
+
+    def fail(kind, done, total):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        exporting.export_parquet(Store(store), out, ExportOptions(force=True), fail)
+    assert names(out) == ["metrics.parquet"]
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+def test_progress_goes_to_its_end(store, tmp_path):
+    steps: list[tuple[int, int]] = []
+    exporting.export_parquet(
+        Store(store), tmp_path / "out", None, lambda _, done, total: steps.append((done, total))
+    )
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert len({total for _, total in steps}) == 1
+    assert steps[-1][0] == steps[-1][1]
+
+
+def test_options_are_checked():
+    with pytest.raises(LimitError, match=r"from_t must be at most to_t \(4\), got 5"):
+        ExportOptions(5, 4)
+    with pytest.raises(LimitError, match="every must be at least 1, got 0"):
+        ExportOptions(every=0)
+
+
+def test_nothing_to_export(tmp_path):
+    film_into(tmp_path / "store", raw_ticks(5))
+    with pytest.raises(ExportError, match="there are no frames to export"):
+        exporting.export_parquet(
+            Store(tmp_path / "store"), tmp_path / "out", ExportOptions(kinds=("frames",))
+        )
+
+
+def test_an_interrupt_leaves_nothing_and_says_so(store, tmp_path):
+    """The process is stopped in the middle: its ticks come through a pipe that nobody fills."""
+    out = tmp_path / "out.parquet"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HELD, "export", str(store), str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ,
+    ) as process:
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        assert process.stdout.readline() == b"held\n"
+        assert any(name.startswith(".out.parquet") for name in names(tmp_path))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+        watchdog.cancel()
+    assert process.returncode == 130
+    assert said.decode() == f"marketcam: interrupted: {out} was not written\n"
+    assert names(tmp_path) == ["store"]
+
+
+_HELD = """
+import signal, sys
+from marketcam.io import parquet
+from marketcam.server.cli import main
+
+take = parquet._File.write
+
+def hold(self, batch):
+    take(self, batch)
+    print("held", flush=True)
+    signal.pause()
+
+parquet._File.write = hold
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ticks_come_back_as_they_were(store, tmp_path):
+    assert export(store, tmp_path / "out.parquet", "--kinds", "ticks") == 0
+    ticks = TickTable(tmp_path / "out.parquet" / "ticks.parquet")
+    assert [encode_tick(tick) for tick in ticks] == list(Store(store).lines("ticks"))
