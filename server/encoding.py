@@ -27,7 +27,7 @@ class Outputs:
     Attributes:
         record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
             wait until there is room for it.
-        publish: takes a message for the viewers; must not wait.
+        publish: takes a message for the viewers, once its line is recorded; must not wait.
         wanted: says which encodings there are viewers for, so that these are made here and not
             when somebody waits for them.
     """
@@ -129,8 +129,10 @@ class EncodingStage:
             message.body(encoding).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
-        self._outputs.publish(message)
+        # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins
+        # history and the live stream, after the recorder's `flush`, finds no hole between them.
         self._record(folder, message.body("json").data, message.t)
+        self._outputs.publish(message)
 
     def _record(self, folder: str, line: bytes, t: int) -> None:
         timed(self._times.record, self._outputs.record, folder, line, t)

@@ -88,6 +88,7 @@ class HttpApi:
                 "current_segment": rig.recorder.current("frames"),
                 "version": self._version,
                 "error": pipeline.error,
+                "run": recorder.run,
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
                 "stages": _stage_figures(pipeline),
@@ -134,14 +135,23 @@ def _proximity(filming: Filming) -> dict[str, object]:
 
 
 def _recorder_figures(status: RecorderStatus) -> dict[str, object]:
+    hole, seen, done = status.last_hole, status.retention, status.retention_done
     return {
         "error": status.error,
+        "holes": status.holes,
+        "last_hole": None if hole is None else asdict(hole),
+        "synced_t": dict(status.synced),
         "queued_lines": status.queued_lines,
         "queued_bytes": status.queued_bytes,
         "dropped_lines": status.dropped_lines,
         "waits": status.waits,
         "removed_segments": status.removed_segments,
         "removed_bytes": status.removed_bytes,
-        "disk_used_pct": None if status.retention is None else status.retention.disk_used_pct,
+        "disk_used_pct": None if seen is None else seen.disk_used_pct,
+        "total_bytes": None if seen is None else seen.total_bytes,
+        "retention": {
+            "policy": asdict(status.policy),
+            "last": None if done is None else asdict(done),
+        },
         "written": {kind: asdict(totals) for kind, totals in status.kinds.items()},
     }

@@ -11,8 +11,8 @@ the three overlap; where they are small, all is done in the engine's thread, sin
 would cost more than it gains.
 
 Who may make the engine wait: the pacing, the source, and the encoding while its queue is full,
-which in turn waits for the recorder while that one's queue is full, since a recording without
-holes goes before pace. The hub never does.
+which in turn, without a pace, waits for the recorder while that one's queue is full. With a pace it
+does not: recording then stops, and the hole is declared. The hub never does.
 """
 
 from __future__ import annotations

@@ -161,8 +161,9 @@ def _of_hub(hub: Hub) -> Iterator[Family]:
 def _of_recorder(status: RecorderStatus) -> Iterator[Family]:
     yield _gauge("recording", "Whether lines are being recorded.", status.recording)
     yield _gauge("record_queue_bytes", "Memory of lines waiting for the disk.", status.queued_bytes)
-    yield _counter("record_waits", "Times the engine waited for the disk.", status.waits)
+    yield _counter("record_waits", "Times the recorder's queue was found full.", status.waits)
     yield _counter("record_dropped", "Lines that were not recorded.", status.dropped_lines)
+    yield _counter("record_holes", "Holes declared in the recording.", status.holes)
     yield _counter("removed_segments", "Segments removed by retention.", status.removed_segments)
     if status.retention is not None:
         yield _gauge(

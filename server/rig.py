@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
@@ -120,7 +121,12 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
         segment_bytes=settings.segment_bytes,
         level=settings.zstd_level,
         flush_seconds=settings.flush_seconds,
+        sync_seconds=settings.fsync_seconds,
         queue_bytes=settings.record_queue_bytes,
+        # Of a paced source every viewer expects the pace; without one, nobody does.
+        when_full="skip" if settings.tick_rate else "wait",
+        stall_seconds=settings.record_stall_seconds,
+        retry_seconds=settings.record_retry_seconds,
         retention=RetentionPolicy(
             retain_seconds=settings.retain_seconds,
             retain_bytes=settings.retain_bytes,
@@ -128,7 +134,20 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
             disk_target_pct=settings.disk_target_pct,
             keep_min=settings.keep_min,
         ),
+        about=_about(settings),
     )
+
+
+def _about(settings: Settings) -> dict[str, object]:
+    """Return what the run is filmed with, for its record."""
+    return {
+        "version": version("marketcam"),
+        "source": settings.source,
+        "seed": settings.seed,
+        "tick_rate": settings.tick_rate,
+        "metric_downsample": settings.metric_downsample,
+        "camera": dict(settings.camera_arguments()),
+    }
 
 
 def _hub_options(settings: Settings) -> HubOptions:

@@ -148,6 +148,8 @@ class Settings(BaseSettings):
         "a new segment after this much JSON", unit="bytes", ge=1, le=_COUNT)
     flush_seconds: float = _setting(1.0, "IG_CAM_FLUSH_SECONDS", "recording",
         "a crash loses at most this much", unit="seconds", gt=0, le=_SECONDS)
+    fsync_seconds: float = _setting(5.0, "IG_CAM_FSYNC_SECONDS", "recording",
+        "a power loss loses at most this much", unit="seconds", gt=0, le=_SECONDS)
     zstd_level: int = _setting(3, "IG_CAM_ZSTD_LEVEL", "recording",
         "compression level", ge=1, le=22)
     retain_seconds: float = _setting(0.0, "IG_CAM_RETAIN_SECONDS", "recording",
@@ -164,6 +166,11 @@ class Settings(BaseSettings):
         "record the raw ticks too, so that the run can be filmed again", form="true or false")
     record_queue_bytes: int = _setting(64 * _MIB, "IG_CAM_RECORD_QUEUE_BYTES", "recording",
         "lines waiting for the disk at most", unit="bytes", ge=64 * _KIB, le=_COUNT)
+    record_stall_seconds: float = _setting(10.0, "IG_CAM_RECORD_STALL_SECONDS", "recording",
+        "a disk that takes nothing for this long is not waited for, also without a pace",
+        unit="seconds", gt=0, le=_SECONDS)
+    record_retry_seconds: float = _setting(5.0, "IG_CAM_RECORD_RETRY_SECONDS", "recording",
+        "from one attempt to record again to the next", unit="seconds", gt=0, le=_SECONDS)
 
     seed: int = _setting(0, "IG_SEED", "source",
         "random seed of the embedded market or the simulator", ge=0, le=2**32 - 1)

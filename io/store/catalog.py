@@ -138,9 +138,9 @@ class Catalog:
             *(found for found in rest if to_t is None or found.name.start_t <= to_t),
         ]
 
-    def is_recorded(self, entry: SegmentEntry) -> bool:
-        """Return whether a record is in the manifest and no later one says it was removed."""
-        return self._recorded[entry.kind].get().live.get(entry.name) == entry
+    def record(self, kind: str, name: SegmentName) -> SegmentEntry | None:
+        """Return the record of a closed segment; None where it has none, or was removed."""
+        return self._recorded[check_kind(kind)].get().live.get(name)
 
     def _found(self, kind: str) -> tuple[_Recorded, list[Listed]]:
         """Find the segments: those in the manifest, and those which are not."""

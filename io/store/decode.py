@@ -20,11 +20,22 @@ from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Summary", "blocks", "read_lines", "summary_of", "tick_of_line"]
+__all__ = [
+    "Summary",
+    "blocks",
+    "lines_of",
+    "read_lines",
+    "section_blocks",
+    "summary_of",
+    "tick_at_start",
+    "tick_of_line",
+    "whole_lines",
+]
 
 _MAGIC: Final = zstandard.FRAME_HEADER
 _SKIPPABLE: Final = range(0x184D2A50, 0x184D2A60)
 _RAW, _RLE, _COMPRESSED = range(3)
+_LONG_LINE: Final = 1024
 _TICK_FIRST: Final = re.compile(rb'\{(?:"type":"[a-z_]*",)?"t":(-?[0-9]+)[,}]')
 
 
@@ -46,9 +57,20 @@ def tick_of_line(line: bytes) -> int | None:
 
     Cost: 0.3 µs for lines that begin as ours do; others are parsed whole.
     """
-    match = _TICK_FIRST.match(line)
-    if match is not None:
-        return int(match[1])
+    t = tick_at_start(line)
+    return _parsed_tick(line) if t is None else t
+
+
+def tick_at_start(text: bytes, start: int = 0) -> int | None:
+    """Return the tick of the line that begins at `start`, be it whole or not, without a copy.
+
+    None also for a line that does not begin as ours do: `tick_of_line` parses it once it is whole.
+    """
+    match = _TICK_FIRST.match(text, start)
+    return None if match is None else int(match[1])
+
+
+def _parsed_tick(line: bytes) -> int | None:
     try:
         t = orjson.loads(line)["t"]
     except (orjson.JSONDecodeError, TypeError, KeyError):
@@ -66,9 +88,10 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
         DamagedSegmentError: the bytes contradict the format, or a line is longer than
             `MAX_LINE_BYTES`. Every whole line before the damage was yielded.
 
-    Cost: 0.5 µs a line of 200 bytes, 2 ms a megabyte of long lines.
+    Cost: 0.4 µs a line of 200 bytes, 0.7 ms a megabyte of long lines.
     """
-    return _split(blocks(file))
+    for text in whole_lines(blocks(file)):
+        yield from lines_of(text)
 
 
 def summary_of(lines: Iterable[bytes]) -> Summary:
@@ -80,24 +103,46 @@ def summary_of(lines: Iterable[bytes]) -> Summary:
     return Summary(count, None if last is None else tick_of_line(last))
 
 
-def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join and cut pieces of text so that each holds one or more whole lines, with their ends.
+
+    Raises:
+        TornSegmentError, DamagedSegmentError: as `read_lines` has it, and what the pieces raise.
+    """
     rest: list[bytes] = []
     rest_bytes = 0
     for piece in pieces:
-        first, *others = piece.split(b"\n")
-        rest.append(first)
-        rest_bytes += len(first)
-        if rest_bytes > MAX_LINE_BYTES:
+        first = piece.find(b"\n") if rest else 0
+        if rest_bytes + (first if first >= 0 else len(piece)) > MAX_LINE_BYTES:
             raise DamagedSegmentError(f"a line is longer than {MAX_LINE_BYTES} bytes")
-        if others:
-            line = b"".join(rest)
-            if line:
-                yield line
-            last = others.pop()
-            yield from filter(None, others)
-            rest, rest_bytes = [last], len(last)
+        end = piece.rfind(b"\n") + 1
+        if end:
+            rest.append(piece[:end])
+            yield rest[0] if len(rest) == 1 else b"".join(rest)
+            rest, rest_bytes = [], 0
+        if end < len(piece):
+            rest.append(piece[end:])
+            rest_bytes += len(piece) - end
     if rest_bytes:
         raise TornSegmentError(f"the last line has no end after {rest_bytes} bytes")
+
+
+def lines_of(text: bytes) -> list[bytes]:
+    """Split whole lines at their ends; empty ones are left out.
+
+    Cost: 0.1 µs a line; a copy.
+    """
+    first = text.find(b"\n")
+    if first < _LONG_LINE:
+        return list(filter(None, text.split(b"\n")))
+    lines = []
+    start, end = 0, first
+    while end >= 0:  # four times as fast as `split` where lines are long
+        if end > start:
+            lines.append(text[start:end])
+        start = end + 1
+        end = text.find(b"\n", start)
+    return lines
 
 
 def blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -127,22 +172,47 @@ def _skip(file: BinaryIO) -> None:
         left -= len(_exactly(file, min(left, zstandard.BLOCKSIZE_MAX)))
 
 
+def section_blocks(file: BinaryIO, start: int, stop: int | None = None) -> Iterator[bytes]:
+    """Yield the text of a file with sections from one of their marks on, as `blocks` does.
+
+    The checksum is of the whole file, so it is not checked.
+
+    Args:
+        file: the file.
+        start: where a mark is.
+        stop: where another is; the text before it is the last. None: the end of the file.
+
+    Raises:
+        TornSegmentError, DamagedSegmentError: as `read_lines` has it.
+    """
+    file.seek(len(_MAGIC))
+    window = _header(file)[len(_MAGIC) + 1 : len(_MAGIC) + 2]
+    file.seek(start)
+    yield from _decoded(file, _MAGIC + b"\0" + window, None if stop is None else stop - start)
+
+
 def _frame_blocks(file: BinaryIO) -> Iterator[bytes]:
-    header = _header(file)
+    return _decoded(file, _header(file))
+
+
+def _decoded(file: BinaryIO, header: bytes, size: int | None = None) -> Iterator[bytes]:
+    """Yield the text of the blocks that follow, under a header, up to the last or to a size."""
     has_checksum = bool(header[4] & 0x04)
     decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
     try:
         decoder.decompress(header)
-        last = False
-        while not last:
+        last, done = False, 0
+        while not last and (size is None or done < size):
             start = _exactly(file, 3)
             fields = int.from_bytes(start, "little")
-            last, kind, size = bool(fields & 1), fields >> 1 & 3, fields >> 3
-            if size > zstandard.BLOCKSIZE_MAX:
+            last, kind, length = bool(fields & 1), fields >> 1 & 3, fields >> 3
+            if length > zstandard.BLOCKSIZE_MAX:
                 raise DamagedSegmentError(
-                    f"zstd block must have at most {zstandard.BLOCKSIZE_MAX} bytes, got {size}"
+                    f"zstd block must have at most {zstandard.BLOCKSIZE_MAX} bytes, got {length}"
                 )
-            text = decoder.decompress(start + _exactly(file, 1 if kind == _RLE else size))
+            block = start + _exactly(file, 1 if kind == _RLE else length)
+            done += len(block)
+            text = decoder.decompress(block)
             if text:
                 yield text
         if has_checksum:

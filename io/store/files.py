@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,15 @@ __all__ = [
     "replace_whole",
     "same_file",
     "set_date",
+    "share",
     "sync_data",
     "sync_file",
     "sync_folder",
     "wait_for_lock",
     "write_all",
 ]
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -152,3 +156,15 @@ def link_file(path: Path, target: Path) -> None:
 def overwrite(file: BinaryIO, data: bytes, at: int) -> None:
     """Put bytes in the place of others in a file, without going there."""
     os.pwrite(file.fileno(), data, at)
+
+
+def share(file: BinaryIO | int) -> None:
+    """Keep an open file from being removed by retention, until it is closed; readers share it.
+
+    Where the file system knows no locks, retention cannot take one either.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise

@@ -24,7 +24,6 @@ from marketcam.io.store.runs import (
     RunRecords,
     hole_record,
     moment_record,
-    new_run_id,
     parse_runs,
     segment_record,
     start_record,
@@ -122,45 +121,44 @@ def _is_record(line: bytes) -> bool:
 class OpenRun:
     """The run that is being recorded into a store: what its writers say of it in the journal.
 
-    Args:
-        journal: of the store.
-        run: its name; None for a new one.
-        continues: whether it goes on in a run that the journal knows, None for if it does.
-        about: what it is filmed with; a mapping that JSON can express.
-        clock: dates the records.
-
-    Raises:
-        UnknownRunError: it is to go on, and the journal does not know it.
-        StoreError: it is to begin, and the journal knows it already.
-        OSError: the journal cannot be written.
-
     Attributes:
         id: its name.
+        is_known: whether the journal has it.
+
+    Args:
+        journal: of the store.
+        run: its name.
+        clock: dates the records.
     """
 
-    def __init__(
-        self,
-        journal: RunJournal,
-        run: str | None = None,
-        *,
-        continues: bool | None = False,
-        about: Mapping[str, Any] | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self.id = run or new_run_id(clock.wall())
+    def __init__(self, journal: RunJournal, run: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.id = run
+        self.is_known = run in journal.records.runs
         self._journal = journal
         self._clock = clock
-        is_known = self.id in journal.records.runs
-        if continues and not is_known:
-            raise UnknownRunError(f"no run {self.id!r:.120} to go on with")
-        if continues is False and is_known:
+
+    def begin(self, about: Mapping[str, Any]) -> None:
+        """Say that it begins, and what it is filmed with: a mapping that JSON can express.
+
+        Raises:
+            StoreError: the journal has it already.
+            OSError: the journal cannot be written.
+        """
+        if self.is_known:
             raise StoreError(f"the run {self.id!r:.120} was recorded before")
-        at = utc_text(clock.wall())
-        journal.append(
-            moment_record("continue", self.id, at)
-            if is_known
-            else start_record(self.id, at, about or {})
-        )
+        self._journal.append(start_record(self.id, self._now(), about))
+        self.is_known = True
+
+    def go_on(self) -> None:
+        """Say that it goes on in another process.
+
+        Raises:
+            UnknownRunError: the journal does not have it.
+            OSError: the journal cannot be written.
+        """
+        if not self.is_known:
+            raise UnknownRunError(f"there is no run {self.id!r:.120} to go on with")
+        self._journal.append(moment_record("continue", self.id, self._now()))
 
     def add_segment(self, path: str) -> None:
         """Say that a segment is of this run; `path` is the one it has once it is closed."""
@@ -172,4 +170,7 @@ class OpenRun:
 
     def end(self) -> None:
         """Say that it has ended in order."""
-        self._journal.append(moment_record("end", self.id, utc_text(self._clock.wall())))
+        self._journal.append(moment_record("end", self.id, self._now()))
+
+    def _now(self) -> str:
+        return utc_text(self._clock.wall())

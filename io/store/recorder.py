@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError, UnknownSegmentError
 from marketcam.io.store.events import EventSink, ignore_event
-from marketcam.io.store.folder import KindFolder
-from marketcam.io.store.journal import OpenRun, RunJournal
+from marketcam.io.store.holes import LossLedger, Lost
+from marketcam.io.store.keeping import RetentionRounds
 from marketcam.io.store.line_queue import LineQueue
 from marketcam.io.store.lock import StoreLock
-from marketcam.io.store.names import KINDS, check_kind
-from marketcam.io.store.recovery import RecoveryReport, manifest_damage, recover_folder
-from marketcam.io.store.retention import DiskUse, Retention, RetentionReport, disk_use
-from marketcam.io.store.writer import SegmentWriter, WriterTotals, check_line
+from marketcam.io.store.names import check_kind
+from marketcam.io.store.recording import NO_SPACE, Recording, totals_of_both
+from marketcam.io.store.recovery import RecoveryReport
+from marketcam.io.store.retention import DiskUse, RetentionPolicy, RetentionReport, disk_use
+from marketcam.io.store.runs import new_run_id
+from marketcam.io.store.writer import WriterTotals, check_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from marketcam.io.store.entry import SegmentEntry
-    from marketcam.io.store.line_queue import Batch
+    from marketcam.io.store.folder import KindFolder
+    from marketcam.io.store.keeping import RetentionDone
+    from marketcam.io.store.line_queue import Batch, QueuedLine
     from marketcam.io.store.options import RecorderOptions
+    from marketcam.io.store.runs import Hole
 
 __all__ = ["Recorder", "RecorderStatus"]
 
 _WAKE_AT_BYTES: Final = 256 * 1024
 _BATCH_BYTES: Final = 1024 * 1024
 _SHORTEST_ROUND_SECONDS: Final = 0.001  # whatever flush_seconds is, the thread does not spin
-_LONGEST_ROUND_SECONDS: Final = 1.0  # segments roll this late at most when no line arrives
-_RETENTION_SECONDS: Final = 10.0
+_TELL_SECONDS: Final = 10.0  # no oftener than this it is said that writers had to wait
+_LONGEST_ROUND_SECONDS: Final = 1.0  # retention comes this late at most when no line arrives
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +47,63 @@ class RecorderStatus:
     """How a recorder is doing.
 
     Attributes:
+        run: the run that is recorded.
         recording: whether lines are being recorded.
-        error: why not, if recording has failed; None otherwise.
+        error: why not, where recording had to stop; None otherwise.
         queued_lines: lines waiting to be written.
         queued_bytes: memory they take.
-        dropped_lines: lines not recorded: written after a failure or after closing, or on their
-            way to the disk at the failure (some of these the next start may recover).
-        waits: how often a `write` had to wait because the queue was full.
+        dropped_lines: lines that are not recorded: written while recording was stopped or after
+            closing, or on their way to the disk when it stopped (some of these may be recovered).
+        waits: how often a `write` found the queue full.
+        holes: how many holes were declared.
+        last_hole: the last of them.
         kinds: what was written, by kind.
+        synced: by kind, the tick of the last line that survives a power loss; None without any.
+        policy: what retention lets stay.
         removed_segments: segments removed by retention since the start.
         removed_bytes: their size.
-        retention: the last retention pass, None before the first.
+        retention: what the last retention pass found, None before the first.
+        retention_done: the last pass that removed something or failed, None before the first.
     """
 
+    run: str
     recording: bool
     error: str | None
     queued_lines: int
     queued_bytes: int
     dropped_lines: int
     waits: int
+    holes: int
+    last_hole: Hole | None
     kinds: Mapping[str, WriterTotals]
+    synced: Mapping[str, int | None]
+    policy: RetentionPolicy
     removed_segments: int
     removed_bytes: int
     retention: RetentionReport | None
+    retention_done: RetentionDone | None
 
 
 class Recorder:
     """Records lines into segments, in a thread of its own. Safe to use from any thread.
 
-    The rule between it and the engine: while recording works no line is lost, so when the disk is
-    slower than the lines for long enough to fill the queue, `write` waits and the engine is
-    slowed. When recording has failed (disk full, folder gone) it stops, loudly: `status().error`
-    and an event of level ``error`` say why, and from then on lines are dropped and counted, so
-    that a dead disk never stops the stream. Recording begins again with the next start.
+    The rule between it and the engine: while recording works no line is lost. When the disk is
+    slower than the lines for long enough to fill the queue, `write` waits, or lines are skipped
+    (`RecorderOptions.when_full`). When recording fails (disk full, folder gone, disk dead) it
+    stops, loudly: an event of level ``error`` and `status().error` say why, and lines are dropped
+    and counted, so that no disk ever stops the stream. It then tries again every `retry_seconds`:
+    makes the folder where it is gone, recovers what it had to leave, and goes on in the same run.
+    What is missing by then is declared as holes, in the journal, by event and in the status.
 
     Args:
         options: what to do.
-        on_event: is told what happens, from the recorder's thread (from the caller's in `start`).
+        on_event: is told what happens, from the recorder's thread (from the caller's in `start`,
+            and in `write` that the queue is full).
         clock: where time comes from.
         usage: how full the disk of a folder is.
+
+    Attributes:
+        run: the run that is recorded.
     """
 
     def __init__(
@@ -92,30 +114,45 @@ class Recorder:
         clock: Clock = SYSTEM_CLOCK,
         usage: Callable[[Path], DiskUse] = disk_use,
     ) -> None:
+        self.run = options.run or new_run_id(clock.wall())
         self._options = options
         self._say = on_event
         self._clock = clock
         self._usage = usage
-        self._queue = LineQueue(options.queue_bytes, _WAKE_AT_BYTES)
-        self._folders: dict[str, KindFolder] = {}
-        self._writers: dict[str, SegmentWriter] = {}
-        self._retention: Retention | None = None
-        self._thread: threading.Thread | None = None
+        self._queue = LineQueue(
+            options.queue_bytes,
+            _WAKE_AT_BYTES,
+            when_full=options.when_full,
+            stall_seconds=options.stall_seconds,
+            on_slow=self._tell_slow,
+        )
         self._lock: StoreLock | None = None
-        self._run_open: OpenRun | None = None
+        self._recording: Recording | None = None
+        self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._has_begun = False
+        self._is_proven = True  # whether something was written since recording began again
         self._error: str | None = None
-        self._totals: Mapping[str, WriterTotals] = dict.fromkeys(options.kinds, WriterTotals())
-        self._retain_at = clock.steady()
-        self._last_retention: RetentionReport | None = None
-        self._removed_segments = 0
-        self._removed_bytes = 0
+        self._retry_at = 0.0
+        self._ledger = LossLedger(options.kinds)
+        self._holes = 0
+        self._last_hole: Hole | None = None
+        self._folders: Mapping[str, KindFolder] = {}
+        self._totals_before = dict.fromkeys(options.kinds, WriterTotals())
+        self._totals: Mapping[str, WriterTotals] = self._totals_before
+        self._synced: dict[str, int | None] = dict.fromkeys(options.kinds)
+        self._rounds = RetentionRounds(clock, on_event)
         self._waits_told = 0
+        self._tell_waits_at = 0.0
 
     def start(self) -> RecoveryReport:
-        """Put the store right (see `recover`), then begin to record.
+        """Lock the store, put it right (see `recover`), begin a run, and begin to record.
+
+        Where the disk has not the room for that, recording is stopped from the start, and tried
+        again like after any other failure.
 
         Raises:
+            StoreBusyError: another process writes to the store.
             StoreError: the store cannot be used, with the reason; or the recorder was started
                 before.
         """
@@ -123,22 +160,25 @@ class Recorder:
             raise StoreError("a recorder can be started only once")
         report = RecoveryReport()
         try:
-            self._open_store(report)
+            self._take_lock()
+            self._open_or_stop(report)
         except OSError as error:
             self._release()
             raise StoreError(f"cannot record in {self._options.store_dir}: {error}") from error
         except BaseException:
             self._release()
             raise
+        self._say("info", "run_started", run=self.run, store=str(self._options.store_dir))
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
         return report
 
     def write(self, kind: str, line: bytes, t: int) -> None:
-        """Take one line, given without its line end, of tick `t`. Waits while the queue is full.
+        """Take one line, given without its line end, of tick `t`.
 
         Within a kind, lines are recorded in the order of the calls. Never raises for the disk's
-        sake: when recording has failed, or was closed, the line is dropped and counted.
+        sake: while recording is stopped, and after closing, the line is dropped and counted.
+        While the queue is full it waits, or drops the line, as `RecorderOptions.when_full` says.
 
         Raises:
             UnknownSegmentError: the recorder does not take this kind.
@@ -148,23 +188,23 @@ class Recorder:
         Cost: 2 µs.
         """
         check_line(line, t)
-        writer = self._writers.get(kind)
-        if writer is None:
-            if kind in self._options.kinds:
-                raise StoreError("the recorder must be started before lines are written")
-            raise UnknownSegmentError(
-                f"kind must be one of {', '.join(self._options.kinds)}, got {kind!r}"
-            )
+        if kind not in self._options.kinds:
+            kinds = ", ".join(self._options.kinds)
+            raise UnknownSegmentError(f"kind must be one of {kinds}, got {kind!r}")
+        if self._thread is None:
+            raise StoreError("the recorder must be started before lines are written")
         # The line that opens a segment is not kept waiting, so that the segment can be seen.
-        self._queue.put((kind, line, t), nudge=writer.entry() is None)
+        recording = self._recording
+        nudge = recording is not None and recording.writers[kind].entry() is None
+        self._queue.put((kind, line, t), nudge=nudge)
 
     def flush(self) -> None:
-        """Wait until every line written so far can be read from its file, or recording failed."""
+        """Wait until every line written so far can be read from its file, or recording stopped."""
         if self._thread is not None:
             self._queue.flush()
 
     def close(self) -> None:
-        """Record what is queued, close the segments and stop; again does nothing."""
+        """Record what is queued, close the segments, end the run and stop; again does nothing."""
         self._is_closed = True
         self._queue.close()
         if self._thread is not None:
@@ -173,21 +213,25 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """Return how it is doing. Never waits for the disk."""
         counts = self._queue.counts()
-        dropped = counts.refused
-        if self._error is not None:
-            kept = (kind.lines - kind.lost_lines for kind in self._totals.values())
-            dropped += counts.accepted - sum(kept)
+        error = self._error or self._queue.slow
+        done = self._rounds
         return RecorderStatus(
-            recording=self._thread is not None and not self._is_closed and self._error is None,
-            error=self._error,
+            run=self.run,
+            recording=self._thread is not None and not self._is_closed and error is None,
+            error=error,
             queued_lines=counts.lines,
             queued_bytes=counts.bytes,
-            dropped_lines=dropped,
+            dropped_lines=counts.refused + counts.lost + self._ledger.lines_dropped,
             waits=counts.waits,
+            holes=self._holes,
+            last_hole=self._last_hole,
             kinds=self._totals,
-            removed_segments=self._removed_segments,
-            removed_bytes=self._removed_bytes,
-            retention=self._last_retention,
+            synced=dict(self._synced),
+            policy=self._options.retention,
+            removed_segments=done.segments,
+            removed_bytes=done.bytes,
+            retention=done.report,
+            retention_done=done.done,
         )
 
     def current(self, kind: str) -> dict[str, Any] | None:
@@ -236,148 +280,229 @@ class Recorder:
         self.close()
 
     def _pending(self, kind: str) -> SegmentEntry | None:
-        writer = self._writers.get(check_kind(kind))
+        check_kind(kind)
+        recording = self._recording
+        writer = None if recording is None else recording.writers.get(kind)
         return None if writer is None else writer.entry()
 
-    def _open_store(self, report: RecoveryReport) -> None:
-        options = self._options
-        store_dir = Path(options.store_dir)
-        self._lock = StoreLock(store_dir, run=options.run, clock=self._clock, on_event=self._say)
-        self._run_open = OpenRun(
-            RunJournal(store_dir, on_event=self._say),
-            options.run,
-            continues=options.continues,
-            about=options.about,
-            clock=self._clock,
-        )
-        on_damage = manifest_damage(report, self._say)
-        # Kinds that are not recorded now count for retention as well: they fill the same disk.
-        for kind in KINDS:
-            if kind in options.kinds or (store_dir / kind).is_dir():
-                self._folders[kind] = KindFolder.open(store_dir, kind, self._clock, on_damage)
-        folders = tuple(self._folders.values())
-        self._retention = Retention(
-            store_dir,
-            folders,
-            options.retention,
+    def _take_lock(self) -> None:
+        """Lock the store, or the one that has to be made where it was."""
+        if self._lock is not None:
+            try:
+                self._lock.check()
+            except FileNotFoundError:
+                self._release()
+        if self._lock is None:
+            self._lock = StoreLock(
+                self._options.store_dir, run=self.run, clock=self._clock, on_event=self._say
+            )
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def _open_or_stop(self, report: RecoveryReport) -> None:
+        try:
+            self._open(report)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            self._note_stop(error)
+            self._queue.stop()
+
+    def _open(self, report: RecoveryReport) -> None:
+        recording = Recording(
+            self._options,
+            self.run,
+            self._rounds,
+            report,
+            begins=not self._has_begun,
             clock=self._clock,
             usage=self._usage,
             on_event=self._say,
         )
-        self._retain(self._retention)  # first, so that a full disk has room for the recovery
-        for folder in folders:
-            recover_folder(folder, options.level, self._say, report)
-        self._writers = {
-            kind: SegmentWriter(
-                self._folders[kind], self._run_open, options.segment_rules(), self._tell_closed
-            )
-            for kind in options.kinds
-        }
-        self._retain_at = self._clock.steady()
+        self._has_begun = True
+        self._folders = recording.folders
+        self._ledger.settle(recording.entry_of)
+        self._recording = recording
+
+    def _tell_slow(self, reason: str | None) -> None:
+        if reason is not None:
+            self._say("error", "recording_stopped", run=self.run, error=reason)
+        else:
+            self._say("warning", "recording_resumed", run=self.run)
 
     # What follows runs in the recorder's thread.
 
     def _run(self) -> None:
         try:
-            self._record_until_closed()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for this thread
-            self._fail(error)
+            while not self._work():
+                pass
+            self._finish()
         finally:
             self._release()
             self._queue.end()
 
-    def _record_until_closed(self) -> None:
-        round_seconds = min(self._options.flush_seconds, _LONGEST_ROUND_SECONDS)
-        is_last = False
-        while not is_last:
-            batch = self._queue.take(_BATCH_BYTES, self._seconds_to_wait(round_seconds))
-            self._record(batch)
-            is_last = batch.is_last
-        for writer in self._writers.values():
-            writer.close()
-        if self._run_open is not None:
-            self._run_open.end()
-        self._publish_totals()
-        self._retain_if_due()
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-
-    def _seconds_to_wait(self, round_seconds: float) -> float:
-        # Not a whole round where a flush is due before its end: the lines in the queue are as
-        # old as the round that was cut short, and must not wait for another one.
-        due = min((writer.due_at() for writer in self._writers.values()), default=math.inf)
-        left = due - self._clock.steady()
-        return max(_SHORTEST_ROUND_SECONDS, min(round_seconds, left))
-
-    def _record(self, batch: Batch) -> None:
-        for kind, line, t in batch.lines:
-            self._writers[kind].take_line(line, t)
-        for writer in self._writers.values():
-            writer.close_if_old()
-            if batch.asks_flush:
-                writer.flush()
-            else:
-                writer.flush_if_due()
-        self._publish_totals()
-        self._retain_if_due()
+    def _work(self) -> bool:
+        """Record the next lines, or try to begin again; return whether these were the last."""
+        batch = self._queue.take(_BATCH_BYTES, self._seconds_to_wait())
+        if self._recording is not None:
+            self._record(self._recording, batch)
+        elif batch.is_last or self._clock.steady() >= self._retry_at:
+            self._try_again()
         self._queue.recorded(batch)
+        return batch.is_last
 
-    def _fail(self, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
-        self._error = reason
-        self._publish_totals()
-        self._queue.throw_away()  # before anything else: somebody may be waiting
-        self._say("error", "recording_failed", error=reason, trace=_trace_of_bug(error))
-        for kind, writer in self._writers.items():
-            try:
-                writer.close()
-            except (OSError, StoreError) as another:
-                self._say("error", "segment_left_pending", kind=kind, error=str(another))
-        self._publish_totals()
+    def _seconds_to_wait(self) -> float:
+        # Not a whole round where something is due before its end: the lines in the queue are as
+        # old as the round that was cut short, and must not wait for another one.
+        due = self._retry_at if self._recording is None else self._recording.due_at()
+        longest = min(self._options.flush_seconds, _LONGEST_ROUND_SECONDS)
+        left = due - self._clock.steady()
+        return max(_SHORTEST_ROUND_SECONDS, min(longest, left))
 
-    def _publish_totals(self) -> None:
-        self._totals = {kind: writer.totals() for kind, writer in self._writers.items()}
-
-    def _tell_closed(self, entry: SegmentEntry) -> None:
-        self._retain_at = self._clock.steady()
-        self._say(
-            "info",
-            "segment_closed",
-            path=entry.path,
-            start_t=entry.start_t,
-            end_t=entry.end_t,
-            lines=entry.lines,
-            bytes=entry.bytes,
-        )
-
-    def _retain_if_due(self) -> None:
-        if self._retention is not None and self._clock.steady() >= self._retain_at:
-            self._retain(self._retention)
+    def _record(self, recording: Recording, batch: Batch) -> None:
+        number = 0
+        try:
+            self._check_lock()
+            for number, item in enumerate(batch.lines):  # noqa: B007 - used where it fails
+                self._record_one(recording, item)
+            number = len(batch.lines)
+            recording.end_round(flush=batch.asks_flush)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for the disk
+            before, now = self._totals, totals_of_both(self._totals_before, recording.totals)
+            taken = {kind: now[kind].lines - before[kind].lines for kind in now}
+            rest = _not_taken(batch.lines[number:], batch.lines[:number], taken)
+            self._stop(recording, error, rest)
+        else:
+            self._publish(recording)
+            self._prove()
             self._tell_waits()
 
-    def _retain(self, retention: Retention) -> None:
-        self._retain_at = self._clock.steady() + _RETENTION_SECONDS
-        pending = (writer.entry() for writer in self._writers.values())
-        try:
-            report = retention.run(sum(entry.bytes for entry in pending if entry is not None))
-        except OSError as error:
-            # Not a reason to stop recording, which fails by itself if the disk does.
-            self._say("error", "retention_failed", error=str(error))
+    def _check_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
+
+    def _record_one(self, recording: Recording, item: QueuedLine | Lost) -> None:
+        if isinstance(item, Lost):
+            self._ledger.recorded(item.kind, recording.writers[item.kind].last_t)
+            self._ledger.lose(item)
             return
-        for problem in report.errors:
-            self._say("error", "retention_failed", error=problem)
-        self._last_retention = report
-        self._removed_segments += len(report.removed)
-        self._removed_bytes += report.removed_bytes
+        kind, line, t = item
+        if self._ledger.has_undeclared:
+            self._declare(recording, kind, t - 1)
+        recording.writers[kind].take_line(line, t)
+
+    def _declare(self, recording: Recording, kind: str, to_t: int | None = None) -> None:
+        hole = self._ledger.hole(kind, to_t)
+        if hole is None:
+            return
+        recording.run.add_hole(hole)
+        self._ledger.declared(kind)
+        self._holes += 1
+        self._last_hole = hole
+        values = {name: getattr(hole, name) for name in ("from_t", "to_t", "lines", "reason")}
+        self._say("warning", "hole", run=self.run, kind=kind, **values)
+
+    def _stop(
+        self, recording: Recording, error: Exception, rest: Sequence[QueuedLine | Lost]
+    ) -> None:
+        """Let go of what there is; `rest` are the lines in hand that no segment was given."""
+        self._queue.stop()  # before anything else: somebody may be waiting
+        self._recording = None
+        self._note_stop(error)
+        recording.close()
+        recording.note_losses(self._ledger)
+        for item in rest:
+            if isinstance(item, Lost):
+                self._ledger.lose(item)
+            else:
+                kind, _, t = item
+                self._ledger.drop(Lost(kind, 1, t, t))
+        self._publish(recording)
+        self._totals_before = dict(self._totals)
+
+    def _note_stop(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        trace = _trace_of_bug(error)
+        if self._is_proven:
+            self._say("error", "recording_stopped", run=self.run, error=reason, trace=trace)
+        elif reason != self._error:  # the same reason every few seconds is no news
+            self._say("error", "recording_not_resumed", run=self.run, error=reason, trace=trace)
+        self._is_proven = False
+        self._error = self._ledger.reason = reason
+        self._retry_at = self._clock.steady() + self._options.retry_seconds
+
+    def _try_again(self) -> None:
+        try:
+            self._take_lock()
+            self._open(RecoveryReport())
+        except Exception as error:  # noqa: BLE001 - said, and tried again
+            self._note_stop(error)
+            return
+        for lost in self._queue.resume():
+            self._ledger.lose(lost)
+
+    def _prove(self) -> None:
+        """Note that the disk has taken a round since recording began again."""
+        if not self._is_proven:
+            self._is_proven = True
+            self._error = None
+            self._say("warning", "recording_resumed", run=self.run)
+
+    def _finish(self) -> None:
+        """Close all segments and end the run; once more from the start where that fails."""
+        for _ in range(2):
+            if self._recording is None:
+                self._try_again()
+            recording = self._recording
+            if recording is None:
+                return
+            try:
+                self._end(recording)
+            except Exception as error:  # noqa: BLE001 - said; nobody may wait for the disk
+                self._stop(recording, error, ())
+            else:
+                self._publish(recording)
+                self._prove()
+                return
+
+    def _end(self, recording: Recording) -> None:
+        if problems := recording.close():
+            raise problems[0]
+        for kind in self._options.kinds:
+            self._declare(recording, kind)
+        recording.run.end()
+        if self._rounds.is_due:
+            recording.retain()
+
+    def _publish(self, recording: Recording) -> None:
+        self._totals = totals_of_both(self._totals_before, recording.totals)
+        for kind, writer in recording.writers.items():
+            if writer.synced_t is not None:
+                self._synced[kind] = writer.synced_t
 
     def _tell_waits(self) -> None:
-        counts = self._queue.counts()
-        if counts.waits > self._waits_told:
-            waits = counts.waits - self._waits_told
-            self._waits_told = counts.waits
-            self._say("warning", "recording_slow", waits=waits, queued_bytes=counts.bytes)
+        waits = self._queue.counts().waits
+        if waits > self._waits_told and self._clock.steady() >= self._tell_waits_at:
+            self._tell_waits_at = self._clock.steady() + _TELL_SECONDS
+            self._say("warning", "recording_slow", waits=waits - self._waits_told)
+            self._waits_told = waits
+
+
+def _not_taken(
+    rest: list[QueuedLine | Lost], done: Sequence[QueuedLine | Lost], taken: Mapping[str, int]
+) -> list[QueuedLine | Lost]:
+    """Return what of a batch no segment was given: the line that failed may have been, or not.
+
+    `done`: what came before it in the batch; `taken`: lines that the writers took in this batch.
+    """
+    if not rest or isinstance(rest[0], Lost):
+        return rest
+    kind = rest[0][0]
+    before = sum(not isinstance(item, Lost) and item[0] == kind for item in done)
+    return rest[1:] if taken[kind] > before else rest
 
 
 def _trace_of_bug(error: Exception) -> str | None:

@@ -30,15 +30,15 @@ class PendingSegment:
     Attributes:
         opened_at: steady seconds at which it was opened.
         path: what the manifest will call it once it is closed.
+        start_t: tick number of the first line.
         end_t: tick number of the last line taken.
-        synced_t: tick number of the last line that is through the disk's own buffers.
         entry: its manifest entry as of the last flush, None before the first.
     """
 
     def __init__(self, folder: KindFolder, run: OpenRun, start_t: int, level: int) -> None:
         self.opened_at = folder.clock.steady()
+        self.start_t = start_t
         self.end_t = start_t
-        self.synced_t: int | None = None
         self.entry: SegmentEntry | None = None
         self._folder = folder
         self._run = run.id
@@ -91,7 +91,6 @@ class PendingSegment:
         """Bring all lines through the disk's own buffers, so that they survive a power loss."""
         self.flush()
         sync_data(self._file)
-        self.synced_t = self.end_t
 
     def close(self) -> SegmentEntry:
         """End the file, date and sync it, name it closed, enter it in the manifest; in this order.
@@ -116,6 +115,7 @@ class PendingSegment:
 
     def abandon(self) -> None:
         """Let go of the file as it is; `recover` makes a segment of what it holds."""
+        self._frame.close()
         self._file.close()
 
     def _entry(self) -> SegmentEntry:

@@ -13,6 +13,7 @@ from marketcam.io.store.errors import StoreBusyError, StoreError
 from marketcam.io.store.files import make_folder
 from marketcam.io.store.journal import OpenRun, RunJournal
 from marketcam.io.store.lock import StoreLock
+from marketcam.io.store.runs import new_run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,11 @@ class SharedRun:
         self.kinds: set[str] = set()
         self._lock = StoreLock(store_dir, run=run, clock=clock)
         try:
-            self.run = OpenRun(RunJournal(store_dir), run, continues=None, clock=clock)
+            self.run = OpenRun(RunJournal(store_dir), run or new_run_id(clock.wall()), clock)
+            if self.run.is_known:
+                self.run.go_on()
+            else:
+                self.run.begin({})
             self._lock.sign(self.run.id)
         except BaseException:
             self._lock.release()

@@ -15,6 +15,7 @@ from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.holes import LeftSegment, Lost
 from marketcam.io.store.names import check_kind
 from marketcam.io.store.segment import PendingSegment
 from marketcam.io.store.sharing import SharedRun
@@ -91,6 +92,11 @@ class WriterTotals:
     segments: int = 0
     lost_lines: int = 0
 
+    def plus(self, other: WriterTotals) -> WriterTotals:
+        """Return what two writers have written together."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in WriterTotals.__slots__}
+        return WriterTotals(**sums)
+
 
 class SegmentWriter:
     """Writes the segments of one kind into a folder. One thread writes; any may ask `entry()`.
@@ -107,6 +113,11 @@ class SegmentWriter:
         run: the run they are of.
         rules: when they roll and are flushed.
         on_closed: is told of every closed segment.
+
+    Attributes:
+        closed_t: tick number of the last line of the last closed segment, None before it.
+        synced_t: tick number of the last line that survives a power loss, None before it.
+        left: the pending segments that had to be left to `recover`.
     """
 
     def __init__(
@@ -120,6 +131,9 @@ class SegmentWriter:
         self._run = run
         self._rules = rules
         self._on_closed = on_closed
+        self.closed_t: int | None = None
+        self.synced_t: int | None = None
+        self.left: list[LeftSegment] = []
         self._segment: PendingSegment | None = None
         self._flush_at = 0.0
         self._sync_at = 0.0
@@ -206,6 +220,7 @@ class SegmentWriter:
         if now >= self._sync_at:
             with self._let_go_on_error(self._segment):
                 self._segment.sync()
+            self.synced_t = self._segment.end_t
             self._flush_at = now + self._rules.flush_seconds
             self._sync_at = now + self._rules.sync_seconds
         elif now >= self._flush_at:
@@ -227,6 +242,11 @@ class SegmentWriter:
         self._is_closed = True
         if self._segment is not None:
             self._close_segment(self._segment)
+
+    @property
+    def last_t(self) -> int | None:
+        """Tick number of the last line taken that was not lost; None before it."""
+        return self.closed_t if self._segment is None else self._segment.end_t
 
     def entry(self) -> SegmentEntry | None:
         """Return the manifest entry of the segment being written, as of its last flush."""
@@ -261,6 +281,7 @@ class SegmentWriter:
             # It stays visible as pending until the manifest has it: at no moment is it nowhere.
             entry = segment.close()
         self._segment = None
+        self.closed_t = self.synced_t = segment.end_t
         totals = self._totals_with(segment)
         self._closed_totals = replace(totals, segments=totals.segments + 1)
         if self._on_closed is not None:
@@ -278,8 +299,11 @@ class SegmentWriter:
         """Leave the pending file of a segment to `recover`: what it holds may be torn."""
         self._segment = None
         totals = self._totals_with(segment)
-        lost = segment.lines - (segment.entry.lines if segment.entry is not None else 0)
+        flushed = segment.entry.lines if segment.entry is not None else 0
+        lost = segment.lines - flushed
         self._closed_totals = replace(totals, lost_lines=totals.lost_lines + lost)
+        taken = Lost(self._folder.kind, segment.lines, segment.start_t, segment.end_t)
+        self.left.append(LeftSegment(segment.path, taken, flushed))
         segment.abandon()
 
     def _totals_with(self, segment: PendingSegment) -> WriterTotals:

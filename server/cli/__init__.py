@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "tail": "show the live messages of a running camera",
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",
+    "verify": "check that a store is as it was recorded",
     "profile": "measure what a window and an edge cap cost, over a grid of settings",
 }
 """Each command, the module of its name, in one line."""

@@ -73,23 +73,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CommandTexts:
-    """What `marketcam NAME --help` says around the flags."""
+    """What `marketcam NAME --help` says around the flags; `exit_codes` where it has its own."""
 
     name: str
     arguments: str
     description: str
     examples: str
+    exit_codes: str = EXIT_CODES
 
 
 def add_command(
     subparsers: Subparsers, texts: CommandTexts, run: Callable[[argparse.Namespace], int]
 ) -> Parser:
-    """Add a command's parser, with its examples and the exit codes below its flags."""
+    """Add a command's parser, with its examples and exit codes below its flags."""
     parser = subparsers.add_parser(
         texts.name,
         usage=f"marketcam {texts.name} {texts.arguments}",
         description=texts.description,
-        epilog=f"examples:\n{texts.examples}\n\n{EXIT_CODES}",
+        epilog=f"examples:\n{texts.examples}\n\n{texts.exit_codes}",
     )
     parser.set_defaults(run=run)
     return parser

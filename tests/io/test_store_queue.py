@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from marketcam.io.store.holes import Lost
 from marketcam.io.store.line_queue import LINE_OVERHEAD, LineQueue, QueuedLine
 
 FOREVER = 3600.0
@@ -40,7 +41,7 @@ def test_lines_come_out_in_order_and_in_bounded_batches():
     batch = queue.take(ANY, FOREVER)
     assert numbers(batch.lines) == [2, 3, 4, 5, 6, 7, 8, 9]
     queue.recorded(batch)
-    assert queue.counts() == (0, 0, 10, 0, 0)
+    assert queue.counts() == (0, 0, 10, 0, 0, 0)
 
 
 def test_the_taker_gets_one_line_however_large():
@@ -91,7 +92,7 @@ def test_a_full_queue_makes_the_writer_wait(pool):
     assert numbers(queue.take(ANY, FOREVER).lines) == [1, 2]
 
 
-@pytest.mark.parametrize("how", ["close", "throw_away", "end"])
+@pytest.mark.parametrize("how", ["close", "stop", "end"])
 def test_who_waits_is_let_go_when_the_queue_closes(pool, how):
     queue = LineQueue(limit=1000, wake_at=10_000)
     queue.put(item(0, 1000))
@@ -101,12 +102,51 @@ def test_who_waits_is_let_go_when_the_queue_closes(pool, how):
     assert [put.result() for put in putting] == [False] * 3
     assert queue.put(item(9)) is False
     if how == "close":
-        assert queue.counts() == (1, 1000, 1, 4, 3)
+        assert queue.counts() == (1, 1000, 1, 4, 3, 0)
         batch = queue.take(ANY, FOREVER)
         assert numbers(batch.lines) == [0]
         assert batch.is_last
+    elif how == "stop":
+        assert queue.counts() == (0, 0, 1, 0, 3, 5)
+        assert queue.resume() == [("metrics", 5, 0, 9, "")]
+        assert queue.put(item(10)) is True
     else:
-        assert queue.counts() == (0, 0, 1, 4, 3)
+        assert queue.counts() == (0, 0, 1, 4, 3, 1)
+
+
+def test_a_queue_that_may_not_wait_has_lines_lost_until_it_has_drained(pool):
+    told: list[str | None] = []
+    queue = LineQueue(limit=2000, wake_at=10_000, when_full="skip", on_slow=told.append)
+    assert [queue.put(item(number, 500)) for number in range(6)] == [True] * 4 + [False] * 2
+    reason = "the disk is slower than the lines: 2000 bytes waited"
+    assert (told, queue.slow) == ([reason], reason)
+    queue.recorded(queue.take(1000, FOREVER))
+    assert queue.put(item(6, 500)) is False, "half full is not drained"
+    queue.recorded(queue.take(500, FOREVER))
+    assert queue.put(item(7, 500)) is True
+    assert (told, queue.slow) == ([reason, None], None)
+    batch = queue.take(ANY, FOREVER)
+    assert [entry[0] for entry in batch.lines] == ["metrics"] * 3
+    assert batch.lines[1] == Lost("metrics", 3, 4, 6, reason), "in its place"
+    assert queue.counts().lost == 3
+
+
+def test_what_was_lost_before_the_end_is_found_in_the_last_batch():
+    queue = LineQueue(limit=1000, wake_at=10_000, when_full="skip")
+    for number in range(3):
+        queue.put(item(number, 1000))
+    queue.close()
+    batch = queue.take(ANY, FOREVER)
+    assert isinstance(batch.lines[1], Lost)
+    assert batch.lines[1][:4] == ("metrics", 2, 1, 2)
+    assert batch.is_last
+
+
+def test_a_taker_that_gets_nothing_done_is_not_waited_for():
+    queue = LineQueue(limit=1000, wake_at=10_000, stall_seconds=0.01)
+    assert queue.put(item(0, 1000))
+    assert queue.put(item(1, 1000)) is False
+    assert queue.slow == "the disk has taken nothing for 0.01 seconds"
 
 
 def test_a_flush_is_done_when_what_was_before_is_recorded(pool):

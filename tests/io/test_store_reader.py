@@ -22,6 +22,7 @@ from marketcam.io.store import (
     recover,
 )
 from marketcam.io.store import catalog as catalog_module
+from marketcam.io.store import reader as reader_module
 from tests.store_helpers import SetClock, die, leave_pending, line, lines, manifest, segment_files
 
 
@@ -155,7 +156,8 @@ def test_a_damaged_segment_is_named_after_its_readable_lines(tmp_path, cut):
     assert list(store.lines("metrics", 60)) == lines(60, 100)
 
 
-def test_a_missing_file_is_an_error_unless_its_removal_is_on_record(tmp_path):
+def test_a_missing_file_is_an_error_unless_its_removal_is_on_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_module, "_REMOVAL_SECONDS", 0.01)
     store = recorded(tmp_path)
     gone = segment_files(tmp_path)[1]
     lines_left = store.lines("metrics")
@@ -179,7 +181,7 @@ def test_lines_without_tick_numbers_have_no_range(tmp_path):
         writer.write_line(b'{"x":1}', 2)
     store = Store(tmp_path)
     assert list(store.lines("ticks")) == [line(1), b'{"x":1}']
-    with pytest.raises(StoreError, match=r"120000_1.jsonl.zst: line 2 has no tick number: b'\{"):
+    with pytest.raises(StoreError, match=r"120000_1.jsonl.zst: a line has no tick number: b'\{"):
         list(store.lines("ticks", from_t=0))
 
 

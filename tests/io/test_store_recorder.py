@@ -167,7 +167,7 @@ def test_a_new_run_goes_on_behind_the_old_ones(tmp_path):
         "segment_20260124_120000_100.jsonl.zst",
         "segment_20260124_120001_0.jsonl.zst",
     ]
-    assert list(Store(tmp_path).lines("metrics")) == [
+    assert list(Store(tmp_path).lines("metrics", run="all")) == [
         *lines(0, 20),
         *lines(0, 20),
         *lines(100, 120),
@@ -183,7 +183,7 @@ def test_it_recovers_before_it_writes(tmp_path):
     recorder.close()
     assert [entry.lines for entry in report.recovered] == [40]
     assert events.names[:2] == ["lock_taken_over", "segment_recovered"]
-    assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 40), *lines(0, 5)]
+    assert list(Store(tmp_path).lines("metrics", run="all")) == [*lines(0, 40), *lines(0, 5)]
 
 
 def test_a_torn_manifest_does_not_stop_the_start(tmp_path):
@@ -198,7 +198,7 @@ def test_a_torn_manifest_does_not_stop_the_start(tmp_path):
     assert "manifest_set_aside" in events.names
     record(recorder, 5, 6)
     recorder.close()
-    assert list(Store(tmp_path).lines("metrics")) == lines(0, 6)
+    assert list(Store(tmp_path).lines("metrics", run="all")) == lines(0, 6)
 
 
 def test_retention_runs_after_a_roll_and_every_ten_seconds(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import resources
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from marketcam.io.store import Recorder
+from marketcam.io.store import Recorder, RetentionPolicy
 from marketcam.server import answers
 from marketcam.server.viewer_http import ViewerFiles
 from tests.server_helpers import fed_server, receive_until
@@ -98,6 +99,13 @@ def test_health_of_a_running_camera(tmp_path: Path) -> None:
     assert health["current_segment"]["pending"] is True
     assert health["version"] == "2.0.0"
     assert health["recording"] is True
+    assert health["run"] == server.rig.recorder.run == health["current_segment"]["run"]
+    assert (health["recorder"]["holes"], health["recorder"]["last_hole"]) == (0, None)
+    assert health["recorder"]["retention"] == {
+        "policy": asdict(RetentionPolicy()),
+        "last": None,
+    }
+    assert health["recorder"]["total_bytes"] >= 0
     assert health["recorder"]["written"]["metrics"]["lines"] == 6
     assert health["clients"] >= 0
     assert {stage: figures["count"] for stage, figures in health["stages"].items()} == {
@@ -154,7 +162,17 @@ def test_manifest_lists_what_can_be_fetched(tmp_path: Path) -> None:
         assert http.get("/manifest/ticks").json() == []
     with api(tmp_path / "store", last_t=7) as (http, _):
         assert len(http.get("/manifest/metrics").json()) == 1
-    assert list(metrics) == ["path", "start_t", "end_t", "lines", "bytes", "created_at", "pending"]
+    assert list(metrics) == [
+        "path",
+        "start_t",
+        "end_t",
+        "lines",
+        "bytes",
+        "created_at",
+        "pending",
+        "run",
+        "format",
+    ]
     assert (metrics["start_t"], metrics["end_t"], metrics["lines"]) == (0, 5, 6)
     assert (frames["start_t"], frames["end_t"], frames["lines"]) == (4, 4, 1)
     assert frames["pending"] is True

@@ -104,21 +104,21 @@ def ticks(first: int, last: int) -> list[dict[str, Any]]:
     return [state_tick(t) for t in range(first, last + 1)]
 
 
-def test_gives_out_the_metric_before_the_frame_and_records_what_it_publishes() -> None:
+def test_gives_out_the_metric_before_the_frame_and_records_each_before_it_publishes_it() -> None:
     source = ListSource(ticks(0, 6))
     pipeline, takings = run(source)
     assert takings.order == [
-        *[(kind, t) for t in range(4) for kind in ("metric", "metrics")],
-        ("metric", 4),
+        *[(kind, t) for t in range(4) for kind in ("metrics", "metric")],
         ("metrics", 4),
-        ("frame", 4),
+        ("metric", 4),
         ("frames", 4),
-        ("metric", 5),
+        ("frame", 4),
         ("metrics", 5),
-        ("metric", 6),
+        ("metric", 5),
         ("metrics", 6),
-        ("frame", 6),
+        ("metric", 6),
         ("frames", 6),
+        ("frame", 6),
     ]
     recorded = takings.lines["metrics"] + takings.lines["frames"]
     published = sorted(takings.published, key=lambda message: message.kind, reverse=True)
@@ -147,7 +147,7 @@ def test_ticks_are_recorded_when_asked_for() -> None:
     raws = ticks(0, 5)
     _, takings = run(ListSource(raws), PipelineOptions(tick_rate=0, record_ticks=True))
     assert takings.lines["ticks"] == [encode_tick(Tick.from_dict(raw)) for raw in raws]
-    assert takings.order[:3] == [("ticks", 0), ("metric", 0), ("metrics", 0)]
+    assert takings.order[:3] == [("ticks", 0), ("metrics", 0), ("metric", 0)]
 
 
 def test_a_tick_without_state_makes_no_metric_which_is_said_once(
@@ -268,7 +268,7 @@ def test_a_tick_in_hand_is_finished_when_stopped() -> None:
     pipeline._pacer._stopped.wait(PATIENCE)
     may_go_on.set()
     stopping.join(PATIENCE)
-    assert takings.order == [("metric", 1), ("metrics", 1), ("frame", 1), ("frames", 1)]
+    assert takings.order == [("metrics", 1), ("metric", 1), ("frames", 1), ("frame", 1)]
 
 
 def test_stopping_before_starting_is_fine() -> None:

@@ -56,6 +56,7 @@ def test_figures_of_a_run(tmp_path: Path) -> None:
         "marketcam_recording": 1,
         "marketcam_record_queue_bytes": 0,
         "marketcam_record_dropped_total": 0,
+        "marketcam_record_holes_total": 0,
         "marketcam_recorded_lines_total{frames}": 2,
         "marketcam_recorded_lines_total{metrics}": 7,
         "marketcam_recorded_lines_total{ticks}": 7,

@@ -54,6 +54,9 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_CAM_PAIR_BUDGET_BYTES", "pair_budget_bytes", 2048 * MIB),
     ("IG_CAM_PAIR_BUDGET_ACTION", "pair_budget_action", "stop"),
     ("IG_CAM_FLUSH_SECONDS", "flush_seconds", 1.0),
+    ("IG_CAM_FSYNC_SECONDS", "fsync_seconds", 5.0),
+    ("IG_CAM_RECORD_STALL_SECONDS", "record_stall_seconds", 10.0),
+    ("IG_CAM_RECORD_RETRY_SECONDS", "record_retry_seconds", 5.0),
     ("IG_CAM_RECORD_TICKS", "record_ticks", False),
     ("IG_CAM_RECORD_QUEUE_BYTES", "record_queue_bytes", 64 * MIB),
     ("IG_CAM_CONNECT_METRICS", "connect_metrics", 300),
@@ -380,7 +383,13 @@ def test_flags_are_variables_without_their_prefix():
 def test_the_parts_have_the_same_defaults():
     settings = Settings()
     recorder = rig._recorder_options(settings)
-    assert recorder == RecorderOptions(settings.store_dir)  # and the retention's, which it holds
+    of_the_run = {"when_full": recorder.when_full, "about": recorder.about}
+    assert recorder == RecorderOptions(settings.store_dir, **of_the_run)  # retention's included
     assert recorder.segment_rules() == SegmentRules()
     assert rig._hub_options(settings) == HubOptions()
     assert rig._pipeline_options(settings) == PipelineOptions()
+
+
+@pytest.mark.parametrize(("tick_rate", "when_full"), [(100, "skip"), (0, "wait")])
+def test_only_a_source_without_a_pace_waits_for_the_disk(tick_rate, when_full):
+    assert rig._recorder_options(Settings(tick_rate=tick_rate)).when_full == when_full

@@ -1,0 +1,310 @@
+"""Reads a whole store and says what is wrong with it; changes nothing.
+
+Every segment is decoded (see `segment_check`) and held against the manifest, the manifest against
+the files and the journal of runs. What is *damage* was lost or changed since it was recorded; what
+is merely worth knowing is a *note*: a segment that is being written, or whose writer has died,
+files that a recovery has set aside, a journal that ends within a record.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from marketcam.io.store.errors import (
+    ManifestError,
+    UnknownRunError,
+    UnknownSegmentError,
+)
+from marketcam.io.store.files import share
+from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
+from marketcam.io.store.names import KINDS, SegmentName, check_kind, names_in
+from marketcam.io.store.runs import RUNS, UNNAMED_RUN, RunRecords, parse_runs
+from marketcam.io.store.segment_check import check_segment, ignore_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from marketcam.io.store.entry import SegmentEntry
+    from marketcam.io.store.segment_check import SegmentContent
+
+__all__ = ["Finding", "VerifyReport", "bytes_to_verify", "verify"]
+
+_LOCK: Final = "writer.lock"
+_LONGEST_HOLDER: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: where, as a path below the store, and what."""
+
+    path: str
+    what: str
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What a check of a store has found.
+
+    Attributes:
+        segments: how many were read.
+        lines: how many they hold.
+        json_bytes: bytes of their text.
+        file_bytes: bytes of their files.
+        damage: what was lost or changed.
+        notes: what is worth knowing, and no damage.
+    """
+
+    segments: int = 0
+    lines: int = 0
+    json_bytes: int = 0
+    file_bytes: int = 0
+    damage: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+
+def verify(
+    store_dir: str | os.PathLike[str],
+    kinds: Iterable[str] = KINDS,
+    *,
+    run: str | None = None,
+    parse: bool = False,
+    on_progress: Callable[[int, int], None] = ignore_progress,
+) -> VerifyReport:
+    """Check a store, also while a camera records into it. Nothing of it is changed.
+
+    Args:
+        store_dir: the store's root.
+        kinds: which kinds to look at.
+        run: only segments of this run; None: of all.
+        parse: whether every line is decoded as JSON, instead of its beginning alone.
+        on_progress: is told, as segments are read, how many bytes of their files and of their
+            text were.
+
+    Raises:
+        UnknownSegmentError: there is no store, or a store has no such kind.
+        UnknownRunError: the journal knows no such run.
+        NewerFormatError: a manifest or the journal is of a later version of this software.
+        OSError: something cannot be read.
+
+    Cost: 0.6 ms a megabyte of frames, 1.6 ms of metrics; memory flat (see `check_segment`).
+    """
+    root = Path(store_dir)
+    report = VerifyReport()
+    folders = [root / kind for kind in map(check_kind, kinds) if (root / kind).is_dir()]
+    if not any((root / kind).is_dir() for kind in KINDS):
+        raise UnknownSegmentError(f"there is no store at {root}: it has no {'/, no '.join(KINDS)}/")
+    runs = _journal(root, report)
+    if run not in (None, UNNAMED_RUN) and runs is not None and run not in runs.runs:
+        raise UnknownRunError(f"{root} has no run {run!r:.120}")
+    for folder in folders:
+        _KindCheck(folder, runs, report, parse, on_progress).check(run)
+    return report
+
+
+def bytes_to_verify(store_dir: str | os.PathLike[str], kinds: Iterable[str] = KINDS) -> int:
+    """Return the size of the segment files of a store: what a progress bar ends at."""
+    return sum(
+        _size(Path(store_dir) / kind / str(name))
+        for kind in kinds
+        if (Path(store_dir) / kind).is_dir()
+        for name in names_in(Path(store_dir) / kind)
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _journal(root: Path, report: VerifyReport) -> RunRecords | None:
+    """Read the journal; None where it is damaged, so that nothing can be held against it."""
+    path = root / RUNS
+    text = path.read_bytes() if path.exists() else b""
+    try:
+        runs, whole = parse_runs(text, RUNS)
+    except ManifestError as error:
+        report.damage.append(Finding(RUNS, str(error)))
+        return None
+    if whole < len(text):
+        report.notes.append(
+            Finding(RUNS, f"its last record is torn after {len(text) - whole} bytes")
+        )
+    return runs
+
+
+class _KindCheck:
+    """The check of one kind's folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        runs: RunRecords | None,
+        report: VerifyReport,
+        parse: bool,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        self._folder = folder
+        self._kind = folder.name
+        self._runs = runs
+        self._report = report
+        self._parse = parse
+        self._on_progress = on_progress
+        self._entries: dict[str, SegmentEntry] | None = None
+        self._last_t: dict[str, int] = {}
+
+    def check(self, run: str | None) -> None:
+        # The files before the manifest: a segment closed in between is found in both.
+        names = names_in(self._folder)
+        self._entries = self._manifest()
+        others = {path.name for path in self._folder.iterdir()} - {MANIFEST, *map(str, names)}
+        if run is None:
+            for other in sorted(others):
+                self._note(f"{self._kind}/{other}", "is no segment and no manifest: left alone")
+        for name in self._ordered(names):
+            if run is None or self._run_of(name) == run:
+                self._check_segment(name)
+
+    def _manifest(self) -> dict[str, SegmentEntry] | None:
+        """Read the manifest; None where it is damaged."""
+        try:
+            records = read_manifest(self._folder / MANIFEST)
+        except ManifestError as error:
+            self._damage(f"{self._kind}/{MANIFEST}", str(error))
+            return None
+        return latest_records(entry for _, entry in records)
+
+    def _ordered(self, names: list[SegmentName]) -> Iterator[SegmentName]:
+        """Yield the segments as they were recorded: those of the manifest, then the others."""
+        listed = [entry.name for entry in (self._entries or {}).values() if not entry.removed]
+        yield from listed
+        yield from (name for name in names if name not in set(listed))
+
+    def _run_of(self, name: SegmentName) -> str:
+        path = self._path(name.as_closed())
+        entry = (self._entries or {}).get(path)
+        if entry is not None:
+            return entry.run or UNNAMED_RUN
+        return (self._runs or RunRecords()).segments.get(path, UNNAMED_RUN)
+
+    def _check_segment(self, name: SegmentName) -> None:
+        path = self._path(name)
+        entry = None if name.pending else (self._entries or {}).get(path)
+        try:
+            file = (self._folder / str(name)).open("rb")
+        except FileNotFoundError:
+            self._check_absent(name, entry)
+            return
+        with file:
+            share(file)
+            content = check_segment(
+                file, self._kind, parse=self._parse, on_progress=self._on_progress
+            )
+        self._report.segments += 1
+        self._report.lines += content.lines
+        self._report.json_bytes += content.json_bytes
+        self._report.file_bytes += content.file_bytes
+        self._check_content(name, content)
+        if name.pending or entry is not None:
+            self._check_order(name, content)
+        if entry is not None and entry.removed:
+            self._damage(path, "the manifest says that it was removed, and its file is there")
+        elif entry is not None:
+            self._check_entry(entry, content)
+        elif not name.pending and self._entries is not None:
+            self._check_unlisted(path)
+
+    def _check_absent(self, name: SegmentName, entry: SegmentEntry | None) -> None:
+        """Tell of a file that is not there, unless it went while this check went on."""
+        path = self._path(name.as_closed())
+        latest = (self._manifest() or {}).get(path)
+        was_closed = name.pending and (self._folder / str(name.as_closed())).exists()
+        if entry is not None and (latest is None or not latest.removed):
+            self._damage(path, "the manifest has it and its file is missing")
+        elif was_closed:
+            self._check_segment(name.as_closed())
+
+    def _check_content(self, name: SegmentName, content: SegmentContent) -> None:
+        path = self._path(name)
+        if content.damage is not None and not (name.pending and content.is_torn):
+            self._damage(path, content.damage)
+        elif name.pending:
+            twin = (self._folder / str(name.as_closed())).exists()
+            state = "its closed segment is there too" if twin else self._pending_state()
+            self._note(path, f"{content.lines} lines, {state}")
+        if content.start_t not in (None, name.start_t):
+            self._damage(path, f"its first line is of tick {content.start_t}, not of its name's")
+
+    def _check_order(self, name: SegmentName, content: SegmentContent) -> None:
+        if content.start_t is None or content.end_t is None:
+            return
+        run = self._run_of(name)
+        before = self._last_t.get(run)
+        if run != UNNAMED_RUN and before is not None and content.start_t <= before:
+            what = f"it begins at tick {content.start_t}, run {run} was at {before} before it"
+            self._damage(self._path(name), what)
+        self._last_t[run] = content.end_t
+
+    def _check_entry(self, entry: SegmentEntry, content: SegmentContent) -> None:
+        said = {"bytes": (entry.bytes, content.file_bytes)}
+        if content.damage is None:
+            said |= {
+                "lines": (entry.lines, content.lines),
+                "start_t": (entry.start_t, content.start_t or 0),
+                "end_t": (entry.end_t, content.end_t or 0),
+            }
+        for name, (expected, found) in said.items():
+            if expected != found:
+                self._damage(entry.path, f"{name}: {expected} in the manifest, {found} in the file")
+        if self._runs is not None:
+            run = self._runs.segments.get(entry.path)
+            if entry.run != run:
+                what = f"run: {entry.run!r} in the manifest, {run!r} in the journal"
+                self._damage(entry.path, what)
+
+    def _check_unlisted(self, path: str) -> None:
+        if path in (self._manifest() or {}):
+            return  # its writer has entered it meanwhile
+        if living_writer(self._folder.parent) is not None:
+            self._note(path, "it is in no manifest: its writer may be about to enter it")
+        else:
+            self._damage(path, "it is in no manifest")
+
+    def _pending_state(self) -> str:
+        pid = living_writer(self._folder.parent)
+        return "its writer has died" if pid is None else f"process {pid} is writing"
+
+    def _path(self, name: SegmentName) -> str:
+        return f"{self._kind}/{name}"
+
+    def _damage(self, path: str, what: str) -> None:
+        self._report.damage.append(Finding(path, what))
+
+    def _note(self, path: str, what: str) -> None:
+        self._report.notes.append(Finding(path, what))
+
+
+def living_writer(store_dir: Path) -> int | None:
+    """Return the process that says it writes to a store, if it lives (or lives elsewhere).
+
+    The lock itself is not tried: for a moment that would keep a writer from having it.
+    """
+    try:
+        said = orjson.loads((store_dir / _LOCK).read_bytes()[:_LONGEST_HOLDER])
+        pid = int(said["pid"])
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
+    try:
+        if said.get("host") == os.uname().nodename:
+            os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # it lives, and is another user's
+    return pid
