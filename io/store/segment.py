@@ -110,7 +110,7 @@ class PendingSegment:
             )
             self._folder.manifest.append([entry])
         finally:
-            self._file.close()
+            self.abandon()
         return entry
 
     def abandon(self) -> None:

@@ -17,6 +17,7 @@ from marketcam.io.store import (
     Store,
     StoreError,
     TornSegmentError,
+    UnknownRunError,
     UnknownSegmentError,
     ZstdSegmentWriter,
     recover,
@@ -73,13 +74,24 @@ def test_segments_outside_the_range_are_not_opened(tmp_path):
         list(store.lines("metrics", 39, 59))
 
 
-def test_a_range_of_two_runs_gives_both(tmp_path):
-    for _ in range(2):
+def test_a_tick_is_one_of_a_run(tmp_path):
+    for note in ("first", "second"):
         with ZstdSegmentWriter("metrics", tmp_path, clock=SetClock().clock) as writer:
             for t in range(10):
-                writer.write_line(line(t), t)
-    found = list(Store(tmp_path).lines("metrics", 3, 4))
-    assert found == [line(3), line(4), line(3), line(4)]
+                writer.write_line(line(t, note), t)
+    store = Store(tmp_path)
+    first, second = store.runs()
+    assert store.run() == second == store.run(second.id)
+    assert store.run(first.id) == first
+    assert list(store.lines("metrics", 3, 4)) == [line(3, "second"), line(4, "second")]
+    assert list(store.lines("metrics", 3, 4, run=first.id)) == [line(3, "first"), line(4, "first")]
+    found = list(store.lines("metrics", 3, 4, run="all"))
+    assert found == [line(t, note) for note in ("first", "second") for t in (3, 4)]
+    assert [entry.run for entry in store.segments("metrics")] == [first.id, second.id]
+    assert [entry.run for entry in store.segments("metrics", first.id)] == [first.id]
+    for asked in (store.lines, store.segments, store.last_t):
+        with pytest.raises(UnknownRunError, match="has no run 'third'"):
+            asked("metrics", run="third")
 
 
 def test_the_pending_segment_is_part_of_it(tmp_path):
@@ -93,13 +105,17 @@ def test_the_pending_segment_is_part_of_it(tmp_path):
     writer.flush()
     for t in range(60, 65):
         writer.write_line(line(t), t)
-    assert list(store.lines("metrics")) == [*lines(0, 40), *(line(t) for t in range(40, 60))]
-    assert list(store.lines("metrics", 39, 41)) == [*lines(39, 40), line(40), line(41)]
+    expected = [*lines(0, 40), *(line(t) for t in range(40, 60))]
+    assert list(store.lines("metrics", run="all")) == expected
+    assert list(store.lines("metrics", 39, 41, run="all")) == expected[39:42]
+    assert list(store.lines("metrics")) == expected[40:]
+    assert store.last_t("metrics") == 59
     *closed, pending = store.segments("metrics")
     assert [entry.to_dict() for entry in closed] == manifest(tmp_path)
     assert pending == writer.entry()
     writer.close()
-    assert len(list(store.lines("metrics"))) == 65
+    assert len(list(store.lines("metrics", run="all"))) == 65
+    assert store.last_t("metrics") == 64
     assert [entry.pending for entry in store.segments("metrics")] == [False] * 3
 
 

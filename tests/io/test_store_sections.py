@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def section_texts(path: Path) -> list[bytes]:
     sections = found_in(path)
     borders = [*sections.marks, sections.end]
     texts = []
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in pairwise(borders):
         body = data[start:stop] + b"\x01\x00\x00"
         frame = data[:4] + b"\0" + data[5:6] + body
         texts.append(zstandard.ZstdDecompressor().decompressobj().decompress(frame))

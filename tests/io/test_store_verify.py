@@ -107,8 +107,9 @@ def test_every_flipped_bit_is_found_or_changes_nothing(tmp_path):
         if not damage(tmp_path):
             assert streamed(path) == text, place
             harmless += 1
-    # The window descriptor asks for more or less memory than is needed, and that is all.
-    assert harmless < 16
+    # The window descriptor asks for more or less memory than is needed, or an empty block is one of
+    # another type, and that is all.
+    assert harmless < 24
 
 
 @pytest.mark.parametrize(

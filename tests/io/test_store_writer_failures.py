@@ -112,8 +112,9 @@ def test_a_full_disk_in_the_middle_of_a_chunk(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
+        writer.write_line(os.urandom(500_000).replace(b"\n", b"x"), 10)
         with pytest.raises(OSError, match="No space left"):
-            writer.write_line(os.urandom(500_000).replace(b"\n", b"x"), 10)
+            writer.flush()
     totals = writer.totals()
     assert (totals.lines, totals.lost_lines) == (11, 1)
     writer.close()
