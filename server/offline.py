@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import orjson
 
 from marketcam.io.sources import Measured
 from marketcam.io.store.offline import OfflineRecorder, OfflineRun
 from marketcam.io.store.writer import SegmentRules
+from marketcam.server.about import about_run
 from marketcam.server.errors import ServerError
 from marketcam.server.filming import Filming
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
@@ -36,44 +37,31 @@ __all__ = ["OfflineFilm", "offline_run"]
 _LOOK_SECONDS: Final = 0.1
 """From one look at how far a film has come to the next."""
 
-_MADE_OF: Final = (
-    "window",
-    "stride",
-    "edge_cap",
-    "prox_eps_pct",
-    "match_share",
-    "proximity",
-    "burst_z",
-    "shock_z",
-    "metric_downsample",
-    "pair_budget_bytes",
+_RECORDED_WITH: Final = (
     "pair_budget_action",
+    "bad_tick",
     "segment_seconds",
     "segment_bytes",
     "zstd_level",
     "record_ticks",
-    "tick_rate",
-    "bad_tick",
 )
-"""The settings of a film's name: all that its files are made with, but for the ticks."""
-
-_OF_THE_MARKET: Final = ("agents", "seed", "max_agents", "adjust_interval", "pool_only")
+_OF_THE_MARKET: Final = ("agents", "max_agents", "adjust_interval", "pool_only")
 
 
 def offline_run(settings: Settings, start: datetime, market_ticks: int | None) -> OfflineRun:
-    """Return the run of a film: named by its start and by a digest of all settings.
+    """Return the run of a film, named by its start and by a digest of all that it is made with.
+
+    But for the ticks, and for the version: the same film has the same name.
 
     Raises:
         LimitError: there is no pace, or the start is before 1970.
     """
-    names = _MADE_OF if market_ticks is None else (*_MADE_OF, *_OF_THE_MARKET)
-    about: dict[str, Any] = {
-        "source": "film of ticks" if market_ticks is None else "film of market"
-    }
-    about |= {name: getattr(settings, name) for name in names}
+    film = {name: getattr(settings, name) for name in _RECORDED_WITH}
     if market_ticks is not None:
-        about["ticks"] = market_ticks
-    digest = hashlib.sha256(orjson.dumps(about)).hexdigest()[:6]
+        film |= {name: getattr(settings, name) for name in _OF_THE_MARKET} | {"ticks": market_ticks}
+    about = about_run(settings) | {"film": film}
+    named = {name: value for name, value in about.items() if name != "version"}
+    digest = hashlib.sha256(orjson.dumps(named, option=orjson.OPT_SORT_KEYS)).hexdigest()[:6]
     name = f"{start.astimezone(UTC):%Y%m%d_%H%M%S}_{digest}"
     return OfflineRun(name, start.timestamp(), settings.tick_rate, about)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.about import about_run
 from marketcam.server.compiling import compile_kernels
 from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
@@ -134,20 +134,8 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
             disk_target_pct=settings.disk_target_pct,
             keep_min=settings.keep_min,
         ),
-        about=_about(settings),
+        about=about_run(settings),
     )
-
-
-def _about(settings: Settings) -> dict[str, object]:
-    """Return what the run is filmed with, for its record."""
-    return {
-        "version": version("marketcam"),
-        "source": settings.source,
-        "seed": settings.seed,
-        "tick_rate": settings.tick_rate,
-        "metric_downsample": settings.metric_downsample,
-        "camera": dict(settings.camera_arguments()),
-    }
 
 
 def _hub_options(settings: Settings) -> HubOptions:

@@ -125,9 +125,10 @@ class OfflineRecorder:
         self._lock = StoreLock(self._store_dir, run=self._plan.id)
         try:
             journal = RunJournal(self._store_dir)
-            self._refuse_known(journal)
+            self._record = OpenRun(journal, self._plan.id, clock)
+            self._refuse_known(self._record)
             folders = [KindFolder.open(self._store_dir, kind, clock) for kind in kinds]
-            self._record = OpenRun(journal, self._plan.id, about=self._plan.about, clock=clock)
+            self._record.begin(self._plan.about)
             self._writers = {
                 folder.kind: SegmentWriter(folder, self._record, rules) for folder in folders
             }
@@ -135,10 +136,10 @@ class OfflineRecorder:
             self._lock.release()
             raise
 
-    def _refuse_known(self, journal: RunJournal) -> None:
-        if self._plan.id in journal.records.runs:
+    def _refuse_known(self, run: OpenRun) -> None:
+        if run.is_known:
             raise StoreError(
-                f"{self._store_dir} has the run {self._plan.id} already, which began at the same "
+                f"{self._store_dir} has the run {run.id} already, which began at the same "
                 "moment and was filmed with the same settings: nothing is recorded twice"
             )
 

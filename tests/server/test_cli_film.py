@@ -139,7 +139,7 @@ def test_the_embedded_market_is_filmed_for_as_many_ticks_as_asked(ticks, tmp_pat
     for kind in KINDS[:2]:
         assert recorded(tmp_path / "market", kind) == recorded(tmp_path / "ticks", kind)
     about = Store(tmp_path / "market").run().about
-    assert (about["source"], about["agents"], about["ticks"]) == ("film of market", 12, 400)
+    assert (about["source"], about["film"]["agents"], about["film"]["ticks"]) == ("market", 12, 400)
 
 
 def test_the_start_and_the_rate_are_the_clock(ticks, tmp_path):
