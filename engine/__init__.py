@@ -13,7 +13,7 @@ from marketcam.engine.lazy import lazy_names
 
 if TYPE_CHECKING:
     from marketcam.engine.camera import SlidingWindowCamera
-    from marketcam.engine.errors import LimitError, MarketCameraError, TickError
+    from marketcam.engine.errors import FrameError, LimitError, MarketCameraError, TickError
     from marketcam.engine.filming import film
     from marketcam.engine.frame import EDGE_TYPES, Edges, Events, Frame, Nodes
     from marketcam.engine.metric import Metric
@@ -25,7 +25,7 @@ else:
         __name__,
         {
             "camera": ("SlidingWindowCamera",),
-            "errors": ("LimitError", "MarketCameraError", "TickError"),
+            "errors": ("FrameError", "LimitError", "MarketCameraError", "TickError"),
             "filming": ("film",),
             "frame": ("EDGE_TYPES", "Edges", "Events", "Frame", "Nodes"),
             "metric": ("Metric",),
@@ -43,6 +43,7 @@ __all__ = [
     "Edges",
     "Events",
     "Frame",
+    "FrameError",
     "LimitError",
     "MarketCameraError",
     "MarketState",

@@ -28,7 +28,14 @@ CORS: Final = Middleware(
     allow_origins=["*"],
     allow_methods=["GET", "HEAD"],
     allow_headers=["If-None-Match", "If-Range", "Range"],
-    expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+    expose_headers=[
+        "Accept-Ranges",
+        "Camera-Run",
+        "Content-Length",
+        "Content-Range",
+        "ETag",
+        "Retry-After",
+    ],
     max_age=86_400,
 )
 """Pages of any origin may read: all there is here is public to whoever reaches the port."""

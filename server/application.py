@@ -17,11 +17,14 @@ from starlette.routing import WebSocketRoute
 from marketcam.engine import MarketCameraError
 from marketcam.server import logs
 from marketcam.server.answers import CORS, FaultBarrier, NotFound, refuse
+from marketcam.server.history import History, HistoryOptions
 from marketcam.server.http import HttpApi
+from marketcam.server.replay import Replay
 from marketcam.server.rig import Rig
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream import Stream
+from marketcam.server.writing import FairWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,14 +50,26 @@ class CameraApp(Starlette):
 
     Attributes:
         rig: what runs behind it.
+        history: reads what it records.
     """
 
     def __init__(self, rig: Rig) -> None:
         """Serve this rig; under a lifespan, start and stop it as well."""
         self.rig = rig
-        stream = Stream(rig.hub, rig.settings.heartbeat_seconds, lambda: rig.pipeline.last_t)
+        settings = rig.settings
+        options = _history_options(settings)
+        self.history = history = History(
+            settings.store_dir, rig.recorder, rig.hub, options, lambda: rig.pipeline.running
+        )
+        heartbeats, writer = settings.heartbeat_seconds, FairWriter()
+        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
+        replay = Replay(history, rig.hub, heartbeats, writer)
         super().__init__(
-            routes=[*HttpApi(rig).routes(), WebSocketRoute("/ws/stream", stream)],
+            routes=[
+                *HttpApi(rig, history).routes(),
+                WebSocketRoute("/ws/stream", stream),
+                WebSocketRoute("/ws/replay", replay),
+            ],
             middleware=[CORS, Middleware(FaultBarrier)],
             exception_handlers={HTTPException: refuse},
         )
@@ -118,6 +133,14 @@ class EnvironmentApp:
         if self._app is None:
             raise RuntimeError("this application needs a server that speaks the lifespan protocol")
         await self._app(scope, receive, send)
+
+
+def _history_options(settings: Settings) -> HistoryOptions:
+    return HistoryOptions(
+        clients=settings.history_clients,
+        replays=settings.replay_clients,
+        idle_seconds=settings.replay_idle_seconds,
+    )
 
 
 def _app_from_environment() -> CameraApp:

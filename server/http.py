@@ -6,7 +6,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +13,8 @@ from starlette.routing import Route
 from marketcam.io.store import KINDS
 from marketcam.server.answers import NOT_CACHED, JsonResponse
 from marketcam.server.compiling import kernel_figures
+from marketcam.server.history_http import RangeLines
+from marketcam.server.listings_http import Listings
 from marketcam.server.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.segments_http import SegmentFiles
 from marketcam.server.viewer_http import ViewerFiles
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from marketcam.io.store import RecorderStatus
     from marketcam.server.filming import Filming
+    from marketcam.server.history import History
     from marketcam.server.pipeline import Pipeline
     from marketcam.server.rig import Rig
 
@@ -34,23 +36,28 @@ API_VERSION: Final = "2.0"
 class HttpApi:
     """The answers of section 6 of the contract, and `/metrics`."""
 
-    def __init__(self, rig: Rig) -> None:
-        """Answer for this rig."""
+    def __init__(self, rig: Rig, history: History) -> None:
+        """Answer for this rig, and from its recording."""
         self._rig = rig
-        self._exposition = Exposition(rig)
+        self._history = history
+        self._exposition = Exposition(rig, history)
         self._version = version("marketcam")
 
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir)
+        listings = Listings(self._rig.recorder, self._history)
         return [
             Route("/", self.index),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
-            Route("/manifest/{kind}", self.manifest),
+            Route("/manifest/{kind}", listings.manifest),
+            Route("/runs", listings.runs),
+            Route("/range/{kind}", RangeLines(self._history), methods=["GET"]),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
             Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
+            Route("/ws/replay", self.upgrade_required),
         ]
 
     async def index(self, _: Request) -> Response:
@@ -59,7 +66,10 @@ class HttpApi:
             "health": "/health",
             **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
+            "runs": "/runs",
+            **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
             "websocket": "/ws/stream",
+            "replay": "/ws/replay",
             "metrics": "/metrics",
             "columns_decoder": "/viewer/columns.js",
         }
@@ -103,17 +113,6 @@ class HttpApi:
         """Give the figures for Prometheus."""
         headers = {"content-type": CONTENT_TYPE, **NOT_CACHED}
         return Response(self._exposition.render(), headers=headers)
-
-    async def manifest(self, request: Request) -> Response:
-        """List the segments of a kind that can be fetched now."""
-        kind = request.path_params["kind"]
-        if kind not in KINDS:
-            raise HTTPException(404, f"no such kind, there are {', '.join(KINDS)}")
-        # Not on the loop: after months, this is megabytes of JSON.
-        return await to_thread.run_sync(self._listing, kind)
-
-    def _listing(self, kind: str) -> Response:
-        return JsonResponse(self._rig.recorder.entries(kind))
 
     async def upgrade_required(self, _: Request) -> Response:
         """Tell those who ask for the stream over plain HTTP."""

@@ -13,21 +13,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
+from marketcam.server.ending import GOING_AWAY, TRY_AGAIN_LATER, Closing, Ending
 from marketcam.server.lanes import LaneLimits, Lanes
 from marketcam.server.messages import Entry, heartbeat
+from marketcam.server.place import Place, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from marketcam.server.messages import Body, Encoding, Kind
+    from marketcam.server.messages import Body, Encoding, Gap, Kind
 
-__all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Client", "Closing", "Hub", "HubOptions"]
-
-GOING_AWAY: Final = 1001
-TRY_AGAIN_LATER: Final = 1013
+__all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Client", "Hub", "HubOptions"]
 
 _CLIENT_MESSAGES: Final = 2**16
 _FRAME_SECONDS: Final = 2.0
@@ -60,20 +59,16 @@ class HubOptions:
         return LaneLimits(self.client_queue_bytes // 2, _CLIENT_MESSAGES, _FRAME_SECONDS)
 
 
-class Closing(NamedTuple):
-    """How a connection is to end: a WebSocket close code and a reason for people."""
-
-    code: int
-    reason: str
-
-
-class Client:
+class Client(Ending):
     """What one viewer is still to be sent.
+
+    One that first catches up with what was recorded is offered nothing until it listens
+    (`Hub.listen`), and takes nothing and is not judged until it is live (`go_live`).
 
     Attributes:
         encoding: how it wants its frames.
-        closing: how its connection is to end, None while it is to go on.
-        closed: set together with `closing`.
+        is_live: whether it is sent what is published, and judged by it.
+        has_missed: whether something had to go since it began to listen, before it was live.
         is_held_up: says whether it is its connection that holds it up, and not the server, which
             may have more to write to everyone than it can. So long as nobody knows better, it is.
         sent: messages handed to its connection whole, by kind.
@@ -83,14 +78,18 @@ class Client:
     def __init__(
         self, greeting: Iterable[Entry], limits: LaneLimits, now: float, encoding: Encoding
     ) -> None:
+        super().__init__()
         self.encoding: Final[Encoding] = encoding
-        self.closing: Closing | None = None
-        self.closed = asyncio.Event()
+        self.is_live = True
+        self.has_missed = False
         self.is_held_up: Callable[[], bool] = lambda: True
         self.sent = {"metric": 0, "frame": 0}
         self.dropped = {"metric": 0, "frame": 0}
         self._greeting = deque(greeting)
+        self._limits = limits
         self._lanes = Lanes(limits, "slow", encoding)
+        self._after: Place | None = None  # what comes up to here is not for it
+        self._listens = True
         self._position = now
         self._silence: Body | None = None
         self._in_hand: Kind | None = None
@@ -108,11 +107,43 @@ class Client:
 
     def offer(self, entry: Entry) -> None:
         """Let a new message wait; older ones may have to go for it."""
+        if not self._listens:
+            return
+        if self._after is not None:
+            own = _part_after(entry, self._after)
+            if own is None:
+                return
+            entry = own
         message = entry.message
         if not self.waiting:
             self._position = message.at
         self._lanes.reason = "slow" if self.is_held_up() else "busy"
-        self.dropped[message.kind] += self._lanes.push(entry)
+        dropped = self._lanes.push(entry)
+        if self.is_live:
+            self.dropped[message.kind] += dropped
+        elif dropped:
+            self.has_missed = True
+
+    def catch_up(self) -> None:
+        """Be offered nothing, and judged by nothing, since it reads what was recorded first."""
+        self.is_live = False
+        self._listens = False
+        self._greeting.clear()
+
+    def listen(self, after: Place) -> None:
+        """Let what is published from now on wait, so far as it comes after a place.
+
+        Again, it begins anew: what has waited is forgotten.
+        """
+        self._lanes = Lanes(self._limits, "slow", self.encoding)
+        self._after = after
+        self._listens = True
+        self.has_missed = False
+
+    def go_live(self, now: float) -> None:
+        """Be sent what waits, and be judged by that from now on."""
+        self.is_live = True
+        self._position = now
 
     def behind(self, now: float) -> float:
         """Return how far behind the present it is: the age, in seconds, of what it took last.
@@ -120,7 +151,7 @@ class Client:
         0 when nothing waits. It measures progress along the stream, so that a client that only
         ever gets a part of a very fast stream, but reads on, is not behind.
         """
-        return now - self._position if self.waiting else 0.0
+        return now - self._position if self.waiting and self.is_live else 0.0
 
     def take(self) -> tuple[Body, ...]:
         """Take what is to be sent next: a message, after the gap before it if any.
@@ -148,6 +179,10 @@ class Client:
             self.sent[self._in_hand] += 1
             self._in_hand = None
 
+    def note_recorded(self, kind: Kind) -> None:
+        """Learn that a recorded message has been written to the connection, all of it."""
+        self.sent[kind] += 1
+
     def break_silence(self, t: int | None) -> None:
         """Send a heartbeat, unless there is something else to send; `t` is the last tick."""
         self._silence = heartbeat(t)
@@ -155,10 +190,8 @@ class Client:
 
     def close(self, code: int, reason: str) -> None:
         """End its connection; what still waits is not sent. The first reason given counts."""
-        if self.closing is None:
-            self.closing = Closing(code, reason)
-            self.closed.set()
-            self.wake()
+        super().close(code, reason)
+        self.wake()
 
     def wake(self) -> None:
         """Tell whoever waits in `wait` that there is something to take."""
@@ -178,6 +211,8 @@ class Hub:
         passed: messages that came in, by kind.
         wanted: the encodings of the clients there are; may be read from any thread.
         sent_away: clients that were closed for being too slow.
+        reach: how far the run has come, None before the first message. What lies within it was
+            given to the recorder before, what comes after it has yet to be published.
     """
 
     def __init__(self, options: HubOptions, clock: Callable[[], float] = time.monotonic) -> None:
@@ -189,6 +224,8 @@ class Hub:
         self.sent_away = 0
         self._clock = clock
         self._clients: set[Client] = set()
+        self._guests: set[Ending] = set()
+        self.reach: Reach | None = None
         self._sent = {"metric": 0, "frame": 0}  # of the clients that have left; as is the next
         self._dropped = {"metric": 0, "frame": 0}
         self._metrics: deque[Entry] = deque(maxlen=options.connect_metrics)
@@ -221,14 +258,17 @@ class Hub:
         for entry in batch:
             entry.message.at = now
             self._remember(entry)
+        self._note_reach(batch)
         for client in self._clients:
             for entry in batch:
                 client.offer(entry)
             self._judge(client, now)
             client.wake()
 
-    def join(self, encoding: Encoding = "json") -> Client:
+    def join(self, encoding: Encoding = "json", *, catches_up: bool = False) -> Client:
         """Add a client; it is sent what is kept, then all that is published from now on.
+
+        One that `catches_up` is offered nothing of either until `listen`.
 
         When there is no place, or the hub is closed, the client it returns is closed already.
         """
@@ -240,10 +280,38 @@ class Hub:
             client.close(
                 TRY_AGAIN_LATER, f"too many clients, the limit is {self.options.max_clients}"
             )
+        if catches_up:
+            client.catch_up()
         self._clients.add(client)
         self._count(encoding, 1)
         self._empty.clear()
         return client
+
+    def listen(self, client: Client, after: Place) -> Reach | None:
+        """Let what is published from now on wait for a client that catches up.
+
+        Returns:
+            How far the run has come: what lies up to there, and after `after`, the client has to
+            be sent from the recording; what lies beyond both is offered to it.
+        """
+        client.listen(after if self.reach is None else max(after, self.reach.place))
+        return self.reach
+
+    def go_live(self, client: Client) -> None:
+        """Send a client that has caught up what waits for it, then what is published."""
+        client.go_live(self._clock())
+
+    def admit(self, guest: Ending) -> None:
+        """Add a connection that is sent nothing of the stream, and is closed with the others."""
+        if self._closing is not None:
+            guest.close(*self._closing)
+        self._guests.add(guest)
+        self._empty.clear()
+
+    def dismiss(self, guest: Ending) -> None:
+        """Forget such a connection, which has ended."""
+        self._guests.remove(guest)
+        self._note_empty()
 
     def leave(self, client: Client) -> None:
         """Forget a client whose connection has ended."""
@@ -251,15 +319,26 @@ class Hub:
         self._count(client.encoding, -1)
         self._sent = _sums(self._sent, [client.sent])
         self._dropped = _sums(self._dropped, [client.dropped])
-        if not self._clients:
-            self._empty.set()
+        self._note_empty()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close all clients, and every later one, and wait until they have left."""
+        """Close all clients and guests, and every later one, and wait until they have left."""
         self._closing = self._closing or Closing(code, reason)
-        for client in self._clients:
-            client.close(*self._closing)
+        for connected in (*self._clients, *self._guests):
+            connected.close(*self._closing)
         await self._empty.wait()
+
+    def _note_empty(self) -> None:
+        if not self._clients and not self._guests:
+            self._empty.set()
+
+    def _note_reach(self, batch: list[Entry]) -> None:
+        last_t = {} if self.reach is None else dict(self.reach.last_t)
+        for _, message in batch:
+            last_t[message.kind] = message.t
+        if batch:
+            last = batch[-1].message
+            self.reach = Reach(Place.of(last.kind, last.t), last_t)
 
     def _count(self, encoding: Encoding, change: int) -> None:
         self._wanted_by[encoding] += change
@@ -291,6 +370,19 @@ class Hub:
             client.close(
                 TRY_AGAIN_LATER, f"too slow: {behind:.0f} s behind, the limit is {limit:g} s"
             )
+
+
+def _part_after(entry: Entry, after: Place) -> Entry | None:
+    """Return an entry as far as it comes after a place; None where nothing of it does."""
+    gap, message = entry
+    if Place.of(message.kind, message.t) <= after:
+        return None
+    return Entry(None if gap is None else _gap_after(gap, after), message)
+
+
+def _gap_after(gap: Gap, after: Place) -> Gap | None:
+    first_t = max(gap.from_t, after.first_t_after(gap.kind))
+    return replace(gap, from_t=first_t) if first_t <= gap.to_t else None
 
 
 def _sums(first: dict[str, int], others: Iterable[dict[str, int]]) -> dict[str, int]:

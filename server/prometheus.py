@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from marketcam.io.store import RecorderStatus
     from marketcam.server.filming import Filming
     from marketcam.server.handover import Handover
+    from marketcam.server.history import History
     from marketcam.server.hub import Hub
     from marketcam.server.lag import LagProbe
     from marketcam.server.pipeline import Pipeline
@@ -47,10 +48,10 @@ _WRITTEN: Final = (
 class Exposition:
     """Renders the figures of one rig, from a registry of its own: no process-wide state."""
 
-    def __init__(self, rig: Rig) -> None:
-        """Gather from this rig."""
+    def __init__(self, rig: Rig, history: History) -> None:
+        """Gather from this rig, and from those who read its recording."""
         self._registry = CollectorRegistry()
-        self._registry.register(_RigCollector(rig))
+        self._registry.register(_RigCollector(rig, history))
 
     def render(self) -> bytes:
         """Return the figures of this moment as text."""
@@ -58,8 +59,9 @@ class Exposition:
 
 
 class _RigCollector(Collector):
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, history: History) -> None:
         self._rig = rig
+        self._history = history
         self._info = InfoMetricFamily(
             "marketcam", "This program.", {"version": version("marketcam")}
         )
@@ -77,6 +79,7 @@ class _RigCollector(Collector):
         yield from _of_handover(rig.handover)
         yield from _of_hub(rig.hub)
         yield from _of_recorder(rig.recorder.status())
+        yield from _of_history(self._history)
 
 
 def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
@@ -172,6 +175,16 @@ def _of_recorder(status: RecorderStatus) -> Iterator[Family]:
     for field, name, meaning in _WRITTEN:
         counts = {kind: getattr(totals, field) for kind, totals in status.kinds.items()}
         yield _by_kind(name, meaning, counts)
+
+
+def _of_history(history: History) -> Iterator[Family]:
+    readers, replays = history.readers, history.replays
+    yield _gauge("history_readers", "Range requests, and streams catching up, now.", readers.taken)
+    yield _counter("history_requests", "The same, so far.", readers.served)
+    yield _counter("history_refused", "The same, refused for their number.", readers.refused)
+    yield _gauge("replays", "Replays now.", replays.taken)
+    yield _counter("replays_started", "Replays so far.", replays.served)
+    yield _counter("replays_refused", "Replays refused for their number.", replays.refused)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Family:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from typing import TYPE_CHECKING, Final, cast
 
 import h11
@@ -11,8 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from marketcam.server.connection import CLOSE_SECONDS, WIRE
+from marketcam.server.history_http import ABORT
 from marketcam.server.logs import get_logger
-from marketcam.server.stream import CLOSE_SECONDS, WIRE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +67,20 @@ class RequestProtocol(H11Protocol):
         """Learn that the connection is gone."""
         super().connection_lost(exc)
         self._watch_request()
+
+    def handle_events(self) -> None:
+        """Read on in the request; offer to whoever answers it to cut the connection."""
+        super().handle_events()
+        if self.scope is not None:
+            extensions = cast("dict[str, Any]", self.scope.setdefault("extensions", {}))
+            extensions[ABORT] = self._reset
+
+    def _reset(self) -> None:
+        """Cut the connection so that the peer sees it cut, and not ended."""
+        if not self.transport.is_closing():
+            connection = self.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
 
     def _watch_request(self) -> None:
         """Run a timer from the begin of a request to its end, however slowly it comes in.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.about import about_run
 from marketcam.server.compiling import compile_kernels
+from marketcam.server.connection import CLOSE_SECONDS
 from marketcam.server.filming import Filming
 from marketcam.server.handover import Handover
 from marketcam.server.hub import GOING_AWAY, Hub, HubOptions
@@ -17,7 +18,6 @@ from marketcam.server.lag import LagProbe
 from marketcam.server.logs import get_logger
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.sources import open_source
-from marketcam.server.stream import CLOSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -216,6 +216,14 @@ class Settings(BaseSettings):
         "bytes waiting for one client at most", unit="bytes", ge=64 * _KIB, le=_COUNT)
     client_slow_seconds: float = _setting(60.0, "IG_CAM_CLIENT_SLOW_SECONDS", "server",
         "a client that stays behind for this long is dropped", unit="seconds", gt=0, le=_SECONDS)
+    history_clients: int = _setting(16, "IG_CAM_HISTORY_CLIENTS", "server",
+        "clients that read the recording at the same time, over /range or /ws/stream?from_t=",
+        ge=1, le=4096)
+    replay_clients: int = _setting(16, "IG_CAM_REPLAY_CLIENTS", "server",
+        "replays at the same time", ge=1, le=4096)
+    replay_idle_seconds: float = _setting(600.0, "IG_CAM_REPLAY_IDLE_SECONDS", "server",
+        "a replay that stands still and is told nothing for this long is closed",
+        unit="seconds", gt=0, le=_SECONDS)
     tls_cert: _OptionalPath = _setting(None, "IG_TLS_CERT", "server",
         "certificate chain, PEM; turns on TLS", form="a path", placeholder="PATH")
     tls_key: _OptionalPath = _setting(None, "IG_TLS_KEY", "server",

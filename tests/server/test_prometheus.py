@@ -61,6 +61,12 @@ def test_figures_of_a_run(tmp_path: Path) -> None:
         "marketcam_recorded_lines_total{metrics}": 7,
         "marketcam_recorded_lines_total{ticks}": 7,
         "marketcam_recorded_segments_total{frames}": 0,
+        "marketcam_history_readers": 0,
+        "marketcam_history_requests_total": 0,
+        "marketcam_history_refused_total": 0,
+        "marketcam_replays": 0,
+        "marketcam_replays_started_total": 0,
+        "marketcam_replays_refused_total": 0,
     }
     assert {name: now.get(name) for name in expected} == expected
     for stage in ("ingest", "frame", "encode", "record"):

@@ -14,9 +14,10 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.sync.client import connect
 
 from marketcam.io import decode_frame_columns
+from marketcam.server.connection import MAX_CLIENT_MESSAGE
 from marketcam.server.hub import Hub, HubOptions
 from marketcam.server.messages import Entry, Message
-from marketcam.server.stream import MAX_CLIENT_MESSAGE, Stream
+from marketcam.server.stream import Stream
 from tests.server_helpers import (
     PATIENCE,
     fed_server,
@@ -190,7 +191,7 @@ def test_a_fault_in_a_connection_is_not_hidden() -> None:
 def test_a_peer_that_does_not_read_delays_nobody_and_is_sent_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("marketcam.server.stream.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("marketcam.server.connection.CLOSE_SECONDS", 0.01)
 
     async def scenario() -> None:
         now = [0.0]
