@@ -116,6 +116,18 @@ def test_what_a_store_has_recorded_can_be_filmed_again(ticks, tmp_path):
     assert film(live, "--run", "other", "--store", tmp_path / "again") == 2
 
 
+def test_a_store_can_hold_the_films_of_its_own_ticks(ticks, tmp_path):
+    live = filmed_live(tmp_path, ticks, record_ticks=True)
+    before = {kind: recorded(live, kind) for kind in KINDS}
+    run = Store(live).run().id
+    assert film(live, "--store", live, "--W", 80, "--stride", 8, "--edge-cap", 60) == 0
+    assert film(live, "--run", run, "--store", live, *SMALL, "--record-ticks") == 0
+    store = Store(live)
+    for kind in KINDS:
+        assert recorded(live, kind) == list(store.lines(kind, run=run)) == before[kind]
+    assert [run.about["camera"]["W"] for run in store.runs()] == [40, 80, 40]
+
+
 def test_a_long_table_is_filmed_with_its_matches(ticks, tmp_path):
     agents = write_csv(tmp_path / "agents.csv.gz", long_rows(TICKS))
     matches = write_parquet(tmp_path / "matches.parquet", match_rows(TICKS))
