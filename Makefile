@@ -10,7 +10,7 @@ export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-kernels test-long torture lint types format lock clean
-.PHONY: targets limits bench bench-quick bench-compare bench-save
+.PHONY: targets limits history bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,10 @@ targets: $(VENV)/.dev      ## measure the table of targets (flags: make targets 
 
 limits: $(VENV)/.dev       ## measure what the machine can do at all
 	$(BIN)/python -m benchmarks.limits $(ARGS)
+
+HOURS ?= 24
+history: $(VENV)/.dev      ## measure seeks in a recording of a day, which is made in build/history (shorter: make history HOURS=1)
+	$(BIN)/python -m benchmarks.history --hours $(HOURS) $(ARGS)
 
 bench: $(VENV)/.dev        ## run the benchmarks (flags: make bench ARGS="-k frame")
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(ARGS)

@@ -148,6 +148,12 @@ class Pipeline:
         if self._thread is not None:
             self._thread.join()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the run, so long at most; return whether it has ended."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return not self.running
+
     def skip_line(self, bad: BadLine) -> None:
         """Count and report a line, or a row, of a tick file that holds no tick."""
         self._skipped_lines += 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.about import about_run
 from marketcam.server.compiling import compile_kernels
 from marketcam.server.connection import CLOSE_SECONDS
 from marketcam.server.filming import Filming
@@ -160,20 +160,8 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
             disk_target_pct=settings.disk_target_pct,
             keep_min=settings.keep_min,
         ),
-        about=_about(settings),
+        about=about_run(settings),
     )
-
-
-def _about(settings: Settings) -> dict[str, object]:
-    """Return what the run is filmed with, for its record."""
-    return {
-        "version": version("marketcam"),
-        "source": settings.source,
-        "seed": settings.seed,
-        "tick_rate": settings.tick_rate,
-        "metric_downsample": settings.metric_downsample,
-        "camera": dict(settings.camera_arguments()),
-    }
 
 
 def _hub_options(settings: Settings) -> HubOptions:

@@ -189,8 +189,14 @@ class Settings(BaseSettings):
     tick_rate: float = _setting(100.0, "IG_TICK_RATE", "source",
         "pace of the source; 0: as fast as it goes", unit="ticks a second", ge=0, le=10**9)
     ticks: _OptionalText = _setting(None, "IG_TICKS", "source",
-        "film the raw ticks of this file, JSON lines, also .zst; -: standard input",
-        form="a file or -", placeholder="FILE")
+        "film the raw ticks of this file (JSON lines, also .zst; Parquet; CSV) or store; "
+        "-: standard input",
+        form="a file, a folder or -", placeholder="TICKS")
+    matches: _OptionalPath = _setting(None, "IG_MATCHES", "source",
+        "the matches of raw ticks that come as a table with a row an agent, Parquet or CSV",
+        form="a path", placeholder="FILE")
+    ticks_run: _OptionalText = _setting(None, "IG_TICKS_RUN", "source",
+        "film this run of a store; without it, the latest", form="a run", placeholder="RUN")
     bad_tick: Literal["skip", "fail"] = _setting("skip", "IG_BAD_TICK", "source",
         "what to do at a raw tick that is refused")
     simulator: _OptionalText = _setting(None, "IG_SIMULATOR", "source",
@@ -262,6 +268,10 @@ class Settings(BaseSettings):
             yield "IG_TLS_CERT and IG_TLS_KEY must be set both or neither, got one", {}
         if self.ticks is not None and self.simulator is not None:
             yield "IG_TICKS and IG_SIMULATOR must be set one at most, got both", {}
+        if self.ticks is None and self.matches is not None:
+            yield "IG_MATCHES must be set with IG_TICKS only", {}
+        if self.ticks is None and self.ticks_run is not None:
+            yield "IG_TICKS_RUN must be set with IG_TICKS only", {}
         if self.simulator_path is not None and self.simulator is None:
             yield "IG_SIMULATOR_PATH must be set with IG_SIMULATOR only", {}
         if self.checkpoint_seconds and self.source != "market":

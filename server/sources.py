@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from marketcam.engine.market import InfiniteGameMarket
-from marketcam.io.sources import SimulatorSource, TickLines, fail_on_bad_line
+from marketcam.io.sources import SimulatorSource, fail_on_bad_line, open_ticks
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
@@ -25,12 +25,19 @@ def open_source(settings: Settings, on_skipped: Callable[[BadLine], None]) -> So
     Bad lines of a tick file go to `on_skipped`, unless the settings have one end the run.
 
     Raises:
-        SourceError: the tick file cannot be opened, or the simulator cannot be loaded.
+        SourceError: the ticks cannot be opened, or the simulator cannot be loaded.
+        StoreError: the ticks are those of a store, which cannot be read.
         LimitError: the embedded market refuses a setting.
     """
     if settings.ticks is not None:
         on_bad = fail_on_bad_line if settings.bad_tick == "fail" else on_skipped
-        return TickLines.open(settings.ticks, on_bad, _log_torn_end)
+        return open_ticks(
+            settings.ticks,
+            on_bad,
+            _log_torn_end,
+            matches=settings.matches,
+            run=settings.ticks_run,
+        )
     if settings.simulator is not None:
         return SimulatorSource(
             settings.simulator,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from marketcam.io.sources.byte_input import STANDARD_INPUT
+from marketcam.io.sources.endings import TABLE_ENDINGS
 from marketcam.io.sources.errors import SourceError
 from marketcam.io.sources.store_ticks import StoreTicks
 from marketcam.io.sources.tick_lines import TickLines, fail_on_bad_line
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from marketcam.io.sources.tick_tables import TickTable
 
 __all__ = ["Measured", "TickSource", "open_ticks", "read_ticks"]
-
-_TABLE_ENDINGS: Final = (".parquet", ".csv", ".csv.gz", ".csv.zst")
 
 TickSource: TypeAlias = "TickLines | TickTable | StoreTicks"
 """What a path can turn out to be; each is a `Source`."""
@@ -72,7 +71,7 @@ def open_ticks(
         StoreError: the store cannot be read, or has no such run.
     """
     is_store = os.fspath(path) != STANDARD_INPUT and Path(path).is_dir()
-    is_table = os.fspath(path).lower().endswith(_TABLE_ENDINGS) and not is_store
+    is_table = os.fspath(path).lower().endswith(TABLE_ENDINGS) and not is_store
     if run is not None and not is_store:
         raise SourceError(f"a run can be named of a store's ticks only, and {path} is no folder")
     if matches is not None and not is_table:

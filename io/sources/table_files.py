@@ -14,27 +14,18 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from marketcam.io.sources.endings import CSV_ENDINGS, PARQUET_ENDING
 from marketcam.io.sources.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-__all__ = ["CSV_ENDINGS", "PARQUET_ENDING", "TableFile", "is_table"]
-
-PARQUET_ENDING: Final = ".parquet"
-CSV_ENDINGS: Final = {".csv": None, ".csv.gz": "gzip", ".csv.zst": "zstd"}
-"""How the names of CSV files end, and how they are compressed."""
+__all__ = ["TableFile"]
 
 _BATCH_VALUES: Final = 2**16
 """Values of a column to a batch of Parquet, about; a row has as many as its longest list."""
 _BLOCK_BYTES: Final = 2**20
 """Bytes of text to a batch of CSV, and of a file that are read ahead."""
-
-
-def is_table(path: str | os.PathLike[str]) -> bool:
-    """Tell whether the name of a file is that of a Parquet or CSV file."""
-    name = os.fspath(path).lower()
-    return name.endswith((PARQUET_ENDING, *CSV_ENDINGS))
 
 
 class TableFile:

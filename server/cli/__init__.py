@@ -35,6 +35,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: Final = {
     "serve": "film a market: stream and record its metrics and structure frames",
+    "film": "film recorded ticks into a store, offline, as fast as it goes",
     "tail": "show the live messages of a running camera",
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +14,11 @@ from marketcam.server.cli.parsing import (
     add_command,
     say,
 )
+from marketcam.server.cli.starting import interrupted_by_sigterm
 from marketcam.server.settings import SettingsError, described_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Callable, Sequence
 
     from marketcam.server.cli.parsing import Parser, Subparsers
     from marketcam.server.profiling.journal import Journal, Result
@@ -162,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
     _check_outputs(args)
     if args.dry_run:
         return _plan(args, points)
-    with _open_journal(args) as journal, _interrupted_by_sigterm():
+    with _open_journal(args) as journal, interrupted_by_sigterm():
         _measure(points, journal)
         results = [journal.results[point] for point in points]
         return _tell(args, results)
@@ -264,23 +261,6 @@ def _tell(args: argparse.Namespace, results: Sequence[Result]) -> int:
         write_report(args.report, results, made_with, ["marketcam", *args.typed])
         say(f"the report is {args.report}")
     return OK if any(result.figures is not None for result in results) else FAILED
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM do what Ctrl-C does: what is kept is said, and the child is ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

@@ -1,4 +1,4 @@
-"""Signals that come while `marketcam serve` is still importing what it needs."""
+"""Signals to commands: while they are still importing what they need, and while they work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-__all__ = ["leaving_at_signals"]
+__all__ = ["interrupted_by_sigterm", "leaving_at_signals"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,3 +39,23 @@ def leaving_at_signals() -> Iterator[None]:
 
 def _leave(_: int, __: FrameType | None) -> None:
     os._exit(OK)  # an exception could be caught, or told as a fault, by whatever is being imported
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM do what Ctrl-C does: what is there is kept, and how much it is is said.
+
+    Entered in another thread than the main one, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.market import InfiniteGameMarket
-from marketcam.io.sources import TickLines, fail_on_bad_line
+from marketcam.io.sources import fail_on_bad_line, open_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ class Supply:
     def _open(self, point: Point) -> Source:
         if point.ticks is not None:
             fails = point.bad_tick == "fail"
-            return TickLines.open(point.ticks.path, fail_on_bad_line if fails else self._skip)
+            return open_ticks(point.ticks.path, fail_on_bad_line if fails else self._skip)
         assert point.agents is not None  # noqa: S101 - a point has agents or a file
         return InfiniteGameMarket(
             agents=point.agents,
@@ -72,7 +72,7 @@ def open_supply(point: Point) -> Iterator[Supply]:
     """Open the ticks of a point, and close them at the end.
 
     Raises:
-        SourceError: the tick file cannot be opened.
+        SourceError: the ticks cannot be opened.
         LimitError: the embedded market refuses a setting.
     """
     supply = Supply(point)

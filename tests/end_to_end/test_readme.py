@@ -23,7 +23,7 @@ import zstandard
 
 from marketcam.engine import Tick
 from marketcam.io.sources.tick_json import parse_tick
-from marketcam.io.store import KINDS, SegmentName
+from marketcam.io.store import KINDS, SegmentName, Store
 from marketcam.server.cli.flags import add_setting_flags, settings_from
 from marketcam.server.cli.parsing import Parser
 from marketcam.server.messages import Gap
@@ -60,6 +60,7 @@ BLOCKS = [
     ("Look at it", "bash"),
     ("What it sends", "json"),
     ("What it sends", "json"),
+    ("Film your own simulator", "bash"),
     ("Film your own simulator", "bash"),
     ("Film your own simulator", "bash"),
     ("Film your own simulator", "json"),
@@ -188,6 +189,9 @@ def test_a_simulator_is_filmed_and_its_ticks_once_more(tmp_path):
     again = the_block("Film your own simulator", "bash", 1)
     with filming(again, tmp_path) as stream_url, open_stream(stream_url) as stream:
         assert receive_until(stream, "frame", 100)[-1]["window"]["W"] == 100
+    output_of(the_block("Film your own simulator", "bash", 2), tmp_path)
+    first, second, *_ = Store(tmp_path / "data" / "film").frames()
+    assert (first["t"], second["t"], first["window"]["W"]) == (100, 105, 100)
 
 
 @contextmanager
@@ -356,7 +360,7 @@ def test_flags_and_variables_exist():
     text = ENGLISH.read_text()
     settings = described_settings()
     flags = {flag for setting in settings for flag in setting.flags}
-    known = flags | {"--help", "--from-t", "--to-t", "--report"}
+    known = flags | {"--help", "--store", "--from-t", "--to-t", "--report"}
     assert set(re.findall(r"(?<![\w-])--[A-Za-z][\w-]*", text)) <= known
     variables = {setting.variable for setting in settings}
     assert set(re.findall(r"\bIG_[A-Z_]+", text)) <= variables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marketcam.io import ZstdSegmentWriter, read_ticks
+from marketcam.io import Store, ZstdSegmentWriter, read_ticks
 from marketcam.io.sources import SourceError, TickLineError
 from marketcam.io.sources.opening import open_ticks
 from tests.tick_text import line_of
@@ -25,15 +25,9 @@ def test_the_ticks_of_a_run_come_back_in_order(tmp_path):
     assert source.place == "line 2"
     assert [tick.t for tick in ticks] == list(range(2, 9))
     assert source.share == 1.0
-    [run] = {entry.run for entry in source_segments(tmp_path)}
+    [run] = {entry.run for entry in Store(tmp_path).segments("ticks")}
     assert source.name == f"ticks of run {run or 'unnamed'} in {tmp_path}"
     assert [tick.t for tick in read_ticks(tmp_path, run=run or "unnamed")] == list(range(9))
-
-
-def source_segments(store):
-    from marketcam.io import Store
-
-    return Store(store).segments("ticks")
 
 
 def test_closing_ends_the_ticks(tmp_path):
@@ -56,7 +50,7 @@ def test_a_bad_line_is_told_and_skipped_or_ends_the_ticks(tmp_path):
 
 def test_a_store_without_ticks_says_how_they_are_recorded(tmp_path):
     recorded(tmp_path, [(0, b'{"t":0}')], "metrics")
-    with pytest.raises(SourceError, match="has no ticks: .* --record-ticks only"):
+    with pytest.raises(SourceError, match=r"has no ticks: .* --record-ticks only"):
         read_ticks(tmp_path)
-    with pytest.raises(SourceError, match="no run 'other'|has no run other"):
+    with pytest.raises(SourceError, match="no run"):
         read_ticks(tmp_path, run="other")

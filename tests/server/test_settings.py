@@ -70,6 +70,8 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_MAX_AGENTS", "max_agents", 0),
     ("IG_POOL_ONLY", "pool_only", False),
     ("IG_TICKS", "ticks", None),
+    ("IG_MATCHES", "matches", None),
+    ("IG_TICKS_RUN", "ticks_run", None),
     ("IG_BAD_TICK", "bad_tick", "skip"),
     ("IG_SIMULATOR", "simulator", None),
     ("IG_SIMULATOR_PATH", "simulator_path", None),
@@ -227,6 +229,14 @@ def test_message_stays_one_short_line_of_plain_text(value):
         (
             {"tls_key": "key.pem"},
             "IG_TLS_CERT and --tls-key (IG_TLS_KEY) must be set both or neither, got one",
+        ),
+        (
+            {"matches": "m.csv"},
+            "--matches (IG_MATCHES) must be set with IG_TICKS only",
+        ),
+        (
+            {"ticks_run": "a"},
+            "--ticks-run (IG_TICKS_RUN) must be set with IG_TICKS only",
         ),
         (
             {"ticks": "-", "simulator": "a.b:C"},

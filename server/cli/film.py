@@ -1,0 +1,186 @@
+"""`marketcam film`: recorded raw ticks through the camera once more, offline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from marketcam.server import logs
+from marketcam.server.cli.flags import add_flag, given_settings
+from marketcam.server.cli.parsing import OK, CommandTexts, UsageError, add_command, say
+from marketcam.server.cli.starting import interrupted_by_sigterm
+from marketcam.server.settings import Settings, described_settings
+
+if TYPE_CHECKING:
+    from marketcam.server.cli.parsing import Parser, Subparsers
+    from marketcam.server.offline import OfflineFilm
+
+__all__ = ["add_parser", "run"]
+
+_TEXTS: Final = CommandTexts(
+    name="film",
+    arguments="[FLAG …] TICKS --store DIR\n       marketcam film [FLAG …] --market N --store DIR",
+    description="""\
+Film recorded raw ticks, or ticks of the embedded market, into a store, as fast as it goes. The
+lines are byte for byte those that `serve` records of the same ticks with the same settings.
+
+TICKS is a file of JSON lines (also .zst), Parquet or CSV, a store in which ticks were recorded, or
+- for JSON lines on standard input. The clock is that of the ticks: the first is at --start, and
+there are --tick-rate of them a second. It names and dates the segments, and says when they roll.
+So two films of the same ticks with the same settings are identical files, all of them.
+
+The film is a run of its own in the store, named by its start and a digest of its settings; a store
+that has it already is left as it is (exit code 1). Nothing is ever removed. After Ctrl-C what was
+filmed is whole and closed, and how far it came is said.""",
+    examples="""\
+  marketcam film run.jsonl.zst --W 100 --stride 5 --store ./again
+  marketcam film ticks.parquet --store ./again --start 2026-01-24T12:00:00Z
+  marketcam film agents.csv --matches matches.csv --store ./again --bad-tick fail
+  marketcam film ./data --ticks-run 20260124_120000_4f2a9c --edge-cap 8000 --store ./wide
+  marketcam film --market 360000 --agents 74 --store ./hour""",
+)
+
+_GROUPS: Final = {
+    "camera": (
+        "window",
+        "stride",
+        "edge_cap",
+        "prox_eps_pct",
+        "match_share",
+        "proximity",
+        "burst_z",
+        "shock_z",
+        "metric_downsample",
+        "pair_budget_bytes",
+        "pair_budget_action",
+    ),
+    "recording": ("segment_seconds", "segment_bytes", "zstd_level", "record_ticks"),
+    "ticks": ("tick_rate", "bad_tick", "matches", "ticks_run"),
+    "embedded market": ("agents", "seed", "max_agents", "adjust_interval", "pool_only"),
+    "logging": ("log_level", "log_file"),
+}
+_ALSO: Final = {"ticks_run": ("--run",)}
+_START: Final = "2000-01-01T00:00:00Z"
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = add_command(subparsers, _TEXTS, run)
+    parser.add_argument("ticks", metavar="TICKS", nargs="?", help="the raw ticks to film")
+    _add_film_flags(parser)
+    settings = {setting.name: setting for setting in described_settings()}
+    for title, names in _GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            add_flag(group, settings[name], *_ALSO.get(name, ()))
+
+
+def _add_film_flags(parser: Parser) -> None:
+    group = parser.add_argument_group("film")
+    group.add_argument(
+        "--store",
+        "--store-dir",
+        dest="store",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="the store to film into; made where there is none",
+    )
+    group.add_argument(
+        "--market",
+        metavar="N",
+        type=_count,
+        help="film so many ticks of the embedded market in place of TICKS",
+    )
+    group.add_argument(
+        "--start",
+        metavar="TIME",
+        type=_moment,
+        default=_START,
+        help=f"when the first tick was: ISO 8601, UTC where it names no zone [default {_START}]",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Film; return the exit code."""
+    settings = _settings(args)
+    from marketcam.server.compiling import compile_kernels  # noqa: PLC0415 - pulls in the kernels
+    from marketcam.server.film_bar import FilmBar  # noqa: PLC0415 - rich, which --help need not
+    from marketcam.server.offline import OfflineFilm  # noqa: PLC0415 - as the kernels
+
+    with interrupted_by_sigterm():
+        film = OfflineFilm(settings, args.start, args.market)
+        began = time.perf_counter()
+        try:
+            with film:
+                compile_kernels()
+                with FilmBar(film) as bar:
+                    logs.configure(settings)  # now, so that its lines go above the bar
+                    logs.warn_of_unknown_variables()
+                    began = time.perf_counter()
+                    film.film(bar.look)
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            say(f"{'interrupted' if interrupted else 'ended early'}: {_how_far(film)}")
+            raise
+    say(f"filmed {_how_far(film)}")
+    say(_what(film, time.perf_counter() - began))
+    return OK
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    if (args.ticks is None) == (args.market is None):
+        raise UsageError("either TICKS or --market N must be given, and not both")
+    given = {name: value for name, value in given_settings(args).items() if value is not None}
+    # What the environment says of another source does not count: it is named here.
+    given |= {"ticks": args.ticks or "", "simulator": "", "simulator_path": ""}
+    if args.market is not None:
+        given = {"matches": "", "ticks_run": ""} | given
+    if "log_level" not in given and not os.environ.get("IG_LOG_LEVEL"):
+        given["log_level"] = "warning"
+    settings = Settings.from_flags(given | {"store_dir": str(args.store)})
+    if settings.tick_rate == 0:
+        raise UsageError("--tick-rate (IG_TICK_RATE) must be more than 0: it is the film's clock")
+    return settings
+
+
+def _how_far(film: OfflineFilm) -> str:
+    if film.last_t is None:
+        return "no tick was filmed"
+    refused = f", {film.refused:,} refused" if film.refused else ""
+    return f"{film.ticks:,} ticks, to tick {film.last_t}{refused}, as run {film.run.id}"
+
+
+def _what(film: OfflineFilm, seconds: float) -> str:
+    totals = film.totals()
+    lines = ", ".join(f"{totals[kind].lines:,} {kind}" for kind in sorted(totals))
+    json_bytes = sum(total.json_bytes for total in totals.values())
+    file_bytes = sum(total.file_bytes for total in totals.values())
+    return (
+        f"{lines}: {json_bytes / 1e6:,.1f} MB of JSON in {file_bytes / 1e6:,.1f} MB of segments; "
+        f"{seconds:.1f} s, {film.ticks / seconds:,.0f} ticks/s, {json_bytes / 1e6 / seconds:,.0f} "
+        "MB/s of JSON"
+    )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a moment such as {_START}, got {text!r}"
+        ) from None
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    if moment.timestamp() < 0:
+        raise argparse.ArgumentTypeError(f"must lie in 1970 or later, got {text!r}")
+    return moment
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text!r}")
+    return int(text)

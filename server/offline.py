@@ -1,0 +1,235 @@
+"""Filming again: a recording of raw ticks through the camera, offline, as fast as it can.
+
+The stages are those of the live camera (`pipeline`), so that the lines are the same to the byte;
+what differs is what stands at either end. Nothing is paced, nobody looks on, and the recorder has
+the clock of the ticks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
+
+import orjson
+
+from marketcam.io.sources import Measured
+from marketcam.io.store.offline import OfflineRecorder, OfflineRun
+from marketcam.io.store.writer import SegmentRules
+from marketcam.server.about import about_run
+from marketcam.server.errors import ServerError
+from marketcam.server.filming import Filming
+from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
+from marketcam.server.sources import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from marketcam.engine import Tick
+    from marketcam.io.sources import BadLine, Source
+    from marketcam.io.store import WriterTotals
+    from marketcam.server.messages import Message
+    from marketcam.server.settings import Settings
+
+__all__ = ["OfflineFilm", "offline_run"]
+
+_LOOK_SECONDS: Final = 0.1
+"""From one look at how far a film has come to the next."""
+
+_RECORDED_WITH: Final = (
+    "pair_budget_action",
+    "bad_tick",
+    "segment_seconds",
+    "segment_bytes",
+    "zstd_level",
+    "record_ticks",
+)
+_OF_THE_MARKET: Final = ("agents", "max_agents", "adjust_interval", "pool_only")
+
+
+def offline_run(settings: Settings, start: datetime, market_ticks: int | None) -> OfflineRun:
+    """Return the run of a film, named by its start and by a digest of all that it is made with.
+
+    But for the ticks, and for the version: the same film has the same name.
+
+    Raises:
+        LimitError: there is no pace, or the start is before 1970.
+    """
+    film = {name: getattr(settings, name) for name in _RECORDED_WITH}
+    if market_ticks is not None:
+        film |= {name: getattr(settings, name) for name in _OF_THE_MARKET} | {"ticks": market_ticks}
+    about = about_run(settings) | {"film": film}
+    named = {name: value for name, value in about.items() if name != "version"}
+    digest = hashlib.sha256(orjson.dumps(named, option=orjson.OPT_SORT_KEYS)).hexdigest()[:6]
+    name = f"{start.astimezone(UTC):%Y%m%d_%H%M%S}_{digest}"
+    return OfflineRun(name, start.timestamp(), settings.tick_rate, about)
+
+
+class _Ticks:
+    """A source that tells of its first tick, and that may end before its end."""
+
+    def __init__(self, source: Source, on_first: Callable[[int], None], most: int | None) -> None:
+        self.name = source.name
+        self._source = source
+        self._on_first = on_first
+        self._most = most
+        self._taken = 0
+
+    @property
+    def place(self) -> str:
+        return self._source.place
+
+    @property
+    def share(self) -> float | None:
+        if self._most is not None:
+            return self._taken / self._most
+        return self._source.share if isinstance(self._source, Measured) else None
+
+    def __iter__(self) -> Iterator[Tick]:
+        for tick in self._source:
+            if not self._taken:
+                self._on_first(tick.t)
+            self._taken += 1
+            yield tick
+            if self._taken == self._most:
+                break
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class OfflineFilm:
+    """One film, from the first tick to the last. It is made, run and closed once.
+
+    The kernels are compiled before it is run, by whoever shows that.
+
+    Args:
+        settings: those of the camera, of recording, and of the source.
+        start: moment of the first tick.
+        market_ticks: film so many ticks of the embedded market; None: all that the settings'
+            source has.
+
+    Raises:
+        SourceError: the ticks cannot be opened.
+        LimitError: a setting is refused.
+        StoreBusyError: another process writes to the store.
+        StoreError: the store has this film already, or cannot be used.
+
+    Attributes:
+        run: what is recorded.
+    """
+
+    def __init__(
+        self, settings: Settings, start: datetime, market_ticks: int | None = None
+    ) -> None:
+        self.run = offline_run(settings, start, market_ticks)
+        filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
+        if market_ticks is not None:
+            filming.check_room(settings.agents)
+        source = open_source(settings, self._skip_line)
+        try:
+            self._recorder = OfflineRecorder(
+                settings.store_dir, _kinds(settings), _rules(settings), self.run
+            )
+        except BaseException:
+            source.close()
+            raise
+        self._ticks = _Ticks(source, self._begin, market_ticks)
+        self._pipeline = Pipeline(
+            filming,
+            Outputs(self._recorder.write, _show_nobody, tuple),
+            PipelineOptions(
+                tick_rate=0.0,
+                metric_downsample=settings.metric_downsample,
+                bad_tick=settings.bad_tick,
+                record_ticks=settings.record_ticks,
+            ),
+        )
+
+    @property
+    def ticks(self) -> int:
+        """Ticks taken in."""
+        return self._pipeline.ticks
+
+    @property
+    def last_t(self) -> int | None:
+        """Number of the last tick taken in."""
+        return self._pipeline.last_t
+
+    @property
+    def refused(self) -> int:
+        """Ticks refused, and lines that hold none."""
+        return self._pipeline.refused
+
+    @property
+    def share(self) -> float | None:
+        """How much of the source is filmed, 0 to 1; None where nobody knows."""
+        return self._ticks.share
+
+    @property
+    def json_bytes(self) -> int:
+        """Bytes of the lines made so far."""
+        return self._recorder.json_bytes
+
+    def totals(self) -> dict[str, WriterTotals]:
+        """Return what was recorded, by kind; once the film is closed."""
+        return dict(self._recorder.totals())
+
+    def film(self, on_look: Callable[[], None]) -> None:
+        """Film to the end; `on_look` is called from time to time meanwhile.
+
+        Raises:
+            ServerError: the ticks ended it (refused, or not to be had), or the disk.
+        """
+        self._pipeline.start(self._ticks, _do_nothing)
+        while not self._pipeline.wait(_LOOK_SECONDS):
+            on_look()
+        on_look()
+        if self._pipeline.error is not None:
+            raise ServerError(f"{self._ticks.name}: {self._pipeline.error}")
+
+    def close(self) -> None:
+        """End the film after the tick in hand, record all that was made, close the segments.
+
+        Raises:
+            StoreError: recording has failed.
+        """
+        self._pipeline.stop()
+        self._ticks.close()
+        self._recorder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, t: int) -> None:
+        self._recorder.first_t = t
+
+    def _skip_line(self, bad: BadLine) -> None:
+        self._pipeline.skip_line(bad)
+
+
+def _kinds(settings: Settings) -> tuple[str, ...]:
+    return ("frames", "metrics", "ticks") if settings.record_ticks else ("frames", "metrics")
+
+
+def _rules(settings: Settings) -> SegmentRules:
+    return SegmentRules(
+        seconds=settings.segment_seconds, bytes=settings.segment_bytes, level=settings.zstd_level
+    )
+
+
+def _show_nobody(_: Message) -> None:
+    pass
+
+
+def _do_nothing() -> None:
+    pass
