@@ -67,6 +67,7 @@ BLOCKS = [
     ("Film your own simulator", "python"),
     ("Recordings", ""),
     ("Recordings", "bash"),
+    ("Recordings", "bash"),
     ("Choose a window and an edge cap", "bash"),
     ("The house", ""),
 ]
@@ -213,17 +214,34 @@ def test_recordings_are_listed_and_printed(tmp_path):
         with server.stream() as stream:
             receive_until(stream, "frame", 2000)
         assert server.stop(signal.SIGTERM) == 0
-    ls, cat, *_ = commands(the_block("Recordings", "bash"))
-    table = output_of(ls, tmp_path)
-    assert all(f"\n{kind}/segment_" in table for kind in ("frames", "metrics"))
-    assert "_pending" not in table
-    lines = output_of(cat, tmp_path).splitlines()
-    assert [orjson.loads(line)["t"] for line in lines] == list(range(1000, 2001, 10))
+    script = commands(the_block("Recordings", "bash"))
+    ls, runs, frames, metrics, verify, recover, prune = (output_of(c, tmp_path) for c in script)
+    assert all(f"\n{kind}/segment_" in ls for kind in ("frames", "metrics"))
+    assert "_pending" not in ls
+    (run,) = Store(store).runs()
+    assert run.id in runs
+    assert ticks_of(frames) == list(range(1000, 2001, 10))
+    assert ticks_of(metrics)[:3] == [0, 100, 200]
+    assert verify.endswith(": clean\n")
+    assert "whole" in recover or "in order" in recover
+    assert "segment" in prune
+
+
+def ticks_of(lines: str) -> list[int]:
+    return [orjson.loads(line)["t"] for line in lines.splitlines()]
+
+
+@needs_curl
+def test_history_is_asked_for(camera, tmp_path):
+    runs, metrics, *_ = commands(run_lines(camera, the_block("Recordings", "bash", 1)))
+    (run,) = orjson.loads(output_of(runs, tmp_path))
+    assert run["about"]["seed"] == 0
+    assert ticks_of(output_of(metrics, tmp_path)) == list(range(100, 105))
 
 
 @needs_curl
 def test_the_oldest_segment_is_downloaded(camera, tmp_path):
-    *_, name, download = commands(run_lines(camera, the_block("Recordings", "bash")))
+    *_, name, download = commands(run_lines(camera, the_block("Recordings", "bash", 1)))
     output_of(f"{name}\n{download}", tmp_path)
     (segment,) = tmp_path.iterdir()
     first = zstandard.decompress(segment.read_bytes()).splitlines()[0]
@@ -360,7 +378,19 @@ def test_flags_and_variables_exist():
     text = ENGLISH.read_text()
     settings = described_settings()
     flags = {flag for setting in settings for flag in setting.flags}
-    known = flags | {"--help", "--store", "--from-t", "--to-t", "--report"}
+    of_commands = [
+        "help",
+        "store",
+        "from-t",
+        "to-t",
+        "report",
+        "run",
+        "runs",
+        "every",
+        "keep",
+        "yes",
+    ]
+    known = flags | {f"--{name}" for name in of_commands}
     assert set(re.findall(r"(?<![\w-])--[A-Za-z][\w-]*", text)) <= known
     variables = {setting.variable for setting in settings}
     assert set(re.findall(r"\bIG_[A-Z_]+", text)) <= variables

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedOK
 from websockets.frames import Close
 
-from marketcam.server import protocols, serve, stream
+from marketcam.server import connection, protocols, serve
 from marketcam.server.hub import Client
 from marketcam.server.protocols import StreamProtocol
 from tests.server_helpers import PATIENCE, fed_server, receive_until, state_tick
@@ -209,7 +209,7 @@ def test_a_viewer_that_reads_gets_the_large_message_in_hand_and_then_the_end(
 def test_a_viewer_that_does_not_read_is_cut_in_the_middle_of_a_large_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.05)
     monkeypatch.setattr(protocols, "CLOSE_SECONDS", 0.05)
     with ExitStack() as stack:
         with fed_server(tmp_path, **LARGE_FRAMES) as (server, feed):

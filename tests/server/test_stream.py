@@ -329,7 +329,7 @@ def test_a_flood_of_pings_is_answered_as_far_as_it_is_read(tmp_path: Path) -> No
 def test_invalid_text_ends_the_connection_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "marketcam")
     with fed_server(tmp_path) as (server, feed), server.stream() as other:
         with server.stream() as stream:
             stream.socket.sendall(b"\x81\x82\x00\x00\x00\x00\xff\xfe")  # text that is not UTF-8
