@@ -123,7 +123,8 @@ class Run:
 
 def new_run_id(wall: float) -> str:
     """Return a name for a run that starts now: sorts by time, and nobody has it yet."""
-    return f"{datetime.fromtimestamp(int(wall), UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+    moment = datetime.fromtimestamp(wall, UTC)
+    return f"{moment:%Y%m%d_%H%M%S}_{moment.microsecond:05x}{secrets.token_hex(1)}"
 
 
 def start_record(run: str, at: str, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -355,7 +355,7 @@ for t in range(30_000):
 recorder.flush()
 status = recorder.status()
 assert status.dropped_lines > 0
-print(status.error)
+print(status.error, flush=True)
 os._exit(1)  # before it can put right what it had to leave
 """
 
