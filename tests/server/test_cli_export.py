@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pyarrow import parquet
@@ -20,9 +20,6 @@ from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
 from tests.history_helpers import film_into, raw_ticks
 from tests.server_helpers import fed_server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.kernel
 TABLES = ["nodes", "edges", "metrics", "ticks"]
@@ -181,9 +178,9 @@ def test_a_kind_that_is_not_there_is_said(capsys, tmp_path):
 
 
 def test_damage_leaves_nothing_behind(capsys, store, tmp_path):
-    segment = next((store / "frames").glob("*.zst"))
+    segment = min((store / "frames").glob("*.zst"))
     data = bytearray(segment.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[0] ^= 0xFF
     segment.write_bytes(data)
     out = tmp_path / "out.parquet"
     assert export(store, out) == 1
@@ -201,6 +198,78 @@ def test_an_earlier_export_stays_until_the_new_one_is_whole(store, tmp_path):
     with pytest.raises(OSError, match="No space"):
         exporting.export_parquet(Store(store), out, ExportOptions(force=True), fail)
     assert names(out) == ["metrics.parquet"]
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["refused", "interrupted after it"])
+@pytest.mark.parametrize("which", [0, 1], ids=["first", "second"])
+def test_whatever_ends_the_renaming_leaves_one_whole_export(
+    monkeypatch, store, tmp_path, which, after
+):
+    out = tmp_path / "out.parquet"
+    assert export(store, out, "--kinds", "metrics") == 0
+    rename, done = Path.rename, []
+
+    def failing(path, target):
+        done.append(path)
+        if len(done) != which + 1:
+            return rename(path, target)
+        if after:
+            rename(path, target)
+            raise KeyboardInterrupt
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "rename", failing)
+    assert export(store, out, "--kinds", "ticks", "--force") == (130 if after else 1)
+    whole = "ticks.parquet" if (which, after) == (1, True) else "metrics.parquet"
+    assert names(out) == [whole]
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+def test_where_the_earlier_export_cannot_be_put_back_it_is_said_where_it_is(
+    capsys, monkeypatch, store, tmp_path
+):
+    out = tmp_path / "out.parquet"
+    assert export(store, out, "--kinds", "metrics") == 0
+    rename = Path.rename
+
+    def only_away(path, target):
+        if target == out:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", only_away)
+    assert export(store, out, "--force") == 1
+    old = tmp_path / f".out.parquet.{os.getpid()}.old"
+    said = f"{out} could not be replaced, and the earlier export lies in {old}: Input/output error"
+    assert said in capsys.readouterr().err
+    assert names(old) == ["metrics.parquet"]
+
+
+def test_what_a_killed_replacement_left_is_told_and_goes_with_force(capsys, store, tmp_path):
+    out, old = tmp_path / "out.parquet", tmp_path / ".out.parquet.123.old"
+    assert export(store, out, "--kinds", "metrics") == 0
+    out.rename(old)
+    (tmp_path / ".out.parquet.notes.old").mkdir()
+    capsys.readouterr()
+    assert export(store, out) == 2
+    assert f"{old} is an earlier export to out.parquet, whose" in capsys.readouterr().err
+    assert export(store, out, "--force") == 0
+    assert names(tmp_path) == [".out.parquet.notes.old", "out.parquet", "store"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_comes_under_the_name_meanwhile_is_not_touched(store, tmp_path, force):
+    out = tmp_path / "out.parquet"
+
+    def come(kind, done, total):
+        out.mkdir(exist_ok=True)
+        (out / "letter.txt").write_text("dear")
+
+    problem = "is no earlier export" if force else "is there already"
+    with pytest.raises(exporting.ExportTargetError, match=problem):
+        exporting.export_parquet(Store(store), out, ExportOptions(force=force), come)
+    assert (out / "letter.txt").read_text() == "dear"
     assert names(tmp_path) == ["out.parquet", "store"]
 
 
