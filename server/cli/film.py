@@ -33,9 +33,10 @@ TICKS is a file of JSON lines (also .zst), Parquet or CSV, a store in which tick
 there are --tick-rate of them a second. It names and dates the segments, and says when they roll.
 So two films of the same ticks with the same settings are identical files, all of them.
 
-The film is a run of its own in the store, named by its start and a digest of its settings; a store
-that has it already is left as it is (exit code 1). Nothing is ever removed. After Ctrl-C what was
-filmed is whole and closed, and how far it came is said.""",
+The film is a run of its own in the store, named by its start and a digest of its settings and its
+first tick; a store that has it already is left as it is, and so is one where there is no tick to
+film (exit code 1). Nothing is ever removed. After Ctrl-C what was filmed is whole and closed, and
+how far it came is said.""",
     examples="""\
   marketcam film run.jsonl.zst --W 100 --stride 5 --store ./again
   marketcam film ticks.parquet --store ./again --start 2026-01-24T12:00:00Z
@@ -125,7 +126,8 @@ def run(args: argparse.Namespace) -> int:
                     film.film(bar.look)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
-            say(f"{'interrupted' if interrupted else 'ended early'}: {_how_far(film)}")
+            if interrupted or film.last_t is not None:
+                say(f"{'interrupted' if interrupted else 'ended early'}: {_how_far(film)}")
             raise
     say(f"filmed {_how_far(film)}")
     say(_what(film, time.perf_counter() - began))
@@ -149,7 +151,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _how_far(film: OfflineFilm) -> str:
-    if film.last_t is None:
+    if film.last_t is None or film.run is None:
         return "no tick was filmed"
     refused = f", {film.refused:,} refused" if film.refused else ""
     return f"{film.ticks:,} ticks, to tick {film.last_t}{refused}, as run {film.run.id}"
