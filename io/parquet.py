@@ -171,8 +171,18 @@ def _parts(history: History, options: ExportOptions) -> list[_Part]:
     ]
     missing = [kind for kind in kinds if all(part.kind != kind for part in parts)]
     if not parts or (missing and options.kinds is not None):
-        raise ExportError(f"there are no {' and no '.join(missing)} to export")
+        raise ExportError(
+            f"there are no {' and no '.join(missing)} to export{_elsewhere(history, runs, missing)}"
+        )
     return [_clipped(part, options) for part in parts]
+
+
+def _elsewhere(history: History, runs: list[str], kinds: list[str]) -> str:
+    """Say which is the latest of the other runs that has these kinds, if one has."""
+    for run in reversed(history.runs()):
+        if run.id not in runs and all(_part(history, run.id, kind) for kind in kinds):
+            return f" in run {runs[0]}; run {run.id} has them"
+    return ""
 
 
 def _part(history: History, run: str, kind: str) -> _Part | None:

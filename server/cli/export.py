@@ -16,6 +16,7 @@ from marketcam.server.cli.parsing import (
     add_log_level,
     say,
 )
+from marketcam.server.cli.starting import interrupted_by_sigterm
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         args.from_t, args.to_t, args.of_run, args.kinds, args.every, force=args.force
     )
     try:
-        with open_store(args.store) as history, _Bar() as bar:
+        with interrupted_by_sigterm(), open_store(args.store) as history, _Bar() as bar:
             files = export_parquet(history, args.out, options, bar.show)
     except (ExportTargetError, MissingExtraError) as error:
         raise UsageError(str(error).replace("`force`", "--force")) from error
@@ -94,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
         raise
     for file in files:
         print(f"{file.path}  {file.rows:,} rows  {file.bytes:,} bytes")
+    if not any(file.rows for file in files):
+        say("nothing was recorded of what was asked for: there are no rows in these files")
     return OK
 
 

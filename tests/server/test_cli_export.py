@@ -177,6 +177,23 @@ def test_a_kind_that_is_not_there_is_said(capsys, tmp_path):
     assert names(out) == ["metrics.parquet"]
 
 
+def test_a_run_that_has_what_the_latest_has_not_is_named(capsys, store, tmp_path):
+    first = Store(store).run().id
+    with ZstdSegmentWriter("metrics", store) as writer:
+        writer.write_jsonline({"type": "metric", "t": 0}, 0)
+    assert export(store, tmp_path / "out.parquet", "--kinds", "frames,ticks") == 1
+    latest = Store(store).run().id
+    said = f"there are no frames and no ticks to export in run {latest}; run {first} has them\n"
+    assert capsys.readouterr().err == f"marketcam: {said}"
+
+
+def test_a_range_without_a_line_is_said(capsys, store, tmp_path):
+    assert export(store, tmp_path / "out.parquet", "--from-t", 10**6) == 0
+    out, err = capsys.readouterr()
+    assert out.count("  0 rows  ") == len(TABLES)
+    assert err.startswith("marketcam: nothing was recorded of what was asked for")
+
+
 def test_damage_leaves_nothing_behind(capsys, store, tmp_path):
     segment = min((store / "frames").glob("*.zst"))
     data = bytearray(segment.read_bytes())
@@ -298,7 +315,8 @@ def test_nothing_to_export(tmp_path):
         )
 
 
-def test_an_interrupt_leaves_nothing_and_says_so(store, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_and_says_so(number, store, tmp_path):
     """The process is stopped in the middle: its ticks come through a pipe that nobody fills."""
     out = tmp_path / "out.parquet"
     with subprocess.Popen(
@@ -311,7 +329,7 @@ def test_an_interrupt_leaves_nothing_and_says_so(store, tmp_path):
         watchdog.start()
         assert process.stdout.readline() == b"held\n"
         assert any(name.startswith(".out.parquet") for name in names(tmp_path))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate()
         watchdog.cancel()
     assert process.returncode == 130
