@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.server import logs
 from marketcam.server.cli.flags import add_flag, given_settings
-from marketcam.server.cli.parsing import OK, CommandTexts, UsageError, add_command, say
+from marketcam.server.cli.parsing import OK, CommandTexts, UsageError, add_command, at_least, say
 from marketcam.server.cli.starting import interrupted_by_sigterm
 from marketcam.server.settings import Settings, described_settings
 
@@ -94,7 +94,7 @@ def _add_film_flags(parser: Parser) -> None:
     group.add_argument(
         "--market",
         metavar="N",
-        type=_count,
+        type=at_least(1),
         help="film so many ticks of the embedded market in place of TICKS",
     )
     group.add_argument(
@@ -109,8 +109,8 @@ def _add_film_flags(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Film; return the exit code."""
     settings = _settings(args)
+    from marketcam.server.cli.progress import FilmBar  # noqa: PLC0415 - rich, which --help need not
     from marketcam.server.compiling import compile_kernels  # noqa: PLC0415 - pulls in the kernels
-    from marketcam.server.film_bar import FilmBar  # noqa: PLC0415 - rich, which --help need not
     from marketcam.server.offline import OfflineFilm  # noqa: PLC0415 - as the kernels
 
     with interrupted_by_sigterm():
@@ -180,9 +180,3 @@ def _moment(text: str) -> datetime:
     if moment.timestamp() < 0:
         raise argparse.ArgumentTypeError(f"must lie in 1970 or later, got {text!r}")
     return moment
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text!r}")
-    return int(text)

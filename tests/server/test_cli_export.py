@@ -143,7 +143,7 @@ def test_what_makes_no_sense(capsys, store, tmp_path, arguments, code, problem):
     ("flags", "problem"),
     [
         (["--kinds", "frames,films"], "--kinds: must be some of frames, metrics, ticks, got"),
-        (["--every", "0"], "--every: must be a whole number of at least 1, got '0'"),
+        (["--every", "0"], "--every: must be 1 or more, got '0'"),
         (["--from-t", "noon"], "--from-t: must be a tick number, got 'noon'"),
     ],
 )
