@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _ZSTD_LEVEL: Final = 3
+_OLD: Final = ".old"
 
 
 class ExportError(StoreError):
@@ -114,7 +116,9 @@ def export_parquet(
     """Write a recording into the folder `out`: a Parquet file for each table there is.
 
     The files are written under another name beside `out` and are on the disk before they get
-    theirs, all at once; whatever ends it before leaves nothing behind. Their columns are those of
+    theirs, all at once; whatever ends it before leaves nothing behind, and an earlier export as it
+    was. Only a kill between two renames can leave that one as ``.NAME.PID.old``, which the next
+    export tells of. Their columns are those of
     `arrow_schema`, compressed by zstd, 131,072 rows a row group.
 
     Args:
@@ -126,7 +130,7 @@ def export_parquet(
 
     Raises:
         ExportTargetError: `out` is there, and not an export that `force` allows to replace, or its
-            parent is not.
+            parent is not; or something has come there meanwhile.
         ExportError: there is nothing to export, or none of a kind that was asked for.
         LimitError, StoreError, FrameError, TickError: as `arrow_reader`.
         MissingExtraError: pyarrow is not installed.
@@ -144,7 +148,7 @@ def export_parquet(
     parts = _parts(history, options)
     total = sum(part.ticks for part in parts)
     tables = [table for table in TABLES if any(p.kind == KIND_OF_TABLE[table] for p in parts)]
-    with _made_whole(folder) as temporary:
+    with _made_whole(folder, force=options.force) as temporary:
         with ExitStack() as stack:
             files = {table: stack.enter_context(_File(temporary, table)) for table in tables}
             done = 0
@@ -167,8 +171,18 @@ def _parts(history: History, options: ExportOptions) -> list[_Part]:
     ]
     missing = [kind for kind in kinds if all(part.kind != kind for part in parts)]
     if not parts or (missing and options.kinds is not None):
-        raise ExportError(f"there are no {' and no '.join(missing)} to export")
+        raise ExportError(
+            f"there are no {' and no '.join(missing)} to export{_elsewhere(history, runs, missing)}"
+        )
     return [_clipped(part, options) for part in parts]
+
+
+def _elsewhere(history: History, runs: list[str], kinds: list[str]) -> str:
+    """Say which is the latest of the other runs that has these kinds, if one has."""
+    for run in reversed(history.runs()):
+        if run.id not in runs and all(_part(history, run.id, kind) for kind in kinds):
+            return f" in run {runs[0]}; run {run.id} has them"
+    return ""
 
 
 def _part(history: History, run: str, kind: str) -> _Part | None:
@@ -238,30 +252,72 @@ def _check_target(folder: Path, *, force: bool) -> None:
             f"{folder.parent} must be a folder that is there, for {folder.name}"
         )
     if not os.path.lexists(folder):
+        killed = _set_aside(folder)
+        if killed and not force:
+            raise ExportTargetError(
+                f"{killed[0]} is an earlier export to {folder.name}, whose replacement was killed; "
+                "rename or remove it, or use `force`"
+            )
         return
     if not force:
         raise ExportTargetError(
             f"{folder} is there already; only `force` replaces an earlier export"
         )
-    ours = {file_of(table) for table in TABLES}
-    if folder.is_symlink() or not folder.is_dir() or {p.name for p in folder.iterdir()} - ours:
+    if not _is_export(folder):
         raise ExportTargetError(f"{folder} is no earlier export, and is not replaced")
 
 
 @contextmanager
-def _made_whole(folder: Path) -> Iterator[Path]:
+def _made_whole(folder: Path, *, force: bool) -> Iterator[Path]:
     """Yield a folder that gets its name at the end of the block, or is removed at an error."""
-    temporary, old = (
-        folder.with_name(f".{folder.name}.{os.getpid()}.{state}") for state in ("new", "old")
-    )
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     temporary.mkdir()
     try:
         yield temporary
         sync_folder(temporary)
-        if folder.exists():
-            folder.replace(old)
-        temporary.replace(folder)
+        _check_target(folder, force=force)  # once more: much may have come there meanwhile
+        _give_name(temporary, folder)
         sync_folder(folder.parent)
+        for killed in _set_aside(folder):
+            shutil.rmtree(killed, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _give_name(temporary: Path, folder: Path) -> None:
+    """Have a folder take the place of an earlier one, which is there until the other is.
+
+    What was done is told by what lies where, for an interrupt may come after any step.
+    """
+    old = folder.with_name(f".{folder.name}.{os.getpid()}{_OLD}")
+    try:
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)  # fails where something with a content has come in between
+    finally:
+        if not temporary.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():
+            _put_back(old, folder)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    try:
+        old.rename(folder)
+    except OSError as error:
+        raise ExportError(
+            f"{folder} could not be replaced, and the earlier export lies in {old}: "
+            f"{error.strerror}"
+        ) from error
+
+
+def _set_aside(folder: Path) -> list[Path]:
+    """Return earlier exports of this name that one was about to replace when it was killed."""
+    name = re.compile(rf"\.{re.escape(folder.name)}\.[0-9]+{re.escape(_OLD)}")
+    there = folder.parent.iterdir()
+    return [path for path in there if name.fullmatch(path.name) and _is_export(path)]
+
+
+def _is_export(path: Path) -> bool:
+    ours = {file_of(table) for table in TABLES}
+    return not path.is_symlink() and path.is_dir() and {p.name for p in path.iterdir()} <= ours

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Self
 
 import orjson
 
-from marketcam.io.sources import Measured
+from marketcam.io.encode import encode_tick
+from marketcam.io.sources import Measured, SourceError
 from marketcam.io.store.offline import OfflineRecorder, OfflineRun
 from marketcam.io.store.writer import SegmentRules
 from marketcam.server.about import about_run
@@ -48,10 +50,13 @@ _RECORDED_WITH: Final = (
 _OF_THE_MARKET: Final = ("agents", "max_agents", "adjust_interval", "pool_only")
 
 
-def offline_run(settings: Settings, start: datetime, market_ticks: int | None) -> OfflineRun:
+def offline_run(
+    settings: Settings, start: datetime, market_ticks: int | None, first: Tick
+) -> OfflineRun:
     """Return the run of a film, named by its start and by a digest of all that it is made with.
 
-    But for the ticks, and for the version: the same film has the same name.
+    But for the version, and of the ticks the first alone: the others are not known yet. So the same
+    film has the same name, whatever the format of its ticks.
 
     Raises:
         LimitError: there is no pace, or the start is before 1970.
@@ -61,18 +66,20 @@ def offline_run(settings: Settings, start: datetime, market_ticks: int | None) -
         film |= {name: getattr(settings, name) for name in _OF_THE_MARKET} | {"ticks": market_ticks}
     about = about_run(settings) | {"film": film}
     named = {name: value for name, value in about.items() if name != "version"}
-    digest = hashlib.sha256(orjson.dumps(named, option=orjson.OPT_SORT_KEYS)).hexdigest()[:6]
+    made_with = orjson.dumps(named, option=orjson.OPT_SORT_KEYS) + b"\n" + encode_tick(first)
+    digest = hashlib.sha256(made_with).hexdigest()[:6]
     name = f"{start.astimezone(UTC):%Y%m%d_%H%M%S}_{digest}"
     return OfflineRun(name, start.timestamp(), settings.tick_rate, about)
 
 
 class _Ticks:
-    """A source that tells of its first tick, and that may end before its end."""
+    """A source whose first tick is known before the others are, and that may end before its end."""
 
-    def __init__(self, source: Source, on_first: Callable[[int], None], most: int | None) -> None:
+    def __init__(self, source: Source, most: int | None) -> None:
         self.name = source.name
         self._source = source
-        self._on_first = on_first
+        self._ticks = iter(source)
+        self._ahead: list[Tick] = []
         self._most = most
         self._taken = 0
 
@@ -86,14 +93,15 @@ class _Ticks:
             return self._taken / self._most
         return self._source.share if isinstance(self._source, Measured) else None
 
+    def first(self) -> Tick | None:
+        """Return the first tick, which is still among those to come; None without any."""
+        self._ahead = list(islice(self._ticks, 1))
+        return self._ahead[0] if self._ahead else None
+
     def __iter__(self) -> Iterator[Tick]:
-        for tick in self._source:
-            if not self._taken:
-                self._on_first(tick.t)
+        for tick in islice(chain(self._ahead, self._ticks), self._most):
             self._taken += 1
             yield tick
-            if self._taken == self._most:
-                break
 
     def close(self) -> None:
         self._source.close()
@@ -113,32 +121,26 @@ class OfflineFilm:
     Raises:
         SourceError: the ticks cannot be opened.
         LimitError: a setting is refused.
-        StoreBusyError: another process writes to the store.
-        StoreError: the store has this film already, or cannot be used.
 
     Attributes:
-        run: what is recorded.
+        run: what is recorded; None before the first tick.
     """
 
     def __init__(
         self, settings: Settings, start: datetime, market_ticks: int | None = None
     ) -> None:
-        self.run = offline_run(settings, start, market_ticks)
+        self.run: OfflineRun | None = None
+        self._settings = settings
+        self._start = start
+        self._market_ticks = market_ticks
+        self._recorder: OfflineRecorder | None = None
         filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if market_ticks is not None:
             filming.check_room(settings.agents)
-        source = open_source(settings, self._skip_line)
-        try:
-            self._recorder = OfflineRecorder(
-                settings.store_dir, _kinds(settings), _rules(settings), self.run
-            )
-        except BaseException:
-            source.close()
-            raise
-        self._ticks = _Ticks(source, self._begin, market_ticks)
+        self._ticks = _Ticks(open_source(settings, self._skip_line), market_ticks)
         self._pipeline = Pipeline(
             filming,
-            Outputs(self._recorder.write, _show_nobody, tuple),
+            Outputs(self._record, _show_nobody, tuple),
             PipelineOptions(
                 tick_rate=0.0,
                 metric_downsample=settings.metric_downsample,
@@ -170,24 +172,57 @@ class OfflineFilm:
     @property
     def json_bytes(self) -> int:
         """Bytes of the lines made so far."""
-        return self._recorder.json_bytes
+        return 0 if self._recorder is None else self._recorder.json_bytes
 
     def totals(self) -> dict[str, WriterTotals]:
         """Return what was recorded, by kind; once the film is closed."""
-        return dict(self._recorder.totals())
+        return {} if self._recorder is None else dict(self._recorder.totals())
 
     def film(self, on_look: Callable[[], None]) -> None:
         """Film to the end; `on_look` is called from time to time meanwhile.
 
+        The store is touched once there is a tick.
+
         Raises:
-            ServerError: the ticks ended it (refused, or not to be had), or the disk.
+            ServerError: the ticks ended it (refused, or not to be had), or the disk; or none was
+                filmed.
+            LimitError: the start is too late.
+            StoreBusyError: another process writes to the store.
+            StoreError: the store has this film already, or cannot be used.
         """
+        try:
+            first = self._ticks.first()
+        except SourceError as error:
+            raise ServerError(self._named(str(error))) from error
+        if first is not None:
+            self._begin(first)
+            self._film(on_look)
+        if self.last_t is None:
+            refused = (
+                f"each of the {self.refused:,} was refused" if self.refused else "there is none"
+            )
+            raise ServerError(self._named(f"no tick was filmed: {refused}"))
+
+    def _begin(self, first: Tick) -> None:
+        settings = self._settings
+        self.run = offline_run(settings, self._start, self._market_ticks, first)
+        self._recorder = OfflineRecorder(
+            settings.store_dir, _kinds(settings), _rules(settings), self.run
+        )
+        self._recorder.first_t = first.t
+
+    def _film(self, on_look: Callable[[], None]) -> None:
         self._pipeline.start(self._ticks, _do_nothing)
         while not self._pipeline.wait(_LOOK_SECONDS):
             on_look()
         on_look()
         if self._pipeline.error is not None:
-            raise ServerError(f"{self._ticks.name}: {self._pipeline.error}")
+            raise ServerError(self._named(self._pipeline.error))
+
+    def _named(self, error: str) -> str:
+        """Say of which ticks an error is; those of a source say so themselves."""
+        name = self._ticks.name
+        return error if error.startswith(f"{name}: ") else f"{name}: {error}"
 
     def close(self) -> None:
         """End the film after the tick in hand, record all that was made, close the segments.
@@ -197,7 +232,8 @@ class OfflineFilm:
         """
         self._pipeline.stop()
         self._ticks.close()
-        self._recorder.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -210,8 +246,9 @@ class OfflineFilm:
     ) -> None:
         self.close()
 
-    def _begin(self, t: int) -> None:
-        self._recorder.first_t = t
+    def _record(self, kind: str, line: bytes, t: int) -> None:
+        assert self._recorder is not None  # noqa: S101 - no line comes before the first tick
+        self._recorder.write(kind, line, t)
 
     def _skip_line(self, bad: BadLine) -> None:
         self._pipeline.skip_line(bad)

@@ -196,7 +196,8 @@ class Settings(BaseSettings):
         "the matches of raw ticks that come as a table with a row an agent, Parquet or CSV",
         form="a path", placeholder="FILE")
     ticks_run: _OptionalText = _setting(None, "IG_TICKS_RUN", "source",
-        "film this run of a store; without it, the latest", form="a run", placeholder="RUN")
+        "film this run of a store; without it, the latest that has ticks",
+        form="a run", placeholder="RUN")
     bad_tick: Literal["skip", "fail"] = _setting("skip", "IG_BAD_TICK", "source",
         "what to do at a raw tick that is refused")
     simulator: _OptionalText = _setting(None, "IG_SIMULATOR", "source",

@@ -63,7 +63,7 @@ def open_ticks(
         on_bad: is called for a line or row that holds no tick; `fail_on_bad_line` ends the ticks.
         on_torn: is called where a compressed file of JSON lines breaks off.
         matches: a table of the matches, for a table with a row an agent.
-        run: the run of a store; the latest where it is None.
+        run: the run of a store; the latest that has ticks where it is None.
 
     Raises:
         SourceError: there is nothing to be read, or it is not of its format; a table is asked for

@@ -32,15 +32,17 @@ class StoreTicks:
         on_bad: Callable[[BadLine], None] = fail_on_bad_line,
         run: str | None = None,
     ) -> None:
-        """Open a run of a store, the latest where none is named.
+        """Open a run of a store, the latest that has ticks where none is named.
 
         Raises:
-            SourceError: there is no such run, or it has no ticks.
+            SourceError: there is no such run, or it has no ticks; or none has.
             StoreError: the store cannot be read.
         """
         store = Store(store_dir)
         try:
             found = store.run(run).id
+            if run is None:
+                found = _latest_with_ticks(store) or found
             entries = store.segments("ticks", found)
         except UnknownRunError as error:
             raise SourceError(str(error)) from error
@@ -90,3 +92,8 @@ class StoreTicks:
     def close(self) -> None:
         """End the ticks after the one in hand; more than once is fine."""
         self._is_closed = True
+
+
+def _latest_with_ticks(store: Store) -> str | None:
+    runs = reversed(store.runs())
+    return next((run.id for run in runs if store.segments("ticks", run.id)), None)

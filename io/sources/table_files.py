@@ -10,7 +10,9 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -33,7 +35,7 @@ class TableFile:
 
     Attributes:
         name: what messages call it.
-        types: the Arrow types of its columns, by name; CSV is all text.
+        types: the Arrow types of its columns, by name; CSV is all text, without spaces around it.
         rows: rows of the batches handed out so far.
         share: how much of it has been read, 0 to 1.
     """
@@ -57,11 +59,14 @@ class TableFile:
         except (OSError, pa.ArrowException) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             raise SourceError(f"ticks cannot be read from {self.name}: {reason}") from error
-        names = schema.names
+        text = None if self._is_parquet() else pa.string()
+        names = [name.strip() for name in schema.names] if text else schema.names
         if repeated := {name for name in names if names.count(name) > 1}:
             raise SourceError(f"{self.name}: column {min(repeated)} stands twice")
-        text = None if self._is_parquet() else pa.string()
-        self.types: dict[str, Any] = {field.name: text or field.type for field in schema}
+        self._names = dict(zip(names, schema.names, strict=True))
+        self.types: dict[str, Any] = {
+            name: text or field.type for name, field in zip(names, schema, strict=True)
+        }
 
     def batches(self, columns: list[str]) -> Generator[Any]:
         """Yield the rows in order, as record batches of these columns.
@@ -98,9 +103,10 @@ class TableFile:
 
     def _csv(self, columns: list[str]) -> Iterator[Any]:
         # All as text: what is not a number is then found cell by cell, and named.
+        written = [self._names[name] for name in columns]
         options = pa_csv.ConvertOptions(
-            include_columns=columns,
-            column_types=dict.fromkeys(columns, pa.string()),
+            include_columns=written,
+            column_types=dict.fromkeys(written, pa.string()),
             strings_can_be_null=True,
             null_values=[""],
         )
@@ -109,7 +115,8 @@ class TableFile:
             with pa_csv.open_csv(stream, _read_options(), convert_options=options) as reader:
                 for batch in reader:
                     self.share = min(1.0, file.tell() / max(1, self._size))
-                    yield batch
+                    trimmed = [_trimmed(column) for column in batch.columns]
+                    yield pa.RecordBatch.from_arrays(trimmed, columns)
 
     def _decompressed(self, file: Any) -> Any:
         ending = max((e for e in CSV_ENDINGS if self.name.lower().endswith(e)), key=len)
@@ -119,6 +126,15 @@ class TableFile:
 
 def _read_options() -> Any:
     return pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
+
+
+def _trimmed(column: Any) -> Any:
+    """Return texts without the spaces around them; what is nothing but spaces is null."""
+    letters = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+    if not ((letters == ord(" ")) | (letters == ord("\t"))).any():
+        return column  # to look for one takes a tenth of taking them away
+    texts = pc.ascii_trim_whitespace(column)
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _values_a_row(metadata: Any) -> int:

@@ -74,6 +74,8 @@ def check_columns(file: TableFile, columns: Iterable[str]) -> None:
     for name in columns:
         kind = file.types[name]
         if name in _LISTS and lists and name not in lists:
+            if pa.types.is_null(kind):
+                continue  # no list anywhere
             problem = f"lists, as {min(lists)} does"
         else:
             read, what = _reading(name)
@@ -85,7 +87,8 @@ def check_columns(file: TableFile, columns: Iterable[str]) -> None:
 
 def is_list(kind: Any) -> bool:
     """Tell whether an Arrow type is that of lists."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def cells_of(array: Any, name: str) -> Cells:

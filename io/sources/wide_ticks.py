@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from marketcam.engine import Tick, TickError
 from marketcam.io.sources.tick_columns import (
@@ -39,6 +40,10 @@ class _Lists:
 
     @classmethod
     def of(cls, array: Any, name: str) -> _Lists:
+        if pa.types.is_fixed_size_list(array.type):
+            array = array.cast(pa.list_(array.type.value_type))
+        elif pa.types.is_null(array.type):
+            array = array.cast(pa.list_(pa.null()))
         offsets = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
         first, last = int(offsets[0]), int(offsets[-1])
         missing = array.is_null().to_numpy(zero_copy_only=False)

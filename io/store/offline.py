@@ -140,7 +140,8 @@ class OfflineRecorder:
         if run.is_known:
             raise StoreError(
                 f"{self._store_dir} has the run {run.id} already, which began at the same "
-                "moment and was filmed with the same settings: nothing is recorded twice"
+                "moment and was filmed with the same settings and the same first tick: nothing is "
+                "recorded twice"
             )
 
     def write(self, kind: str, line: bytes, t: int) -> None:

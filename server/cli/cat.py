@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from itertools import islice
 from pathlib import Path
@@ -17,9 +16,12 @@ from marketcam.server.cli.parsing import (
     add_command,
     add_log_level,
     at_least,
+    tick_number,
 )
 
 if TYPE_CHECKING:
+    import argparse
+
     from marketcam.server.cli.parsing import Subparsers
 
 __all__ = ["add_parser", "run"]
@@ -43,8 +45,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, _TEXTS, run)
     parser.add_argument("store", metavar="STORE", type=Path, help="the store's folder")
     parser.add_argument("kind", metavar="frames|metrics|ticks", choices=KINDS, help="what to print")
-    parser.add_argument("--from-t", metavar="T", type=_tick, help="from this tick on, inclusive")
-    parser.add_argument("--to-t", metavar="T", type=_tick, help="up to this tick, inclusive")
+    parser.add_argument(
+        "--from-t", metavar="T", type=tick_number, help="from this tick on, inclusive"
+    )
+    parser.add_argument("--to-t", metavar="T", type=tick_number, help="up to this tick, inclusive")
     parser.add_argument(
         "--run",
         dest="of_run",  # `run` is the command itself
@@ -71,10 +75,3 @@ def run(args: argparse.Namespace) -> int:
         out.write(line)
         out.write(b"\n")
     return OK
-
-
-def _tick(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a tick number, got {text!r}") from None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store import KINDS
 from marketcam.server.cli.parsing import (
@@ -14,12 +13,13 @@ from marketcam.server.cli.parsing import (
     UsageError,
     add_command,
     add_log_level,
+    at_least,
     say,
+    tick_number,
 )
+from marketcam.server.cli.starting import interrupted_by_sigterm
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from marketcam.server.cli.parsing import Subparsers
 
 __all__ = ["add_parser", "run"]
@@ -44,8 +44,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, _TEXTS, run)
     parser.add_argument("store", metavar="STORE", help="the store's folder, or http(s)://…")
     parser.add_argument("out", metavar="OUT.parquet", type=Path, help="the folder to make")
-    parser.add_argument("--from-t", metavar="T", type=_tick, help="from this tick on, inclusive")
-    parser.add_argument("--to-t", metavar="T", type=_tick, help="up to this tick, inclusive")
+    parser.add_argument(
+        "--from-t", metavar="T", type=tick_number, help="from this tick on, inclusive"
+    )
+    parser.add_argument("--to-t", metavar="T", type=tick_number, help="up to this tick, inclusive")
     parser.add_argument(
         "--run",
         dest="of_run",
@@ -61,7 +63,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--every",
         metavar="N",
-        type=_count,
+        type=at_least(1),
         default=1,
         help="only each N-th frame, metric and tick, the first included",
     )
@@ -80,12 +82,13 @@ def run(args: argparse.Namespace) -> int:
         ExportTargetError,
         export_parquet,
     )
+    from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, as above
 
     options = ExportOptions(
         args.from_t, args.to_t, args.of_run, args.kinds, args.every, force=args.force
     )
     try:
-        with open_store(args.store) as history, _Bar() as bar:
+        with interrupted_by_sigterm(), open_store(args.store) as history, TickBar("export") as bar:
             files = export_parquet(history, args.out, options, bar.show)
     except (ExportTargetError, MissingExtraError) as error:
         raise UsageError(str(error).replace("`force`", "--force")) from error
@@ -94,73 +97,9 @@ def run(args: argparse.Namespace) -> int:
         raise
     for file in files:
         print(f"{file.path}  {file.rows:,} rows  {file.bytes:,} bytes")
+    if not any(file.rows for file in files):
+        say("nothing was recorded of what was asked for: there are no rows in these files")
     return OK
-
-
-class _Bar:
-    """A progress bar over ticks, on stderr where that is a terminal; no more at its end."""
-
-    def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - for this command only
-        from rich.progress import (  # noqa: PLC0415 - as above
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        console = Console(stderr=True)
-        self._drawn = 0.0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("ticks", style="dim"),
-            TimeElapsedColumn(),
-            TextColumn("left", style="dim"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("export", total=None)
-
-    def show(self, kind: str, done: int, total: int) -> None:
-        """Show how far it is; drawn ten times a second at most."""
-        now = time.monotonic()
-        if now - self._drawn >= _REDRAW_SECONDS:
-            self._drawn = now
-            self._progress.update(self._task, description=kind, completed=done, total=total)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-
-_REDRAW_SECONDS: Final = 0.1
-
-
-def _tick(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a tick number, got {text!r}") from None
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) >= 1:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
 
 
 def _kinds(text: str) -> tuple[str, ...]:

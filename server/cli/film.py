@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.server import logs
 from marketcam.server.cli.flags import add_flag, given_settings
-from marketcam.server.cli.parsing import OK, CommandTexts, UsageError, add_command, say
+from marketcam.server.cli.parsing import OK, CommandTexts, UsageError, add_command, at_least, say
 from marketcam.server.cli.starting import interrupted_by_sigterm
 from marketcam.server.settings import Settings, described_settings
 
@@ -33,9 +33,10 @@ TICKS is a file of JSON lines (also .zst), Parquet or CSV, a store in which tick
 there are --tick-rate of them a second. It names and dates the segments, and says when they roll.
 So two films of the same ticks with the same settings are identical files, all of them.
 
-The film is a run of its own in the store, named by its start and a digest of its settings; a store
-that has it already is left as it is (exit code 1). Nothing is ever removed. After Ctrl-C what was
-filmed is whole and closed, and how far it came is said.""",
+The film is a run of its own in the store, named by its start and a digest of its settings and its
+first tick; a store that has it already is left as it is, and so is one where there is no tick to
+film (exit code 1). Nothing is ever removed. After Ctrl-C what was filmed is whole and closed, and
+how far it came is said.""",
     examples="""\
   marketcam film run.jsonl.zst --W 100 --stride 5 --store ./again
   marketcam film ticks.parquet --store ./again --start 2026-01-24T12:00:00Z
@@ -93,7 +94,7 @@ def _add_film_flags(parser: Parser) -> None:
     group.add_argument(
         "--market",
         metavar="N",
-        type=_count,
+        type=at_least(1),
         help="film so many ticks of the embedded market in place of TICKS",
     )
     group.add_argument(
@@ -108,8 +109,8 @@ def _add_film_flags(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Film; return the exit code."""
     settings = _settings(args)
+    from marketcam.server.cli.progress import FilmBar  # noqa: PLC0415 - rich, which --help need not
     from marketcam.server.compiling import compile_kernels  # noqa: PLC0415 - pulls in the kernels
-    from marketcam.server.film_bar import FilmBar  # noqa: PLC0415 - rich, which --help need not
     from marketcam.server.offline import OfflineFilm  # noqa: PLC0415 - as the kernels
 
     with interrupted_by_sigterm():
@@ -125,7 +126,8 @@ def run(args: argparse.Namespace) -> int:
                     film.film(bar.look)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
-            say(f"{'interrupted' if interrupted else 'ended early'}: {_how_far(film)}")
+            if interrupted or film.last_t is not None:
+                say(f"{'interrupted' if interrupted else 'ended early'}: {_how_far(film)}")
             raise
     say(f"filmed {_how_far(film)}")
     say(_what(film, time.perf_counter() - began))
@@ -149,7 +151,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _how_far(film: OfflineFilm) -> str:
-    if film.last_t is None:
+    if film.last_t is None or film.run is None:
         return "no tick was filmed"
     refused = f", {film.refused:,} refused" if film.refused else ""
     return f"{film.ticks:,} ticks, to tick {film.last_t}{refused}, as run {film.run.id}"
@@ -178,9 +180,3 @@ def _moment(text: str) -> datetime:
     if moment.timestamp() < 0:
         raise argparse.ArgumentTypeError(f"must lie in 1970 or later, got {text!r}")
     return moment
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text!r}")
-    return int(text)

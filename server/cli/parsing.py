@@ -27,6 +27,7 @@ __all__ = [
     "add_log_level",
     "at_least",
     "say",
+    "tick_number",
 ]
 
 OK: Final = 0
@@ -121,6 +122,14 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def tick_number(text: str) -> int:
+    """Return the number of a tick; a flag's type."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a tick number, got {text!r}") from None
 
 
 def say(message: str) -> None:

@@ -48,6 +48,15 @@ def test_a_bad_line_is_told_and_skipped_or_ends_the_ticks(tmp_path):
         list(read_ticks(tmp_path))
 
 
+def test_without_a_name_it_is_the_latest_run_that_has_ticks(tmp_path):
+    recorded(tmp_path, [(t, line_of(t)) for t in range(3)])
+    recorded(tmp_path, [(t, line_of(t)) for t in range(5)])
+    recorded(tmp_path, [(0, b'{"t":0}')], "metrics")
+    assert [tick.t for tick in read_ticks(tmp_path)] == list(range(5))
+    with pytest.raises(SourceError, match="has no ticks"):
+        read_ticks(tmp_path, run=Store(tmp_path).run().id)
+
+
 def test_a_store_without_ticks_says_how_they_are_recorded(tmp_path):
     recorded(tmp_path, [(0, b'{"t":0}')], "metrics")
     with pytest.raises(SourceError, match=r"has no ticks: .* --record-ticks only"):

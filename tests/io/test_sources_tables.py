@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from marketcam.engine import SlidingWindowCamera, Tick, film
@@ -91,6 +92,7 @@ def test_without_a_file_of_matches_there_are_none(tmp_path):
         {"price": pa.list_(pa.float32()), "experience": pa.list_(pa.null())},
         {"side": pa.list_(pa.dictionary(pa.int8(), pa.string())), "mid": pa.int16()},
         {"t": pa.int32(), "price": pa.list_(pa.int32()), "side": pa.list_(pa.large_string())},
+        {"agent_id": pa.list_(pa.int64(), 2), "side": pa.list_(pa.string(), 2)},
     ],
     ids=str,
 )
@@ -107,6 +109,27 @@ def test_null_lists_are_empty_and_nan_is_not_known(tmp_path):
         tmp_path / "t.parquet", [row | nothing | {"mid": float("nan")}], **WIDE_TYPES
     )
     assert_same(path, [Tick.from_dict({"t": 3})])
+
+
+def test_lists_of_a_fixed_size_may_be_null_and_columns_without_any_list_too(tmp_path):
+    ticks = [Tick.from_dict(tick(t, 100, buys={1: 5.0, 9: 6.0})) for t in (0, 2)]
+    ticks.insert(1, Tick.from_dict({"t": 1, "mid": 100.0}))
+    rows = wide_rows(ticks)
+    for row in rows:
+        row["match_a"] = row["match_b"] = None
+        if not row["agent_id"]:
+            row["agent_id"] = row["side"] = None
+    fixed = {"agent_id": pa.list_(pa.int64(), 2), "side": pa.list_(pa.string(), 2)}
+    path = write_parquet(tmp_path / "t.parquet", rows, **fixed)
+    assert pq.read_schema(path).field("match_a").type == pa.null()
+    assert_same(path, ticks)
+
+
+def test_spaces_around_the_fields_of_csv_do_not_count(tmp_path):
+    matches = write_csv(tmp_path / "m.csv", match_rows(TICKS[:3]))
+    path = write_csv(tmp_path / "ticks.csv", long_rows(TICKS[:3]))
+    path.write_text(path.read_text().replace(",", " ,\t ").replace('"', ""))
+    assert_same(path, TICKS[:3], matches=matches)
 
 
 def test_columns_that_do_not_belong_are_not_read(tmp_path):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from pyarrow import parquet
@@ -20,9 +20,6 @@ from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
 from tests.history_helpers import film_into, raw_ticks
 from tests.server_helpers import fed_server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.kernel
 TABLES = ["nodes", "edges", "metrics", "ticks"]
@@ -146,7 +143,7 @@ def test_what_makes_no_sense(capsys, store, tmp_path, arguments, code, problem):
     ("flags", "problem"),
     [
         (["--kinds", "frames,films"], "--kinds: must be some of frames, metrics, ticks, got"),
-        (["--every", "0"], "--every: must be a whole number of at least 1, got '0'"),
+        (["--every", "0"], "--every: must be 1 or more, got '0'"),
         (["--from-t", "noon"], "--from-t: must be a tick number, got 'noon'"),
     ],
 )
@@ -180,10 +177,27 @@ def test_a_kind_that_is_not_there_is_said(capsys, tmp_path):
     assert names(out) == ["metrics.parquet"]
 
 
+def test_a_run_that_has_what_the_latest_has_not_is_named(capsys, store, tmp_path):
+    first = Store(store).run().id
+    with ZstdSegmentWriter("metrics", store) as writer:
+        writer.write_jsonline({"type": "metric", "t": 0}, 0)
+    assert export(store, tmp_path / "out.parquet", "--kinds", "frames,ticks") == 1
+    latest = Store(store).run().id
+    said = f"there are no frames and no ticks to export in run {latest}; run {first} has them\n"
+    assert capsys.readouterr().err == f"marketcam: {said}"
+
+
+def test_a_range_without_a_line_is_said(capsys, store, tmp_path):
+    assert export(store, tmp_path / "out.parquet", "--from-t", 10**6) == 0
+    out, err = capsys.readouterr()
+    assert out.count("  0 rows  ") == len(TABLES)
+    assert err.startswith("marketcam: nothing was recorded of what was asked for")
+
+
 def test_damage_leaves_nothing_behind(capsys, store, tmp_path):
-    segment = next((store / "frames").glob("*.zst"))
+    segment = min((store / "frames").glob("*.zst"))
     data = bytearray(segment.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[0] ^= 0xFF
     segment.write_bytes(data)
     out = tmp_path / "out.parquet"
     assert export(store, out) == 1
@@ -201,6 +215,78 @@ def test_an_earlier_export_stays_until_the_new_one_is_whole(store, tmp_path):
     with pytest.raises(OSError, match="No space"):
         exporting.export_parquet(Store(store), out, ExportOptions(force=True), fail)
     assert names(out) == ["metrics.parquet"]
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["refused", "interrupted after it"])
+@pytest.mark.parametrize("which", [0, 1], ids=["first", "second"])
+def test_whatever_ends_the_renaming_leaves_one_whole_export(
+    monkeypatch, store, tmp_path, which, after
+):
+    out = tmp_path / "out.parquet"
+    assert export(store, out, "--kinds", "metrics") == 0
+    rename, done = Path.rename, []
+
+    def failing(path, target):
+        done.append(path)
+        if len(done) != which + 1:
+            return rename(path, target)
+        if after:
+            rename(path, target)
+            raise KeyboardInterrupt
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "rename", failing)
+    assert export(store, out, "--kinds", "ticks", "--force") == (130 if after else 1)
+    whole = "ticks.parquet" if (which, after) == (1, True) else "metrics.parquet"
+    assert names(out) == [whole]
+    assert names(tmp_path) == ["out.parquet", "store"]
+
+
+def test_where_the_earlier_export_cannot_be_put_back_it_is_said_where_it_is(
+    capsys, monkeypatch, store, tmp_path
+):
+    out = tmp_path / "out.parquet"
+    assert export(store, out, "--kinds", "metrics") == 0
+    rename = Path.rename
+
+    def only_away(path, target):
+        if target == out:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", only_away)
+    assert export(store, out, "--force") == 1
+    old = tmp_path / f".out.parquet.{os.getpid()}.old"
+    said = f"{out} could not be replaced, and the earlier export lies in {old}: Input/output error"
+    assert said in capsys.readouterr().err
+    assert names(old) == ["metrics.parquet"]
+
+
+def test_what_a_killed_replacement_left_is_told_and_goes_with_force(capsys, store, tmp_path):
+    out, old = tmp_path / "out.parquet", tmp_path / ".out.parquet.123.old"
+    assert export(store, out, "--kinds", "metrics") == 0
+    out.rename(old)
+    (tmp_path / ".out.parquet.notes.old").mkdir()
+    capsys.readouterr()
+    assert export(store, out) == 2
+    assert f"{old} is an earlier export to out.parquet, whose" in capsys.readouterr().err
+    assert export(store, out, "--force") == 0
+    assert names(tmp_path) == [".out.parquet.notes.old", "out.parquet", "store"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_comes_under_the_name_meanwhile_is_not_touched(store, tmp_path, force):
+    out = tmp_path / "out.parquet"
+
+    def come(kind, done, total):
+        out.mkdir(exist_ok=True)
+        (out / "letter.txt").write_text("dear")
+
+    problem = "is no earlier export" if force else "is there already"
+    with pytest.raises(exporting.ExportTargetError, match=problem):
+        exporting.export_parquet(Store(store), out, ExportOptions(force=force), come)
+    assert (out / "letter.txt").read_text() == "dear"
     assert names(tmp_path) == ["out.parquet", "store"]
 
 
@@ -229,7 +315,8 @@ def test_nothing_to_export(tmp_path):
         )
 
 
-def test_an_interrupt_leaves_nothing_and_says_so(store, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_and_says_so(number, store, tmp_path):
     """The process is stopped in the middle: its ticks come through a pipe that nobody fills."""
     out = tmp_path / "out.parquet"
     with subprocess.Popen(
@@ -242,7 +329,7 @@ def test_an_interrupt_leaves_nothing_and_says_so(store, tmp_path):
         watchdog.start()
         assert process.stdout.readline() == b"held\n"
         assert any(name.startswith(".out.parquet") for name in names(tmp_path))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate()
         watchdog.cancel()
     assert process.returncode == 130

@@ -178,6 +178,48 @@ def test_a_film_is_made_once_in_a_store_and_another_beside_it(ticks, tmp_path, c
     assert len(Store(store).runs()) == 2
 
 
+def test_another_recording_with_the_same_settings_is_another_film(ticks, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(tick_lines(state_tick(t) for t in range(100)))
+    store = tmp_path / "store"
+    for recording in (ticks, other):
+        assert film(recording, "--store", store, *SMALL) == 0
+    runs = [run.id for run in Store(store).runs()]
+    assert len(set(runs)) == 2
+    assert [len(list(Store(store).lines("metrics", run=run))) for run in runs] == [400, 100]
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "said"),
+    [
+        (b"", (), "no tick was filmed: there is none"),
+        (b"x\n{}\n", (), "no tick was filmed: each of the 2 was refused"),
+        (b"\nx\n", ("--bad-tick", "fail"), "line 2: not JSON"),
+    ],
+    ids=["empty", "skipped", "failed"],
+)
+def test_without_a_tick_there_is_nothing_to_film_and_nothing_is_made(
+    content, flags, said, tmp_path, capsys
+):
+    file = tmp_path / "ticks.jsonl"
+    file.write_bytes(content)
+    assert film(file, "--store", tmp_path / "store", *SMALL, *flags) == 1
+    assert f"marketcam: ticks from {file}: {said}" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+
+
+def test_where_the_camera_refuses_every_tick_it_fails(tmp_path, capsys):
+    file = tmp_path / "ticks.jsonl"
+    line = (
+        b'{"t":%d,"mid":1.0,"agents":[{"id":1,"side":"buy","price":-1.0},{"id":1}],"matches":[]}\n'
+    )
+    file.write_bytes(line % 1 + line % 2)
+    assert film(file, "--store", tmp_path / "store", *SMALL) == 1
+    err = capsys.readouterr().err
+    assert err.endswith("no tick was filmed: each of the 2 was refused\n")
+    assert "filmed no tick" not in err
+
+
 def test_it_says_what_it_has_made(ticks, tmp_path, capsys):
     assert film(ticks, "--store", tmp_path / "store", *SMALL) == 0
     out, err = capsys.readouterr()
@@ -200,7 +242,7 @@ def test_bad_ticks_are_skipped_or_end_the_film(tmp_path, capsys):
     assert film(file, "--store", tmp_path / "fail", *SMALL, "--bad-tick", "fail") == 1
     err = capsys.readouterr().err
     assert "ended early: 150 ticks, to tick 149" in err
-    assert f"ticks from {file}: line 151: tick 150: mid must be a number, got 'x'" in err
+    assert f"marketcam: ticks from {file}: line 151: tick 150: mid must be a number, got 'x'" in err
     assert len(recorded(tmp_path / "fail", "metrics")) == 150
     assert Store(tmp_path / "fail").run().ended_at is not None
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from marketcam.server.film_bar import FilmBar
+from marketcam.server.cli.progress import FilmBar
 
 
 def shown(*, terminal: bool, **film) -> str:
