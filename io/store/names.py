@@ -34,7 +34,7 @@ LINE_BEGINNINGS: Final = {
 """How the lines of each kind begin; the tick number follows."""
 
 MAX_RUN_LENGTH: Final = 64
-"""Characters of a run's id at most; ours have 23."""
+"""Characters of a run's id at most; ours have 25."""
 
 _NAME: Final = re.compile(
     r"segment_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)_(-?\d{1,19})(_pending)?\.jsonl\.zst", re.ASCII

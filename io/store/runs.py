@@ -124,7 +124,7 @@ class Run:
 def new_run_id(wall: float) -> str:
     """Return a name for a run that starts now: sorts by time, and nobody has it yet."""
     moment = datetime.fromtimestamp(wall, UTC)
-    return f"{moment:%Y%m%d_%H%M%S}_{moment.microsecond:05x}{secrets.token_hex(1)}"
+    return f"{moment:%Y%m%d_%H%M%S}_{moment.microsecond:05x}{secrets.token_hex(2)}"
 
 
 def start_record(run: str, at: str, about: Mapping[str, Any]) -> dict[str, Any]:

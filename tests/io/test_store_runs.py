@@ -84,4 +84,5 @@ def test_new_runs_have_names_that_sort_by_time_and_differ():
     assert len(set(names)) == 3
     assert names[0].startswith("20260124_120000_")
     assert max(names) == names[2]
-    assert len(names[0]) == 22
+    assert new_run_id(NOON) < new_run_id(NOON + 0.001)
+    assert len(names[0]) == 25
