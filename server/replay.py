@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store import StoreError, UnknownRunError
 from marketcam.server.asking import Query, QueryError, refuse_websocket
-from marketcam.server.connection import Connection
+from marketcam.server.connection import Connection, stalled
 from marketcam.server.ending import TRY_AGAIN_LATER, Ending
 from marketcam.server.history import TooManyError, View
 from marketcam.server.messages import heartbeat
@@ -101,12 +101,16 @@ class Replay:
         terms = Terms(run.id, asked.span, asked.kinds, rate, idle_seconds)
         feed = Feed(self.history, view, asked.span)
         player = Player(feed, terms, asked.speed, connection.say, ending)
+        slow_seconds = self.hub.options.client_slow_seconds
         try:
             await connection.run(
                 self._play(player, feed, ending),
                 connection.answer(receive, player.take),
                 connection.watch_silences(
                     self.heartbeat_seconds, lambda: connection.say(heartbeat(player.t))
+                ),
+                connection.watch_progress(
+                    slow_seconds, partial(ending.close, TRY_AGAIN_LATER, stalled(slow_seconds))
                 ),
             )
         finally:
