@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from marketcam.server.messages import Encoding
 
-__all__ = ["MAX_T", "Query", "QueryError", "Span", "refuse_websocket"]
+__all__ = ["LATEST_RUN", "MAX_T", "Query", "QueryError", "Span", "refuse_websocket"]
+
+LATEST_RUN: Final = "latest"
+"""In place of a run's name: the run that was started last."""
 
 MAX_T: Final = 2**53 - 1
 """Largest tick number, and largest count; what a JSON number carries exactly."""
@@ -50,6 +53,11 @@ class Query:
     def text(self, name: str) -> str | None:
         """Return an option as it was given, None without a value."""
         return self._options.get(name, [""])[-1] or None
+
+    def run(self) -> str | None:
+        """Return the run asked for, as it was given; None for the latest."""
+        run = self.text("run")
+        return None if run == LATEST_RUN else run
 
     def integer(self, name: str, least: int, most: int) -> int | None:
         """Return an integer.

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from marketcam.server.messages import Body
     from marketcam.server.writing import FairWriter, Wire
 
-__all__ = ["CLOSE_SECONDS", "MAX_CLIENT_MESSAGE", "WIRE", "Connection", "ignore_message"]
+__all__ = [
+    "CLOSE_SECONDS",
+    "MAX_CLIENT_MESSAGE",
+    "PIECE_BYTES",
+    "WIRE",
+    "Connection",
+    "ignore_message",
+    "stalled",
+]
 
 WIRE: Final = "marketcam.wire"
 """Name of the ASGI extension under which the server's protocol offers a `Wire`."""
@@ -37,7 +45,18 @@ CLOSE_SECONDS: Final = 2.0
 """How long a client may take to read the message in hand when its connection ends, and as long to
 be told of the end, before it is cut."""
 
+PIECE_BYTES: Final = 64 * 1024
+"""What a peer has to take to be one that reads: as much as a piece of a large message."""
+
+_LOOKS: Final = 4
+"""How often, within the time a peer may take nothing, it is looked whether it did."""
+
 log = get_logger(__name__)
+
+
+def stalled(limit: float) -> str:
+    """Say why a connection is ended whose peer does not read."""
+    return f"too slow: nothing read for {limit:g} s"
 
 
 async def ignore_message(_: str | bytes) -> None:
@@ -115,6 +134,26 @@ class Connection:
                 await on_silence()
                 silence = 0.0
             await asyncio.sleep(limit - silence)
+
+    async def watch_progress(self, limit: float, on_stall: Callable[[], None]) -> None:
+        """Call back once nothing was taken by the peer for so many seconds while more waited.
+
+        A peer that reads slowly is none that has stopped. What counts is a piece's worth: a few
+        bytes now and then would hold a place for ever.
+        """
+        wire = self.wire
+        if wire is None:  # another server's; it judges by its own means
+            await self._wait_until_closed()
+            return
+        taken, since = wire.taken, self._loop.time()
+        while True:
+            await asyncio.sleep(limit / _LOOKS)
+            now = self._loop.time()
+            if wire.has_room or wire.taken - taken >= PIECE_BYTES:
+                taken, since = wire.taken, now
+            elif now - since >= limit:
+                on_stall()
+                return
 
     async def say(self, body: Body) -> None:
         """Send a message, unless the connection is to end before it has begun."""

@@ -83,13 +83,16 @@ class _Asked:
         asked = cls(
             kind,
             query.span(),
-            query.text("run"),
+            query.run(),
             query.integer("limit", 1, MAX_T),
             query.integer("every", 1, MAX_T) or 1,
             acceptable_coding(_accepted(request)) or "",
         )
         if not asked.coding:
-            raise HTTPException(406, f"no acceptable coding, there are {', '.join(CODERS)}")
+            headers = {"vary": "Accept-Encoding"}
+            raise HTTPException(
+                406, f"no acceptable coding, there are {', '.join(CODERS)}", headers
+            )
         return asked
 
 
@@ -160,15 +163,18 @@ class RangeLines:
     def _lines(self, asked: _Asked, run: str) -> Iterator[tuple[bytes, int] | None]:
         """Yield the lines asked for, None for those between them: the time they take counts."""
         left = MAX_T if asked.limit is None else asked.limit
-        with closing(self._history.store().lines(asked.kind, *asked.span, run=run)) as lines:
-            for number, line in enumerate(lines):
-                if number % asked.every:
-                    yield None
-                    continue
-                yield line, len(line) + 1
-                left -= 1
-                if not left:
-                    return
+        store = self._history.store()
+        runs = [each.id for each in store.runs()] if run == ALL_RUNS else [run]
+        for of_run in runs or [ALL_RUNS]:  # without any, the kind may still be none
+            with closing(store.lines(asked.kind, *asked.span, run=of_run)) as lines:
+                for number, line in enumerate(lines):
+                    if number % asked.every:
+                        yield None
+                        continue
+                    yield line, len(line) + 1
+                    left -= 1
+                    if not left:
+                        return
 
 
 class _UnreadableError(StoreError):

@@ -313,6 +313,12 @@ class Hub:
         self._guests.remove(guest)
         self._note_empty()
 
+    def send_away(self, client: Client, reason: str) -> None:
+        """Close a client that is too slow."""
+        if client.closing is None:
+            self.sent_away += 1
+            client.close(TRY_AGAIN_LATER, reason)
+
     def leave(self, client: Client) -> None:
         """Forget a client whose connection has ended."""
         self._clients.remove(client)
@@ -365,11 +371,8 @@ class Hub:
 
     def _judge(self, client: Client, now: float) -> None:
         behind, limit = client.behind(now), self.options.client_slow_seconds
-        if behind > limit and client.closing is None:
-            self.sent_away += 1
-            client.close(
-                TRY_AGAIN_LATER, f"too slow: {behind:.0f} s behind, the limit is {limit:g} s"
-            )
+        if behind > limit:
+            self.send_away(client, f"too slow: {behind:.0f} s behind, the limit is {limit:g} s")
 
 
 def _part_after(entry: Entry, after: Place) -> Entry | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
-from marketcam.io.store import KINDS, UNNAMED_RUN, StoreError, UnknownRunError
+from marketcam.io.store import ALL_RUNS, KINDS, UNNAMED_RUN, StoreError, UnknownRunError
 from marketcam.server.answers import JsonResponse
-from marketcam.server.asking import Query, QueryError
+from marketcam.server.asking import LATEST_RUN, Query, QueryError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -85,8 +85,10 @@ class Listings:
             return JsonResponse({"error": str(error)}, 500)
 
     def _listing(self, kind: str, run: str | None, whole: bool) -> Response:
-        if run is not None:
-            self._history.store().run(run)  # there is one
+        if run == ALL_RUNS:
+            run = None
+        elif run is not None:
+            run = self._history.store().run(None if run == LATEST_RUN else run).id
         records = self._records(kind) if whole else self._recorder.entries(kind)
         if run is not None:
             records = [record for record in records if record.get("run", UNNAMED_RUN) == run]

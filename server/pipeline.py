@@ -96,6 +96,8 @@ class Pipeline:
         self._encoding = EncodingStage(outputs, times, self._interrupt)
         self._reader: Reader | None = None
         self._thread: threading.Thread | None = None
+        # An interrupt in `Thread.join` may leave a thread that lives marked as ended.
+        self._ended = threading.Event()
         self._refused_ticks = 0
         self._skipped_lines = 0  # counted by the thread that reads the source
         self._said_no_state = False
@@ -146,13 +148,12 @@ class Pipeline:
         """End the run after the tick in hand, and wait for it. A tick taken in is not lost."""
         self._interrupt()
         if self._thread is not None:
+            self._ended.wait()
             self._thread.join()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the run, so long at most; return whether it has ended."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return not self.running
+        return self._thread is None or self._ended.wait(seconds)
 
     def skip_line(self, bad: BadLine) -> None:
         """Count and report a line, or a row, of a tick file that holds no tick."""
@@ -180,9 +181,12 @@ class Pipeline:
             log.info("source_ended", ticks=self.ticks, refused=self.refused, last_t=self.last_t)
         finally:
             self.running = False
-            reader.close()
-            if self.fatal:
-                on_fatal()
+            try:
+                reader.close()
+                if self.fatal:
+                    on_fatal()
+            finally:
+                self._ended.set()
 
     def _film(self, reader: Reader) -> None:
         while self._pacer.turn(at_once=self._is_behind()) and (tick := reader.next()) is not None:

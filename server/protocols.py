@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 import struct
+import sys
+import termios
 from typing import TYPE_CHECKING, Final, cast
 
 import h11
@@ -13,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from marketcam.server.connection import CLOSE_SECONDS, WIRE
+from marketcam.server.connection import CLOSE_SECONDS, PIECE_BYTES, WIRE
 from marketcam.server.history_http import ABORT
 from marketcam.server.logs import get_logger
 
@@ -110,6 +113,9 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     It is a `Wire`, which the endpoint finds in its scope: by ASGI each message would be decoded,
     encoded, framed and copied for each connection, and go out in one piece. Pings, pongs and the
     close frame are still the protocol's; pings and pongs may come between the pieces of a message.
+
+    A pong waits behind all that the peer has yet to read. So one that is missing ends the
+    connection only where the peer has taken next to nothing meanwhile either.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -118,6 +124,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._late_pong = b""
         self._on_change: Callable[[], None] | None = None
         self.lacked_room = False
+        self._written = 0
+        self._taken_before = 0  # the answer to the last ping
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection over; it has room only while nothing waits to be written.
@@ -139,8 +147,14 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Whether the transport's buffer is empty, so that a piece is written at once."""
         return self.writable.is_set()
 
+    @property
+    def taken(self) -> int:
+        """Bytes of messages that the peer's side has acknowledged, but for a few of pings."""
+        return self._written - self.transport.get_write_buffer_size() - self._in_kernel()
+
     def write(self, piece: Piece) -> None:
         """Write a WebSocket frame as it is."""
+        self._written += sum(len(part) for part in piece)
         self.transport.writelines(piece)
 
     def watch(self, on_change: Callable[[], None] | None) -> None:
@@ -203,12 +217,24 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             return
         self.pending_ping_payload = os.urandom(4)
         self.ping_sent_at = self.loop.time()
+        self._taken_before = self.taken
         self.conn.send_ping(self.pending_ping_payload)
         self.transport.write(b"".join(self.conn.data_to_send()))
         if self.ping_timeout is None:
             self.schedule_ping()
         else:
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+
+    def keepalive_timeout(self) -> None:
+        """Wait on for the pong of a peer that reads; end the connection of one that does not."""
+        if not self.transport.is_closing() and self.taken - self._taken_before >= PIECE_BYTES:
+            self._taken_before = self.taken
+            self.pong_timer = self.loop.call_later(self.ping_timeout or 0, self.keepalive_timeout)
+            return
+        had_room = self.has_room
+        super().keepalive_timeout()
+        if not had_room:  # the close frame waits behind what will never be read
+            self.transport.abort()
 
     async def run_asgi(self) -> None:
         """Run the application, and see to it that the connection ends after it."""
@@ -234,6 +260,15 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         elif message["type"] == "websocket.http.response.body" and self.close_sent:
             # Refused in all form; uvicorn would take it for a handshake that was forgotten.
             self.handshake_complete = True
+
+    def _in_kernel(self) -> int:
+        """Return how many bytes the kernel has that the peer's has not acknowledged."""
+        connection = self.transport.get_extra_info("socket")
+        try:
+            count = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:  # closed by now
+            return 0
+        return int.from_bytes(count, sys.byteorder)
 
     def _tell_of_change(self) -> None:
         if self._on_change is not None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from marketcam.io.store import StoreError, UnknownRunError
+from marketcam.io.store import KINDS, StoreError, UnknownRunError
 from marketcam.server.asking import Query, QueryError, refuse_websocket
-from marketcam.server.connection import Connection
+from marketcam.server.connection import Connection, stalled
 from marketcam.server.ending import TRY_AGAIN_LATER, Ending
 from marketcam.server.history import TooManyError, View
 from marketcam.server.messages import heartbeat
@@ -20,7 +20,7 @@ from marketcam.server.writing import FairWriter
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from marketcam.io.store import Run
+    from marketcam.io.store import Run, SegmentEntry
     from marketcam.server.asking import Span
     from marketcam.server.history import History
     from marketcam.server.hub import Hub
@@ -49,7 +49,7 @@ class _Asked:
         """
         speed = query.number("speed")
         return cls(
-            query.text("run"),
+            query.run(),
             query.span(),
             query.kinds(),
             query.encoding(),
@@ -78,7 +78,7 @@ class Replay:
         try:
             asked = _Asked.by(Query(scope))
             run = await self.history.run(asked.run)
-            rate = run.tick_rate or await self.history.in_thread(partial(self._rate_of, run))
+            rate = await self.history.in_thread(partial(self._rate_of, run))
         except (QueryError, ControlError) as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
         except UnknownRunError as error:
@@ -101,12 +101,16 @@ class Replay:
         terms = Terms(run.id, asked.span, asked.kinds, rate, idle_seconds)
         feed = Feed(self.history, view, asked.span)
         player = Player(feed, terms, asked.speed, connection.say, ending)
+        slow_seconds = self.hub.options.client_slow_seconds
         try:
             await connection.run(
                 self._play(player, feed, ending),
                 connection.answer(receive, player.take),
                 connection.watch_silences(
                     self.heartbeat_seconds, lambda: connection.say(heartbeat(player.t))
+                ),
+                connection.watch_progress(
+                    slow_seconds, partial(ending.close, TRY_AGAIN_LATER, stalled(slow_seconds))
                 ),
             )
         finally:
@@ -123,9 +127,8 @@ class Replay:
             ending.close(TRY_AGAIN_LATER, str(error))
 
     def _rate_of(self, run: Run) -> float:
-        """Return the pace of a run that does not say it, as far as its segments tell."""
-        for kind in ("metrics", "frames", "ticks"):
-            rate = recorded_rate(self.history.closed_segments(kind, run))
-            if rate is not None:
-                return rate
-        return USUAL_RATE
+        """Return the pace of a run, from the kind of segment of which it has most."""
+        most: list[SegmentEntry] = []
+        for kind in KINDS:
+            most = max(most, self.history.closed_segments(kind, run), key=len)
+        return recorded_rate(run, most) or USUAL_RATE

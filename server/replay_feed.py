@@ -8,12 +8,13 @@ from enum import Enum
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from marketcam.io.store.clock import parse_utc
 from marketcam.server.place import Place, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from marketcam.io.store import SegmentEntry
+    from marketcam.io.store import Run, SegmentEntry
     from marketcam.server.asking import Span
     from marketcam.server.history import History, View
     from marketcam.server.pieces import Pieces
@@ -26,6 +27,12 @@ LOOK_SECONDS: Final = 0.5
 
 _TELLING_SECONDS: Final = 10.0
 """Segments that were open for so long tell a pace; their times are whole seconds."""
+
+_ENOUGH_SEGMENTS: Final = 3
+"""So many make a median which one that was recovered does not move far."""
+
+_SAME_RATE: Final = 0.9
+"""A measured rate this near to what the run says is that: whole seconds tell no better."""
 
 
 class Nothing(Enum):
@@ -127,15 +134,35 @@ class Feed:
 _FIRST_T: Final = -(2**53)
 
 
-def recorded_rate(segments: Iterable[SegmentEntry]) -> float | None:
-    """Return the ticks a second at which closed segments were recorded; None where none tells.
+def recorded_rate(run: Run, segments: Iterable[SegmentEntry]) -> float | None:
+    """Return the ticks a second at which a run was recorded; None where nothing tells.
 
-    A segment tells when it was opened and closed; of one that was recovered after a crash, the
-    latter is wrong, so that it is the median that counts.
+    What the run says of its pace is an upper bound: a source may be slower. A segment tells when
+    it was opened and closed; of one that was recovered after a crash, the latter is wrong, so that
+    it is the median of several that counts. A run that ended in order has none such.
     """
+    measured = _measured_rate(run, [each for each in segments if not each.pending])
+    nominal = run.tick_rate or None
+    if measured is None or (nominal is not None and measured >= _SAME_RATE * nominal):
+        return nominal
+    return measured
+
+
+def _measured_rate(run: Run, closed: Sequence[SegmentEntry]) -> float | None:
+    in_order = run.ended_at is not None and not run.continued_at
     rates = []
-    for segment in segments:
-        seconds = segment.closed_at - segment.name.stamp.timestamp()
-        if not segment.pending and seconds >= _TELLING_SECONDS and segment.end_t > segment.start_t:
-            rates.append((segment.end_t - segment.start_t) / seconds)
-    return median(rates) if rates else None
+    for segment in closed:
+        opened_at = segment.name.stamp.timestamp()
+        rate = _rate(segment.end_t - segment.start_t, segment.closed_at - opened_at)
+        if rate is not None:
+            rates.append(rate)
+    if len(rates) >= (1 if in_order or not run.tick_rate else _ENOUGH_SEGMENTS):
+        return median(rates)
+    if not (in_order and closed):
+        return None
+    ticks = closed[-1].end_t - closed[0].start_t
+    return _rate(ticks, closed[-1].closed_at - parse_utc(run.started_at))
+
+
+def _rate(ticks: int, seconds: float) -> float | None:
+    return ticks / seconds if seconds >= _TELLING_SECONDS and ticks > 0 else None

@@ -1,8 +1,9 @@
 """Plays what was recorded at its pace, as its viewer tells it to: the rules, without any socket.
 
-All that a viewer is sent is sent by one task, in one order: messages, and the answers to what it
-said. So nothing from before a seek comes after its answer. Nothing is dropped: while a message is
-on its way the time stands still for a viewer that cannot take it.
+Messages and the answers to controls that were followed are sent by one task, in one order. So
+nothing from before a seek comes after its answer. Pongs, heartbeats and the errors of controls that
+cannot be followed come from other tasks, between two of these. Nothing is dropped: while a message
+is on its way the time stands still for a viewer that cannot take it.
 """
 
 from __future__ import annotations

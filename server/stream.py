@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from marketcam.server.asking import Query, QueryError, refuse_websocket
 from marketcam.server.catching_up import catch_up
-from marketcam.server.connection import Connection
+from marketcam.server.connection import Connection, stalled
 from marketcam.server.messages import heartbeat
 from marketcam.server.writing import FairWriter
 
@@ -56,12 +56,16 @@ class Stream:
         connection = Connection(client, self.writer, scope, send)
         if (wire := connection.wire) is not None:
             client.is_held_up = lambda: wire.lacked_room
+        slow_seconds = self.hub.options.client_slow_seconds
         try:
             await connection.run(
                 self._send_messages(client, connection, from_t),
                 connection.answer(receive),
                 connection.watch_silences(
                     self.heartbeat_seconds, partial(self._break_silence, client, connection)
+                ),
+                connection.watch_progress(
+                    slow_seconds, partial(self.hub.send_away, client, stalled(slow_seconds))
                 ),
             )
         finally:

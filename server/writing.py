@@ -32,11 +32,16 @@ class Wire(Protocol):
         is_open: whether anything can still be written.
         has_room: whether it takes more now; what is written anyway waits in memory.
         lacked_room: whether there was a moment without room since it was last set to False.
+        taken: bytes that the peer's side has taken so far; only its growth means something.
     """
 
     is_open: bool
     has_room: bool
     lacked_room: bool
+
+    @property
+    def taken(self) -> int:
+        """Count what is neither in our buffer nor in the kernel's."""
 
     def write(self, piece: Piece) -> None:
         """Write a piece at once."""

@@ -24,7 +24,7 @@ class LineFilter:
     Attributes:
         from_t: lines of earlier ticks are passed over.
         to_t: the first line of a later tick ends it.
-        every: each so many-th line is picked, the first included, over all segments.
+        every: each so many-th line is picked, the first included, over all segments of a run.
     """
 
     from_t: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -20,7 +21,7 @@ from marketcam.io.store.sections import SectionCache
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from types import TracebackType
 
     from marketcam.io.store.catalog import Listed
@@ -131,7 +132,7 @@ class Store:
             from_t: only lines of this tick and later ones.
             to_t: only lines up to this tick, itself included.
             run: of this run only; None: of the latest; `ALL_RUNS`: run after run.
-            every: only each so many-th of these lines, the first included.
+            every: only each so many-th of these lines of a run, its first included.
 
         Raises:
             LimitError: `from_t` is greater than `to_t`, or `every` below 1.
@@ -150,12 +151,11 @@ class Store:
         if every < 1:
             raise LimitError(f"every must be at least 1, got {every}")
         self._catalog.folder(kind)
-        listing = [
-            listed
+        of_runs = [
+            list(self._catalog.segments_of(kind, of_run, from_t, to_t))
             for of_run in self._runs_asked_for(run)
-            for listed in self._catalog.segments_of(kind, of_run, from_t, to_t)
         ]
-        return self._lines(kind, listing, LineFilter(from_t, to_t, every))
+        return self._lines_of_runs(kind, of_runs, partial(LineFilter, from_t, to_t, every))
 
     def messages(
         self,
@@ -268,6 +268,12 @@ class Store:
             return [each.id for each in self._catalog.runs()]
         found = self._catalog.latest() if run is None else self._catalog.run(run)
         return [] if found is None else [found.id]
+
+    def _lines_of_runs(
+        self, kind: str, of_runs: Iterable[list[Listed]], asked: Callable[[], LineFilter]
+    ) -> Generator[bytes]:
+        for listing in of_runs:
+            yield from self._lines(kind, listing, asked())
 
     def _lines(self, kind: str, listing: Iterable[Listed], asked: LineFilter) -> Generator[bytes]:
         for listed in listing:

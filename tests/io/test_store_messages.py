@@ -305,3 +305,13 @@ def test_a_filter_picks_the_same_wherever_the_text_is_cut(
     assert found == naive[::every]
     found += asked.picked(whole_lines(pieces))
     assert found == (naive + naive)[::every], "thinning goes on from segment to segment"
+
+
+def test_runs_are_thinned_one_by_one(two_runs):
+    store = Store(two_runs)
+    expected = [
+        line for run in store.runs() for line in list(store.lines("metrics", run=run.id))[::3]
+    ]
+    assert list(store.lines("metrics", run="all", every=3)) == expected
+    thinned = [each for each in store.messages(run="all", every=3) if each.kind == "metric"]
+    assert [each.line for each in thinned] == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -266,6 +267,21 @@ def test_interrupted_it_closes_what_it_has_and_says_how_far_it_came(number, tmp_
     assert len(recorded(tmp_path / "store", "metrics")) == 100
     assert not any(entry.pending for kind in KINDS[:2] for entry in store.segments(kind))
     assert store.run().ended_at is not None
+
+
+def test_interrupted_at_work_it_loses_no_tick_that_it_says_it_has(tmp_path):
+    command = ("-m", "marketcam.server.cli", "film", "--market", "10000000", *SMALL)
+    store = tmp_path / "store"
+    with any_process(tmp_path, *command, "--store", str(store)) as process:
+        while not any((store / "metrics").glob("segment_*")):
+            assert process.process.poll() is None
+        assert process.stop(signal.SIGINT) == 130
+        line = process.wait_for_log("interrupted: ").replace(",", "")
+        assert "the recorder is closed" not in process.log
+    said = re.search(r"(\d+) ticks to tick (\d+)", line)
+    assert said is not None, line
+    last_t = Store(store).last_t("metrics")
+    assert (int(said[1]), int(said[2])) == (len(recorded(store, "metrics")), last_t)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 
 from marketcam.engine import LimitError, SlidingWindowCamera, Tick
 from marketcam.io import encode_tick
@@ -15,8 +17,6 @@ from tests.server_helpers import PATIENCE, state_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    import pytest
 
     from marketcam.server.messages import Message
 
@@ -269,6 +269,39 @@ def test_a_tick_in_hand_is_finished_when_stopped() -> None:
     may_go_on.set()
     stopping.join(PATIENCE)
     assert takings.order == [("metrics", 1), ("metric", 1), ("frames", 1), ("frame", 1)]
+
+
+def test_an_interrupt_while_waiting_does_not_let_stop_return_before_the_end() -> None:
+    takings = Takings()
+    main = threading.main_thread().ident
+    assert main is not None
+    may_go_on = threading.Event()
+
+    def record_slowly(kind: str, line: bytes, t: int) -> None:
+        if not may_go_on.is_set():
+            signal.pthread_kill(main, signal.SIGINT)
+        assert may_go_on.wait(PATIENCE)
+        takings.record(kind, line, t)
+
+    pipeline = Pipeline(
+        SlidingWindowCamera(W=1, stride=1),
+        Outputs(record_slowly, takings.publish, lambda: ()),
+        UNPACED,
+    )
+
+    def run() -> None:
+        pipeline.start(ListSource(ticks(1, 1)), lambda: None)
+        pipeline.wait(PATIENCE)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    stopping = threading.Thread(target=pipeline.stop)
+    stopping.start()
+    assert not pipeline.wait(0)
+    may_go_on.set()
+    stopping.join(PATIENCE)
+    assert not pipeline.running
+    assert takings.order[-1] == ("frame", 1)
 
 
 def test_stopping_before_starting_is_fine() -> None:

@@ -14,7 +14,15 @@ import zstandard
 
 from marketcam.server import history_http
 from marketcam.server.content_coding import acceptable_coding
-from tests.server_helpers import PATIENCE, fed_server, receive_until, recorded, state_tick
+from tests.server_helpers import (
+    PATIENCE,
+    fed_server,
+    open_stream,
+    receive,
+    receive_until,
+    recorded,
+    state_tick,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,10 +171,32 @@ def test_the_accepted_coding(accepted: str | None, coding: str | None) -> None:
     assert acceptable_coding(accepted) == coding
 
 
+def test_runs_are_thinned_one_by_one_and_the_latest_has_a_name(tmp_path: Path) -> None:
+    with server_with_history(tmp_path, 4):
+        pass
+    next(path for path in tmp_path.iterdir() if path.is_fifo()).unlink()
+    with server_with_history(tmp_path, 6) as (server, http):
+        every = http.get("/range/metrics?run=all&every=3")
+        latest = http.get("/range/metrics?run=latest")
+        manifest = http.get("/manifest/metrics?run=latest").json()
+        runs = [run["run"] for run in http.get("/runs").json()]
+        of_all = http.get("/manifest/metrics?run=all").json()
+        assert of_all == http.get("/manifest/metrics").json()
+        path = f"ws://127.0.0.1:{server.listening.port}/ws/replay?run=latest"
+        with open_stream(path) as stream:
+            assert receive(stream)[0]["run"] == runs[-1]
+    assert ticks_of(every.content) == [0, 3, 0, 3, 6]
+    assert ticks_of(latest.content) == list(range(7))
+    assert latest.headers["camera-run"] == runs[-1]
+    assert {entry["run"] for entry in manifest} == {runs[-1]}
+    assert {entry["run"] for entry in of_all} == set(runs)
+
+
 def test_no_coding_at_all_is_not_acceptable(tmp_path: Path) -> None:
     with server_with_history(tmp_path) as (_, http):
         answer = http.get("/range/frames", headers={"accept-encoding": "br, *;q=0"})
     assert answer.status_code == 406
+    assert "Accept-Encoding" in answer.headers["vary"]
     assert answer.json() == {"error": "no acceptable coding, there are zstd, gzip, identity"}
 
 

@@ -30,6 +30,7 @@ class NotedWire:
         self.is_open = True
         self.has_room = True
         self.lacked_room = False
+        self.taken = 0
         self.written = written
         self._clock = clock
         self._cost = cost
