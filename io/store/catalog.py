@@ -13,7 +13,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
@@ -22,12 +22,14 @@ from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import ManifestError, UnknownRunError, UnknownSegmentError
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
 from marketcam.io.store.names import KINDS, SegmentName, check_kind
+from marketcam.io.store.order import RecordingOrder
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, Run, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from marketcam.io.store.runs import RunRecords
 
 __all__ = ["Catalog", "Listed"]
 
@@ -178,7 +180,7 @@ class Catalog:
         def read() -> _Recorded:
             records = latest_records(manifest.read())
             live = [entry for entry in records.values() if not entry.removed]
-            return _Recorded(kind, live, self._journal.get().segments)
+            return _Recorded(kind, live, self._journal.get())
 
         return _Fresh(lambda: (_stamp(path), self._journal.stamp()), read)
 
@@ -260,7 +262,7 @@ class _OfRun:
     ends: Sequence[int] | None
 
     @classmethod
-    def of(cls, listed: Iterable[Listed], place: Callable[[Listed], int]) -> _OfRun:
+    def of(cls, listed: Iterable[Listed], place: Callable[[Listed], Any]) -> _OfRun:
         ordered = sorted(listed, key=place)
         ends: list[int] = []
         for segment in ordered:
@@ -291,28 +293,27 @@ class _Recorded:
 
     Attributes:
         all: in the order of recording.
-        runs: those of each run, in the order in which the journal says they were created; the
-            order of recording may be another, where a manifest was made anew.
+        runs: those of each run, as `RecordingOrder` has them; the order of the manifest may be
+            another, where it was made anew.
         live: their records by name.
         files: the names of their files.
     """
 
-    def __init__(
-        self, kind: str, entries: Sequence[SegmentEntry], segments: dict[str, str]
-    ) -> None:
-        self._kind = kind
-        self._places = {path: place for place, path in enumerate(segments)}
+    def __init__(self, kind: str, entries: Sequence[SegmentEntry], records: RunRecords) -> None:
         self.live = {entry.name: entry for entry in entries}
         self.files = {str(name) for name in self.live}
         self.all = [
-            Listed(name, entry.run or _run_of(name, kind, segments), entry)
+            Listed(name, entry.run or _run_of(name, kind, records.segments), entry)
             for name, entry in self.live.items()
         ]
+        self._order = RecordingOrder(
+            kind, records, ((listed.name, listed.run) for listed in self.all)
+        )
         of_runs: dict[str, list[Listed]] = {}
         for listed in self.all:
             of_runs.setdefault(listed.run, []).append(listed)
         self.runs = {run: _OfRun.of(of_run, self.place) for run, of_run in of_runs.items()}
 
-    def place(self, listed: Listed) -> int:
-        """Return a number by which the segments of a run can be sorted."""
-        return self._places.get(f"{self._kind}/{listed.name.as_closed()}", len(self._places))
+    def place(self, listed: Listed) -> tuple[int, int, int]:
+        """Return what the segments of a run can be sorted by."""
+        return self._order.place(listed.name, listed.run)

@@ -12,6 +12,8 @@ What a crash, or a disk, can leave behind, and what is done about it:
   original is kept aside, and a later record of the manifest says what there is now.
 - A manifest record of a file that is gone (retention was cut off before it wrote so): a record
   that says so is added.
+- A journal of runs without a segment, or a run, that a manifest has: they are added (see
+  `journal_repair`; by `recover` alone).
 - A manifest that is none, or another store's: set aside, and made anew from the segments.
 - A `….new` of a process that died while it wrote it: removed.
 
@@ -42,10 +44,12 @@ from marketcam.io.store.files import (
 )
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.journal import RunJournal
+from marketcam.io.store.journal_repair import complete_journal
 from marketcam.io.store.lock import StoreLock
 from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.io.store.names import KINDS, check_kind, names_in
-from marketcam.io.store.runs import RunRecords, read_runs
+from marketcam.io.store.order import RecordingOrder
+from marketcam.io.store.runs import UNNAMED_RUN, RunRecords, read_runs
 from marketcam.io.store.salvage import Whole, compare_lines, is_void, read_whole, salvage
 
 if TYPE_CHECKING:
@@ -70,6 +74,7 @@ class RecoveryReport:
         corrected: entries that said otherwise than their segments; as they are now.
         missing: entries whose files were gone; they are recorded as removed now.
         discarded: pending files deleted: without a single byte of text, or with a closed twin.
+        noted: runs and segments that the journal of runs had lost; it has them again.
         set_aside: damaged files kept under another name.
         swept: unfinished files of dead processes, removed.
         partial: segments of which a part could be saved.
@@ -81,6 +86,7 @@ class RecoveryReport:
     corrected: list[SegmentEntry] = field(default_factory=list)
     missing: list[SegmentEntry] = field(default_factory=list)
     discarded: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     swept: list[str] = field(default_factory=list)
     partial: list[str] = field(default_factory=list)
@@ -132,11 +138,12 @@ def recover(
         return report
     refuse_newer(root, found)
     with StoreLock(root, clock=clock, on_event=on_event):
-        runs = RunJournal(root, on_event=on_event).records
+        journal = RunJournal(root, on_event=on_event)
         for kind in found:
             folder = KindFolder.open(root, kind, clock, manifest_damage(report, on_event))
-            recovery = _FolderRecovery(folder, level, on_event, report, runs)
+            recovery = _FolderRecovery(folder, level, on_event, report, journal.records)
             recovery.run(on_progress if thorough else None)
+            report.noted += complete_journal(journal, folder, on_event)
     return report
 
 
@@ -205,9 +212,13 @@ class _FolderRecovery:
 
     def _in_order(self) -> list[SegmentName]:
         """Return the segments as they were recorded, which is not the order of a clock set back."""
-        turns = {path: turn for turn, path in enumerate(self._runs.segments)}
-        names = {name.as_closed() for name in names_in(self._folder.path)}
-        return sorted(names, key=lambda name: (turns.get(self._folder.entry_path(name), -1), name))
+        order = RecordingOrder(self._folder.kind, self._runs)
+
+        def turn(name: SegmentName) -> tuple[bool, tuple[int, int, int], SegmentName]:
+            run = self._runs.segments.get(self._folder.entry_path(name), UNNAMED_RUN)
+            return run != UNNAMED_RUN, order.place(name, run), name
+
+        return sorted({name.as_closed() for name in names_in(self._folder.path)}, key=turn)
 
     def _sweep(self) -> None:
         for path in sorted(self._folder.path.glob("*.new")):

@@ -24,11 +24,12 @@ from marketcam.io.store.events import ignore_progress
 from marketcam.io.store.files import share
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
 from marketcam.io.store.names import KINDS, SegmentName, check_kind, names_in
+from marketcam.io.store.order import RecordingOrder
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, RunRecords, parse_runs
 from marketcam.io.store.segment_check import check_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from marketcam.io.store.entry import SegmentEntry
     from marketcam.io.store.segment_check import SegmentContent
@@ -168,7 +169,7 @@ class _KindCheck:
         if run is None:
             for other in sorted(others):
                 self._note(f"{self._kind}/{other}", "is no segment and no manifest: left alone")
-        for name in self._ordered(names):
+        for name in self._ordered({*names}):
             if run is None or self._run_of(name) == run:
                 self._check_segment(name)
 
@@ -181,11 +182,13 @@ class _KindCheck:
             return None
         return latest_records(entry for _, entry in records)
 
-    def _ordered(self, names: list[SegmentName]) -> Iterator[SegmentName]:
-        """Yield the segments as they were recorded: those of the manifest, then the others."""
+    def _ordered(self, names: set[SegmentName]) -> list[SegmentName]:
+        """Return the segments that are there, or listed, each run's in its readers' order."""
         listed = [entry.name for entry in (self._entries or {}).values() if not entry.removed]
-        yield from listed
-        yield from (name for name in names if name not in set(listed))
+        runs = self._runs or RunRecords()
+        order = RecordingOrder(self._kind, runs, ((name, self._run_of(name)) for name in listed))
+        others = sorted(names - {*listed})
+        return sorted([*listed, *others], key=lambda name: order.place(name, self._run_of(name)))
 
     def _run_of(self, name: SegmentName) -> str:
         path = self._path(name.as_closed())
