@@ -8,7 +8,6 @@ nothing else tells for certain what was created, closed or removed since.
 
 from __future__ import annotations
 
-import os
 import threading
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
@@ -21,7 +20,7 @@ from marketcam.io.store.clock import utc_text
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import ManifestError, UnknownRunError, UnknownSegmentError
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
-from marketcam.io.store.names import KINDS, SegmentName, check_kind
+from marketcam.io.store.names import KINDS, SegmentName, check_kind, file_names_in
 from marketcam.io.store.order import RecordingOrder
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, Run, read_runs
 
@@ -154,7 +153,7 @@ class Catalog:
         folder = self.folder(kind)
         # The files before the manifest: a segment that is closed in between is found twice and
         # named once, while the other order might find it nowhere.
-        files = _files_in(folder)
+        files = file_names_in(folder)
         recorded = self._recorded[kind].get()
         names = [SegmentName.parse(file) for file in files - recorded.files]
         unlisted = {name for name in names if name is not None}
@@ -243,10 +242,6 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def _files_in(folder: Path) -> set[str]:
-    return set(os.listdir(folder))  # noqa: PTH208 - a Path for each name costs ten times this
 
 
 def _run_of(name: SegmentName, kind: str, segments: dict[str, str]) -> str:
