@@ -253,6 +253,10 @@ class _KindCheck:
             twin = (self._folder / str(name.as_closed())).exists()
             state = "its closed segment is there too" if twin else self._pending_state()
             self._note(path, f"{content.lines} lines, {state}")
+        if content.repeats:
+            self._note(path, f"{content.repeats} lines are of the same tick as the one before")
+        if content.unparsed:
+            self._note(path, f"{content.unparsed} lines are too long to be parsed")
         if content.start_t not in (None, name.start_t):
             self._damage(path, f"its first line is of tick {content.start_t}, not of its name's")
 
@@ -263,7 +267,8 @@ class _KindCheck:
         before = self._last_t.get(run)
         if run != UNNAMED_RUN and before is not None and content.start_t <= before:
             what = f"it begins at tick {content.start_t}, run {run} was at {before} before it"
-            self._damage(self._path(name), what)
+            tell = self._note if content.start_t == before else self._damage
+            tell(self._path(name), what)
         self._last_t[run] = content.end_t
 
     def _check_entry(self, entry: SegmentEntry, content: SegmentContent) -> None:

@@ -318,14 +318,14 @@ def test_a_dead_writers_pending_is_opened_under_its_closed_name(tmp_path):
 def test_a_pending_segment_discarded_since_it_was_listed_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "segment_20260124_120000_0_pending.jsonl.zst").touch()
-    files_in = catalog_module._files_in
+    files_in = catalog_module.file_names_in
 
     def recover_after_listing(folder: Path) -> set[str]:
         files = files_in(folder)
         recover(tmp_path)
         return files
 
-    monkeypatch.setattr(catalog_module, "_files_in", recover_after_listing)
+    monkeypatch.setattr(catalog_module, "file_names_in", recover_after_listing)
     assert Store(tmp_path).segments("metrics") == []
     (tmp_path / "metrics" / "segment_20260124_120000_0_pending.jsonl.zst").touch()
     assert list(Store(tmp_path).lines("metrics")) == []

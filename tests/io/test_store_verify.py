@@ -7,10 +7,12 @@ import pytest
 import zstandard
 
 from marketcam.io.lines import MAX_LINE_BYTES
-from marketcam.io.store import UnknownSegmentError, ZstdSegmentWriter
+from marketcam.io.store import UnknownSegmentError, ZstdSegmentWriter, recover
+from marketcam.io.store import segment_check as segment_check_module
 from marketcam.io.store import verify as verify_module
 from marketcam.io.store.errors import NewerFormatError, UnknownRunError
 from marketcam.io.store.manifest import Manifest
+from marketcam.io.store.recovery import RecoveryReport
 from marketcam.io.store.segment_check import check_segment
 from marketcam.io.store.verify import VerifyReport, bytes_to_verify, verify
 from tests.store_helpers import (
@@ -118,7 +120,7 @@ def test_every_flipped_bit_is_found_or_changes_nothing(tmp_path):
     [
         (lambda data: b"", "it holds no line"),
         (lambda data: data + b"\0", "zstd frame must start with 28b52ffd, got 00"),
-        (lambda data: data + data, "line 41 is not of a later tick than the one before, 39"),
+        (lambda data: data + data, "line 41 is of an earlier tick than the one before, 39"),
         (lambda data: compressed(streamed_text(data)) + compressed(b""), "bytes follow the zstd"),
         (lambda data: b"\x50\x2a\x4d\x18\0\0\0\0" + data, "a skippable zstd frame stands before"),
         (lambda data: zstandard.compress(streamed_text(data)), "has no checksum"),
@@ -374,3 +376,26 @@ def test_a_segment_begun_and_closed_beside_a_check_is_of_its_run(tmp_path, monke
 
         monkeypatch.setattr(verify_module, "names_in", write_and_list)
         assert damage(tmp_path) == []
+
+
+def test_ticks_that_repeat_are_told_and_no_damage(tmp_path):
+    """The camera writes none; who writes lines himself may, and readers read them."""
+    with ZstdSegmentWriter("metrics", tmp_path, segment_bytes=200) as writer:
+        for t in (0, 0, 1, 1, 1, 2):
+            writer.write_line(line(t, "x" * 40), t)
+    report = verify(tmp_path)
+    assert report.damage == []
+    assert sum("of the same tick" in one.what for one in report.notes) >= 1
+    assert verify(tmp_path, parse=True) == report
+    assert recover(tmp_path, thorough=True) == RecoveryReport()
+
+
+def test_lines_too_long_to_be_parsed_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment_check_module, "MAX_PARSED_BYTES", 200_000)
+    with ZstdSegmentWriter("metrics", tmp_path) as writer:
+        for t, size in enumerate((10, 150_000, 300_000, 10, 300_000, 10)):
+            writer.write_line(line(t, "x" * size), t)
+    report = verify(tmp_path, parse=True)
+    assert report.damage == []
+    assert [one.what for one in report.notes] == ["2 lines are too long to be parsed"]
+    assert verify(tmp_path).notes == []
