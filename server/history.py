@@ -60,6 +60,10 @@ def tell_unreadable(event: str, error: Exception, **fields: object) -> None:
     log.error(event, error=str(error), exc_info=None if expected else error, **fields)
 
 
+def _tell_missing(path: str) -> None:
+    log.warning("segment_missing", path=path)
+
+
 class Seats:
     """How many may do something at the same time.
 
@@ -240,7 +244,7 @@ class History:
             UnknownSegmentError: there is none.
         """
         if self._store is None:
-            self._store = Store(self._store_dir)
+            self._store = Store(self._store_dir, on_missing=_tell_missing)
         return self._store
 
     def closed_segments(self, kind: str, run: Run) -> list[SegmentEntry]:

@@ -55,7 +55,7 @@ def fault_of_head(head: bytes, beginning: bytes, numbers: list[int], begun: list
     if match is None or abs(int(match[1])) > MOST:
         return "bad tick"
     t = int(match[1])
-    if numbers and t <= numbers[-1]:
-        return "not rising"
+    if numbers and t < numbers[-1]:
+        return "falling"
     begun.append(t)
     return "sound"

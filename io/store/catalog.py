@@ -8,12 +8,11 @@ nothing else tells for certain what was created, closed or removed since.
 
 from __future__ import annotations
 
-import os
 import threading
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
@@ -21,13 +20,15 @@ from marketcam.io.store.clock import utc_text
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import ManifestError, UnknownRunError, UnknownSegmentError
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
-from marketcam.io.store.names import KINDS, SegmentName, check_kind
+from marketcam.io.store.names import KINDS, SegmentName, check_kind, file_names_in
+from marketcam.io.store.order import RecordingOrder
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, Run, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from marketcam.io.store.runs import RunRecords
 
 __all__ = ["Catalog", "Listed"]
 
@@ -152,7 +153,7 @@ class Catalog:
         folder = self.folder(kind)
         # The files before the manifest: a segment that is closed in between is found twice and
         # named once, while the other order might find it nowhere.
-        files = _files_in(folder)
+        files = file_names_in(folder)
         recorded = self._recorded[kind].get()
         names = [SegmentName.parse(file) for file in files - recorded.files]
         unlisted = {name for name in names if name is not None}
@@ -178,7 +179,7 @@ class Catalog:
         def read() -> _Recorded:
             records = latest_records(manifest.read())
             live = [entry for entry in records.values() if not entry.removed]
-            return _Recorded(kind, live, self._journal.get().segments)
+            return _Recorded(kind, live, self._journal.get())
 
         return _Fresh(lambda: (_stamp(path), self._journal.stamp()), read)
 
@@ -243,10 +244,6 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _files_in(folder: Path) -> set[str]:
-    return set(os.listdir(folder))  # noqa: PTH208 - a Path for each name costs ten times this
-
-
 def _run_of(name: SegmentName, kind: str, segments: dict[str, str]) -> str:
     return segments.get(f"{kind}/{name.as_closed()}", UNNAMED_RUN)
 
@@ -260,7 +257,7 @@ class _OfRun:
     ends: Sequence[int] | None
 
     @classmethod
-    def of(cls, listed: Iterable[Listed], place: Callable[[Listed], int]) -> _OfRun:
+    def of(cls, listed: Iterable[Listed], place: Callable[[Listed], Any]) -> _OfRun:
         ordered = sorted(listed, key=place)
         ends: list[int] = []
         for segment in ordered:
@@ -291,28 +288,27 @@ class _Recorded:
 
     Attributes:
         all: in the order of recording.
-        runs: those of each run, in the order in which the journal says they were created; the
-            order of recording may be another, where a manifest was made anew.
+        runs: those of each run, as `RecordingOrder` has them; the order of the manifest may be
+            another, where it was made anew.
         live: their records by name.
         files: the names of their files.
     """
 
-    def __init__(
-        self, kind: str, entries: Sequence[SegmentEntry], segments: dict[str, str]
-    ) -> None:
-        self._kind = kind
-        self._places = {path: place for place, path in enumerate(segments)}
+    def __init__(self, kind: str, entries: Sequence[SegmentEntry], records: RunRecords) -> None:
         self.live = {entry.name: entry for entry in entries}
         self.files = {str(name) for name in self.live}
         self.all = [
-            Listed(name, entry.run or _run_of(name, kind, segments), entry)
+            Listed(name, entry.run or _run_of(name, kind, records.segments), entry)
             for name, entry in self.live.items()
         ]
+        self._order = RecordingOrder(
+            kind, records, ((listed.name, listed.run) for listed in self.all)
+        )
         of_runs: dict[str, list[Listed]] = {}
         for listed in self.all:
             of_runs.setdefault(listed.run, []).append(listed)
         self.runs = {run: _OfRun.of(of_run, self.place) for run, of_run in of_runs.items()}
 
-    def place(self, listed: Listed) -> int:
-        """Return a number by which the segments of a run can be sorted."""
-        return self._places.get(f"{self._kind}/{listed.name.as_closed()}", len(self._places))
+    def place(self, listed: Listed) -> tuple[int, int, int]:
+        """Return what the segments of a run can be sorted by."""
+        return self._order.place(listed.name, listed.run)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import orjson
 import zstandard
 
+from marketcam.engine import MAX_ID
 from marketcam.io.lines import MAX_LINE_BYTES, MAX_WINDOW_BYTES
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
+    "MAX_PARSED_BYTES",
     "Summary",
     "blocks",
     "lines_of",
@@ -36,7 +38,10 @@ _MAGIC: Final = zstandard.FRAME_HEADER
 _SKIPPABLE: Final = range(0x184D2A50, 0x184D2A60)
 _RAW, _RLE, _COMPRESSED = range(3)
 _LONG_LINE: Final = 1024
-_TICK_FIRST: Final = re.compile(rb'\{(?:"type":"[a-z_]*",)?"t":(-?[0-9]+)[,}]')
+MAX_PARSED_BYTES: Final = 8 * 2**20
+"""Longest line of a file that is parsed whole. Each three bytes of one may be an object that takes
+sixty, and a file of a few kilobytes may hold a line of `MAX_LINE_BYTES`."""
+_TICK_FIRST: Final = re.compile(rb'\{(?:"type":"[a-z_]*",)?"t":(-?[0-9]{1,16})[,}]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,9 @@ class Summary:
 
 
 def tick_of_line(line: bytes) -> int | None:
-    """Return the `t` of a JSON line, None where it has no integer of that name.
+    """Return the `t` of a JSON line, None where it has no integer of that name within ±MAX_ID.
+
+    A line of more than `MAX_PARSED_BYTES` that does not begin as ours do has none.
 
     Cost: 0.3 µs for lines that begin as ours do; others are parsed whole.
     """
@@ -67,15 +74,20 @@ def tick_at_start(text: bytes, start: int = 0) -> int | None:
     None also for a line that does not begin as ours do: `tick_of_line` parses it once it is whole.
     """
     match = _TICK_FIRST.match(text, start)
-    return None if match is None else int(match[1])
+    return None if match is None else _as_tick(int(match[1]))
 
 
 def _parsed_tick(line: bytes) -> int | None:
+    if len(line) > MAX_PARSED_BYTES:
+        return None
     try:
-        t = orjson.loads(line)["t"]
+        return _as_tick(orjson.loads(line)["t"])
     except (orjson.JSONDecodeError, TypeError, KeyError):
         return None
-    return t if type(t) is int else None
+
+
+def _as_tick(t: object) -> int | None:
+    return t if type(t) is int and -MAX_ID <= t <= MAX_ID else None
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:

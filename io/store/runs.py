@@ -16,7 +16,8 @@ end      it has ended in order; a run that was killed has no end
 ======== =========================================================================================
 
 One JSON object a line. A torn last line, as a crash leaves, is ignored and cut off by the next
-record.
+record. Records of starts and segments that a recovery has added, since the journal had lost them,
+say so (`recovered`): their place in it tells nothing.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ __all__ = [
     "Run",
     "RunRecords",
     "hole_record",
+    "lost_segment_record",
+    "lost_start_record",
     "moment_record",
     "new_run_id",
     "parse_runs",
@@ -142,6 +145,17 @@ def segment_record(run: str, path: str) -> dict[str, Any]:
     return {"format": FORMAT, "record": "segment", "run": run, "path": path}
 
 
+def lost_start_record(run: str, at: str, before: str | None) -> dict[str, Any]:
+    """Return the record of a start that the journal had lost; `before` is the run after it."""
+    turn = {} if before is None else {"before": before}
+    return start_record(run, at, {}) | {"recovered": True} | turn
+
+
+def lost_segment_record(run: str, path: str) -> dict[str, Any]:
+    """Return the record of a segment's creation that the journal had lost."""
+    return segment_record(run, path) | {"recovered": True}
+
+
 def hole_record(run: str, hole: Hole) -> dict[str, Any]:
     """Return the record of a hole."""
     values = {name: getattr(hole, name) for name in Hole.__slots__}
@@ -154,11 +168,14 @@ class RunRecords:
     Attributes:
         runs: the runs by name, in the order in which they started.
         segments: the run of each segment, by the path that it has once it is closed.
+        added_later: the paths of those that a recovery has added; the others are in the order in
+            which they were created.
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
         self.runs: dict[str, Run] = {}
         self.segments: dict[str, str] = {}
+        self.added_later: set[str] = set()
         for record in records:
             self.take(record)
 
@@ -175,10 +192,29 @@ class RunRecords:
         run_id = _text(record, "run", MAX_RUN_LENGTH)
         kind = _text(record, "record")
         if kind == "segment":
-            self.segments[_text(record, "path")] = run_id
+            self._take_segment(_text(record, "path"), run_id, record)
             return
         before = self.runs.get(run_id) or Run(run_id, _text(record, "at", absent=""))
         self.runs[run_id] = _with_record(before, kind, record)
+        if kind == "start" and record.get("before") in self.runs.keys() - {run_id}:
+            self._put_before(run_id, record["before"])
+
+    def _take_segment(self, path: str, run_id: str, record: Mapping[str, Any]) -> None:
+        if record.get("recovered") is not True:
+            self.added_later.discard(path)
+        elif path not in self.segments:
+            self.added_later.add(path)
+        self.segments[path] = run_id
+
+    def _put_before(self, run_id: str, later: str) -> None:
+        """Give a run, whose start was lost and added again, the turn before another."""
+        run = self.runs.pop(run_id)
+        others = list(self.runs.items())
+        self.runs.clear()
+        for other_id, other in others:
+            if other_id == later:
+                self.runs[run_id] = run
+            self.runs[other_id] = other
 
     def run_of(self, entry: SegmentEntry) -> str:
         """Return the run that a segment is of, by its record or, where that says none, by these."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import orjson
 
 from marketcam.io.lines import MAX_LINE_BYTES
-from marketcam.io.store.decode import blocks, read_lines, tick_of_line
+from marketcam.io.store.decode import MAX_PARSED_BYTES, blocks, read_lines, tick_of_line
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 from marketcam.io.store.files import remove_file
 from marketcam.io.store.frame_form import check_form
@@ -189,12 +189,17 @@ class _SoundLines:
         expected = self._first if number == 1 else self._beginning
         if self._strict and not line.startswith(expected):
             raise DamagedSegmentError(f"line {number} must begin {expected.decode()}…")
-        try:
-            t = orjson.loads(line).get("t")
-        except orjson.JSONDecodeError as error:
-            raise DamagedSegmentError(f"line {number} is no JSON: {error}") from error
+        if len(line) <= MAX_PARSED_BYTES:
+            try:
+                orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise DamagedSegmentError(f"line {number} is no JSON: {error}") from error
+        elif not is_typical or not line.endswith(b"}"):
+            must = f"must begin {self._beginning.decode()}… and end with a brace"
+            raise DamagedSegmentError(f"line {number} of {len(line)} bytes {must}")
+        t = tick_of_line(line)
         self.typical += is_typical
-        if type(t) is not int:
+        if t is None:
             self.end_t = None
             return
         if self.end_t is not None and (t < self.end_t or (self._strict and t == self.end_t)):

@@ -2,9 +2,9 @@
 
 Everything that can be wrong without the manifest is looked for: the form of the zstd frame (its
 content size, its checksum, nothing after it), the text (whole lines, each beginning as ours do)
-and the tick numbers, which rise. What a hostile file can cost is bounded: it is decoded a block
-of at most 128 KiB at a time with a window of at most `MAX_WINDOW_BYTES`, nothing of the text is
-kept, and reading ends at the first line that is none of ours.
+and the tick numbers, which never fall. What a hostile file can cost is bounded: it is decoded a
+block of at most 128 KiB at a time with a window of at most `MAX_WINDOW_BYTES`, nothing of the text
+is kept but a line that is to be parsed, and reading ends at the first line that is none of ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 
 from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.store import line_kernels as kernels
-from marketcam.io.store.decode import blocks
+from marketcam.io.store.decode import MAX_PARSED_BYTES, blocks
 from marketcam.io.store.errors import DamagedSegmentError, TornSegmentError
 from marketcam.io.store.events import ignore_progress
 from marketcam.io.store.frame_form import check_form
@@ -41,6 +41,9 @@ class SegmentContent:
         start_t: tick number of the first line; None without lines.
         end_t: tick number of the last.
         damage: the first thing that is wrong with it; None where nothing is.
+        repeats: lines of the same tick as the one before. Our cameras record none, and who writes
+            segments himself may.
+        unparsed: lines too long to be parsed, of those that were to be.
         is_torn: whether that is merely that it ends before its end, as every segment does that is
             being written, or whose writer has died.
     """
@@ -51,6 +54,8 @@ class SegmentContent:
     start_t: int | None
     end_t: int | None
     damage: str | None
+    repeats: int = 0
+    unparsed: int = 0
     is_torn: bool = False
 
 
@@ -66,7 +71,8 @@ def check_segment(
     Args:
         file: the segment.
         kind: what its lines are: ``"frames"``, ``"metrics"`` or ``"ticks"``.
-        parse: whether every line is decoded as JSON, too, instead of its beginning alone.
+        parse: whether every line is decoded as JSON, too, instead of its beginning alone; but for
+            lines of more than `MAX_PARSED_BYTES`.
         on_progress: is told, block by block, how many bytes of the file and of its text were read.
 
     Raises:
@@ -96,6 +102,8 @@ def check_segment(
         start_t=scan.start_t,
         end_t=scan.end_t,
         damage=None if damage is None else str(damage),
+        repeats=scan.repeats,
+        unparsed=scan.unparsed,
         is_torn=isinstance(damage, TornSegmentError),
     )
 
@@ -115,6 +123,8 @@ class _Scan:
         self._head = np.zeros(kernels.HEAD_BYTES, np.uint8)
         self._state = np.zeros(kernels.STATE_FIELDS, np.int64)
         self._rest: list[bytes] | None = [] if parse else None
+        self._rest_bytes = 0
+        self.unparsed = 0
 
     @property
     def lines(self) -> int:
@@ -127,6 +137,10 @@ class _Scan:
     @property
     def end_t(self) -> int | None:
         return int(self._state[kernels.LAST_WHOLE]) if self.lines else None
+
+    @property
+    def repeats(self) -> int:
+        return int(self._state[kernels.REPEATS])
 
     def take(self, block: bytes) -> None:
         self.json_bytes += len(block)
@@ -145,23 +159,35 @@ class _Scan:
 
     def _parse(self, block: bytes, rest: list[bytes]) -> None:
         first, *others = block.split(b"\n")
-        rest.append(first)
+        self._keep(first, rest)
         if others:
             last = others.pop()
+            if self._rest_bytes > MAX_PARSED_BYTES:
+                self.unparsed += 1
+                rest[:] = [b"{}"]
             lines = (b"".join(rest), *others)
             for number, line in enumerate(lines, self.lines - len(others)):
                 try:
                     orjson.loads(line)
                 except orjson.JSONDecodeError as error:
                     raise DamagedSegmentError(f"line {number} is no JSON: {error}") from error
-            rest[:] = [last]
+            rest.clear()
+            self._rest_bytes = 0
+            self._keep(last, rest)
+
+    def _keep(self, piece: bytes, rest: list[bytes]) -> None:
+        self._rest_bytes += len(piece)
+        if self._rest_bytes > MAX_PARSED_BYTES:
+            rest.clear()
+        else:
+            rest.append(piece)
 
     def _describe(self, fault: int) -> str:
         return {
             kernels.EMPTY: "is empty",
             kernels.BAD_START: f"must begin {self._beginning.decode()}…",
             kernels.BAD_TICK: "has no tick number where one must stand",
-            kernels.NOT_RISING: f"is not of a later tick than the one before, {self.end_t}",
+            kernels.FALLING: f"is of an earlier tick than the one before, {self.end_t}",
             kernels.BAD_END: "must end with a brace",
             kernels.TOO_LONG: f"is longer than {MAX_LINE_BYTES} bytes",
         }[fault]

@@ -8,12 +8,9 @@ files that a recovery has set aside, a journal that ends within a record.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import orjson
+from typing import TYPE_CHECKING
 
 from marketcam.io.store.errors import (
     ManifestError,
@@ -22,21 +19,21 @@ from marketcam.io.store.errors import (
 )
 from marketcam.io.store.events import ignore_progress
 from marketcam.io.store.files import share
+from marketcam.io.store.lock import living_writer
 from marketcam.io.store.manifest import MANIFEST, latest_records, read_manifest
 from marketcam.io.store.names import KINDS, SegmentName, check_kind, names_in
+from marketcam.io.store.order import RecordingOrder
 from marketcam.io.store.runs import RUNS, UNNAMED_RUN, RunRecords, parse_runs
 from marketcam.io.store.segment_check import check_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    import os
+    from collections.abc import Callable, Iterable
 
     from marketcam.io.store.entry import SegmentEntry
     from marketcam.io.store.segment_check import SegmentContent
 
 __all__ = ["Finding", "VerifyReport", "bytes_to_verify", "verify"]
-
-_LOCK: Final = "writer.lock"
-_LONGEST_HOLDER: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +96,13 @@ def verify(
     folders = [root / kind for kind in map(check_kind, kinds) if (root / kind).is_dir()]
     if not any((root / kind).is_dir() for kind in KINDS):
         raise UnknownSegmentError(f"there is no store at {root}: it has no {'/, no '.join(KINDS)}/")
+    checks = [_KindCheck(folder, report, parse, on_progress) for folder in folders]
+    # After the manifests: the journal has all that is in them, since it is written first.
     runs = _journal(root, report)
     if run not in (None, UNNAMED_RUN) and runs is not None and run not in runs.runs:
         raise UnknownRunError(f"{root} has no run {run!r:.120}")
-    for folder in folders:
-        _KindCheck(folder, runs, report, parse, on_progress).check(run)
+    for check in checks:
+        check.run(runs, run)
     return report
 
 
@@ -141,36 +140,39 @@ def _journal(root: Path, report: VerifyReport) -> RunRecords | None:
 
 
 class _KindCheck:
-    """The check of one kind's folder."""
+    """The check of one kind's folder, as it is listed when this is made."""
 
     def __init__(
         self,
         folder: Path,
-        runs: RunRecords | None,
         report: VerifyReport,
         parse: bool,
         on_progress: Callable[[int, int], None],
     ) -> None:
         self._folder = folder
         self._kind = folder.name
-        self._runs = runs
         self._report = report
         self._parse = parse
         self._on_progress = on_progress
-        self._entries: dict[str, SegmentEntry] | None = None
         self._last_t: dict[str, int] = {}
-
-    def check(self, run: str | None) -> None:
+        self._absent: list[str] = []
+        self._runs: RunRecords | None = None
         # The files before the manifest: a segment closed in between is found in both.
-        names = names_in(self._folder)
+        self._names = names_in(folder)
         self._entries = self._manifest()
+
+    def run(self, runs: RunRecords | None, run: str | None) -> None:
+        """Check it against the journal; segments of one run only, if one is named."""
+        self._runs = runs
+        names = {*self._names}
         others = {path.name for path in self._folder.iterdir()} - {MANIFEST, *map(str, names)}
         if run is None:
             for other in sorted(others):
-                self._note(f"{self._kind}/{other}", "is no segment and no manifest: left alone")
+                self._note_other(other)
         for name in self._ordered(names):
             if run is None or self._run_of(name) == run:
                 self._check_segment(name)
+        self._tell_absent()
 
     def _manifest(self) -> dict[str, SegmentEntry] | None:
         """Read the manifest; None where it is damaged."""
@@ -181,11 +183,13 @@ class _KindCheck:
             return None
         return latest_records(entry for _, entry in records)
 
-    def _ordered(self, names: list[SegmentName]) -> Iterator[SegmentName]:
-        """Yield the segments as they were recorded: those of the manifest, then the others."""
+    def _ordered(self, names: set[SegmentName]) -> list[SegmentName]:
+        """Return the segments that are there, or listed, each run's in its readers' order."""
         listed = [entry.name for entry in (self._entries or {}).values() if not entry.removed]
-        yield from listed
-        yield from (name for name in names if name not in set(listed))
+        runs = self._runs or RunRecords()
+        order = RecordingOrder(self._kind, runs, ((name, self._run_of(name)) for name in listed))
+        others = sorted(names - {*listed})
+        return sorted([*listed, *others], key=lambda name: order.place(name, self._run_of(name)))
 
     def _run_of(self, name: SegmentName) -> str:
         path = self._path(name.as_closed())
@@ -199,7 +203,7 @@ class _KindCheck:
         entry = None if name.pending else (self._entries or {}).get(path)
         try:
             file = (self._folder / str(name)).open("rb")
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             self._check_absent(name, entry)
             return
         with file:
@@ -222,14 +226,24 @@ class _KindCheck:
             self._check_unlisted(path)
 
     def _check_absent(self, name: SegmentName, entry: SegmentEntry | None) -> None:
-        """Tell of a file that is not there, unless it went while this check went on."""
-        path = self._path(name.as_closed())
-        latest = (self._manifest() or {}).get(path)
-        was_closed = name.pending and (self._folder / str(name.as_closed())).exists()
-        if entry is not None and (latest is None or not latest.removed):
-            self._damage(path, "the manifest has it and its file is missing")
+        """Look after a file that is not there: was it closed, or is there to be a record of it?"""
+        was_closed = name.pending and (self._folder / str(name.as_closed())).is_file()
+        if entry is not None and not entry.removed:
+            self._absent.append(entry.path)
         elif was_closed:
             self._check_segment(name.as_closed())
+
+    def _tell_absent(self) -> None:
+        """Tell of files that are not there and whose removal is still not on record."""
+        latest = (self._manifest() or {}) if self._absent else {}
+        writer = living_writer(self._folder.parent) if self._absent else None
+        for path in self._absent:
+            if path in latest and latest[path].removed:
+                continue
+            if writer is None:
+                self._damage(path, "the manifest has it and its file is missing")
+            else:
+                self._note(path, f"its file is missing: process {writer} may be about to say why")
 
     def _check_content(self, name: SegmentName, content: SegmentContent) -> None:
         path = self._path(name)
@@ -239,6 +253,10 @@ class _KindCheck:
             twin = (self._folder / str(name.as_closed())).exists()
             state = "its closed segment is there too" if twin else self._pending_state()
             self._note(path, f"{content.lines} lines, {state}")
+        if content.repeats:
+            self._note(path, f"{content.repeats} lines are of the same tick as the one before")
+        if content.unparsed:
+            self._note(path, f"{content.unparsed} lines are too long to be parsed")
         if content.start_t not in (None, name.start_t):
             self._damage(path, f"its first line is of tick {content.start_t}, not of its name's")
 
@@ -249,7 +267,8 @@ class _KindCheck:
         before = self._last_t.get(run)
         if run != UNNAMED_RUN and before is not None and content.start_t <= before:
             what = f"it begins at tick {content.start_t}, run {run} was at {before} before it"
-            self._damage(self._path(name), what)
+            tell = self._note if content.start_t == before else self._damage
+            tell(self._path(name), what)
         self._last_t[run] = content.end_t
 
     def _check_entry(self, entry: SegmentEntry, content: SegmentContent) -> None:
@@ -284,28 +303,13 @@ class _KindCheck:
     def _path(self, name: SegmentName) -> str:
         return f"{self._kind}/{name}"
 
+    def _note_other(self, other: str) -> None:
+        # Segments that were made since the listing are for the next check.
+        if SegmentName.parse(other) is None or (self._folder / other).is_dir():
+            self._note(f"{self._kind}/{other}", "is no segment and no manifest: left alone")
+
     def _damage(self, path: str, what: str) -> None:
         self._report.damage.append(Finding(path, what))
 
     def _note(self, path: str, what: str) -> None:
         self._report.notes.append(Finding(path, what))
-
-
-def living_writer(store_dir: Path) -> int | None:
-    """Return the process that says it writes to a store, if it lives (or lives elsewhere).
-
-    The lock itself is not tried: for a moment that would keep a writer from having it.
-    """
-    try:
-        said = orjson.loads((store_dir / _LOCK).read_bytes()[:_LONGEST_HOLDER])
-        pid = int(said["pid"])
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        return None
-    try:
-        if said.get("host") == os.uname().nodename:
-            os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # it lives, and is another user's
-    return pid

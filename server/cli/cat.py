@@ -31,7 +31,8 @@ _TEXTS: Final = CommandTexts(
     arguments="[FLAG …] STORE frames|metrics|ticks",
     description="""\
 Print what a store has recorded in a run, in order of tick, one JSON object a line, across all its
-segments, the one being written included. The store is only read; the camera may be running.""",
+segments, the one being written included. The store is only read; the camera may be running. A
+segment whose file is missing is left out, with a note on stderr.""",
     examples="""\
   marketcam cat ./data metrics | head -3
   marketcam cat ./data frames --from-t 12000 --to-t 12300 > part.jsonl
@@ -69,9 +70,14 @@ def run(args: argparse.Namespace) -> int:
     if from_t is not None and to_t is not None and from_t > to_t:
         raise UsageError(f"--from-t must be at most --to-t, {to_t}, got {from_t}")
     run = None if args.of_run == LATEST else args.of_run
-    lines = Store(args.store).lines(args.kind, from_t, to_t, run=run, every=args.every)
+    store = Store(args.store, on_missing=_tell_missing)
+    lines = store.lines(args.kind, from_t, to_t, run=run, every=args.every)
     out = sys.stdout.buffer
     for line in islice(lines, args.limit):
         out.write(line)
         out.write(b"\n")
     return OK
+
+
+def _tell_missing(path: str) -> None:
+    print(f"note: {path} is missing, no record says why: left out", file=sys.stderr)

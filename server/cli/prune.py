@@ -29,8 +29,9 @@ _TEXTS: Final = CommandTexts(
     arguments="[--yes] --keep N|--older DAYS|--bytes N [FLAG …] STORE",
     description="""\
 Remove old segments of a store that no camera writes to: all but the newest of each kind, those
-closed long ago, or as many as it takes. Without --yes it only says which would go. Each removal is
-recorded in the manifest, as retention's own are. Segments that somebody reads stay.""",
+closed long ago, or as many as it takes. Without --yes it only says which would go, also while a
+camera records. Each removal is recorded in the manifest, as retention's own are. Segments that
+somebody reads stay.""",
     examples="""\
   marketcam prune ./data --older 30
   marketcam prune ./data --older 30 --yes
@@ -40,7 +41,7 @@ recorded in the manifest, as retention's own are. Segments that somebody reads s
 exit codes:
   0    done, or without --yes: said what would go
   1    some segments could not be removed: they are being read, or the disk refused
-  2    bad usage, no store, a store that a camera writes to, or a damaged manifest
+  2    bad usage, no store, a damaged manifest, or (with --yes) a store that a camera writes to
   130  interrupted""",
 )
 
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{'refused':<9} {problem}")
     hint = "" if args.yes or not report.removed else "; --yes removes them"
     print(f"{len(report.removed):,} segments, {report.removed_bytes:,} bytes {word}{hint}")
-    return FAILED if report.held or report.errors else OK
+    return FAILED if args.yes and (report.held or report.errors) else OK
 
 
 def _policy(args: argparse.Namespace) -> RetentionPolicy:

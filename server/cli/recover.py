@@ -96,6 +96,7 @@ def _summary(report: RecoveryReport) -> str:
         "entered": len(report.entered),
         "corrected": len(report.corrected),
         "recorded as removed": len(report.missing),
+        "added to the journal": len(report.noted),
         "discarded": len(report.discarded),
         "set aside": len(report.set_aside),
         "saved in part": len(report.partial),

@@ -9,7 +9,7 @@ from tests.line_twin import Reading, read
 pytestmark = pytest.mark.kernel
 
 BEGINNING = b'{"type":"metric","t":'
-FAULTS = ("sound", "empty", "bad start", "bad tick", "not rising", "bad end", "too long")
+FAULTS = ("sound", "empty", "bad start", "bad tick", "falling", "bad end", "too long")
 LONGEST = 400
 
 
@@ -61,8 +61,8 @@ def test_lines_of_all_lengths_in_pieces_of_all_lengths():
         (BEGINNING + b"5.5}\n", "bad tick"),
         (BEGINNING + b"9007199254740992}\n", "bad tick"),
         (BEGINNING + b"9" * 100 + b"}\n", "bad tick"),
-        (metric(5) + b"\n" + metric(5) + b"\n", "not rising"),
-        (metric(5) + b"\n" + metric(-5) + b"\n", "not rising"),
+        (metric(5) + b"\n" + metric(5) + b"\n" + metric(4) + b"\n", "falling"),
+        (metric(5) + b"\n" + metric(-5) + b"\n", "falling"),
         (metric(5) + b" \n", "bad end"),
         (metric(5, "x" * LONGEST) + b"\n", "too long"),
         (metric(5, "x" * LONGEST), "too long"),

@@ -24,6 +24,7 @@ from marketcam.io.store import (
 )
 from marketcam.io.store import catalog as catalog_module
 from marketcam.io.store import reader as reader_module
+from marketcam.io.store.manifest import Manifest
 from tests.store_helpers import SetClock, die, leave_pending, line, lines, manifest, segment_files
 
 
@@ -172,23 +173,41 @@ def test_a_damaged_segment_is_named_after_its_readable_lines(tmp_path, cut):
     assert list(store.lines("metrics", 60)) == lines(60, 100)
 
 
-def test_a_missing_file_is_an_error_unless_its_removal_is_on_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader_module, "_REMOVAL_SECONDS", 0.01)
-    store = recorded(tmp_path)
+def test_a_missing_file_is_left_out_and_told_unless_its_removal_is_on_record(tmp_path):
+    missing: list[str] = []
+    recorded(tmp_path)
+    store = Store(tmp_path, on_missing=missing.append)
     gone = segment_files(tmp_path)[1]
     lines_left = store.lines("metrics")
     assert next(lines_left) == lines(0, 1)[0]
     gone.unlink()
-    with pytest.raises(StoreError, match=rf"{gone.name} is missing, no record says why"):
-        list(lines_left)
-    with pytest.raises(StoreError, match="is missing"):
-        list(store.lines("metrics"))
+    assert list(lines_left) == [*lines(1, 20), *lines(40, 100)]
+    assert missing == [f"metrics/{gone.name}"]
+    with pytest.warns(UserWarning, match=rf"{gone.name} is missing, no record says why"):
+        assert list(Store(tmp_path).lines("metrics", 20, 50)) == lines(40, 51)
     reading = store.lines("metrics")
     assert next(reading) == lines(0, 1)[0]
     recover(tmp_path)  # as retention would have, it records that the file is gone
     assert list(reading) == [*lines(1, 20), *lines(40, 100)]
+    assert len(missing) == 1, "now it is on record"
     assert list(store.lines("metrics")) == [*lines(0, 20), *lines(40, 100)]
     assert len(store.segments("metrics")) == 4
+
+
+def test_a_removal_is_waited_for_while_a_writer_lives(tmp_path, monkeypatch):
+    missing: list[str] = []
+    with ZstdSegmentWriter("metrics", tmp_path, segment_bytes=1) as writer:
+        for t in range(3):
+            writer.write_line(line(t), t)
+        store = Store(tmp_path, on_missing=missing.append)
+        gone = store.segments("metrics")[0]
+        (tmp_path / gone.path).unlink()
+        folder = Manifest(tmp_path / "metrics")
+        monkeypatch.setattr(
+            reader_module.time, "sleep", lambda _: folder.append([gone.as_removed("age")])
+        )
+        assert list(store.lines("metrics")) == [line(1), line(2)]
+    assert missing == []
 
 
 def test_lines_without_tick_numbers_have_no_range(tmp_path):
@@ -318,14 +337,14 @@ def test_a_dead_writers_pending_is_opened_under_its_closed_name(tmp_path):
 def test_a_pending_segment_discarded_since_it_was_listed_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "segment_20260124_120000_0_pending.jsonl.zst").touch()
-    files_in = catalog_module._files_in
+    files_in = catalog_module.file_names_in
 
     def recover_after_listing(folder: Path) -> set[str]:
         files = files_in(folder)
         recover(tmp_path)
         return files
 
-    monkeypatch.setattr(catalog_module, "_files_in", recover_after_listing)
+    monkeypatch.setattr(catalog_module, "file_names_in", recover_after_listing)
     assert Store(tmp_path).segments("metrics") == []
     (tmp_path / "metrics" / "segment_20260124_120000_0_pending.jsonl.zst").touch()
     assert list(Store(tmp_path).lines("metrics")) == []

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from marketcam.io.store import UnknownSegmentError, ZstdSegmentWriter, recover
+from marketcam.io.store import Store, UnknownSegmentError, ZstdSegmentWriter, recover
 from marketcam.io.store import recovery as recovery_module
 from marketcam.io.store.errors import StoreBusyError
+from marketcam.io.store.verify import verify
 from marketcam.io.store.zstd_file import ZstdFrameFile
 from tests.store_helpers import (
     DEAD_WRITER_LINES,
@@ -169,7 +170,8 @@ def test_an_entry_without_its_file_is_recorded_as_removed(tmp_path):
     gone.unlink()
     report = recover(tmp_path)
     assert [entry.path for entry in report.missing] == [f"metrics/{gone.name}"]
-    assert manifest(tmp_path) == [*before, before[1] | {"removed": True}]
+    assert report.outcome == "partial", "its lines are lost"
+    assert manifest(tmp_path) == [*before, before[1] | {"removed": True, "reason": "missing"}]
     assert recovered_lines(tmp_path) == [line(0), line(2)]
 
 
@@ -258,6 +260,43 @@ def test_stale_new_files_are_removed(tmp_path):
     report = recover(tmp_path)
     assert report.swept == ["metrics/manifest.json.new", f"metrics/{CLOSED}.new"]
     assert files(tmp_path) == ["manifest.json", CLOSED]
+
+
+def test_of_stale_new_files_only_our_own_are_removed(tmp_path):
+    leave_pending(tmp_path)
+    for name in ("runs.jsonl.new", "checkpoint.json.new", "mine.new"):
+        (tmp_path / name).write_bytes(b"half of it")
+    for name in ("mine.new", "segment_1.jsonl.zst.new"):
+        (tmp_path / "metrics" / name).write_bytes(b"mine")
+    for name in ("folder.new", "segment_20260124_130000_0.jsonl.zst.new"):
+        (tmp_path / "metrics" / name).mkdir()
+    report = recover(tmp_path)
+    assert report.swept == ["runs.jsonl.new", "checkpoint.json.new"]
+    assert (tmp_path / "mine.new").exists()
+    assert len([path for path in (tmp_path / "metrics").iterdir() if path.suffix == ".new"]) == 4
+
+
+def test_a_folder_named_like_a_segment_stops_nobody(tmp_path):
+    pending = leave_pending(tmp_path)
+    for name in ("130000_100", "130001_100_pending"):
+        (tmp_path / "metrics" / f"segment_20260124_{name}.jsonl.zst").mkdir()
+    assert list(Store(tmp_path).lines("metrics", run="all")) == lines(0, DEAD_WRITER_LINES)
+    report = verify(tmp_path)
+    assert report.damage == []
+    assert [one.path for one in report.notes if "left alone" in one.what] == [
+        "metrics/segment_20260124_130000_100.jsonl.zst",
+        "metrics/segment_20260124_130001_100_pending.jsonl.zst",
+    ]
+    assert recover(tmp_path, thorough=True).outcome == "whole"
+    assert not pending.exists()
+    assert list(Store(tmp_path).lines("metrics", run="all")) == lines(0, DEAD_WRITER_LINES)
+    (tmp_path / "metrics" / CLOSED).unlink()
+    (tmp_path / "metrics" / CLOSED).mkdir()
+    assert [one.what for one in verify(tmp_path).damage] == [
+        "the manifest has it and its file is missing"
+    ]
+    assert [entry.path for entry in recover(tmp_path).missing] == [f"metrics/{CLOSED}"]
+    assert verify(tmp_path).damage == []
 
 
 def test_a_copy_that_is_read_back_otherwise_replaces_nothing(tmp_path, monkeypatch):

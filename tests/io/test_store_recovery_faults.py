@@ -11,7 +11,7 @@ import orjson
 import pytest
 import zstandard
 
-from marketcam.io.store import ZstdSegmentWriter, recover
+from marketcam.io.store import Store, ZstdSegmentWriter, recover
 from marketcam.io.store.decode import read_lines
 from marketcam.io.store.errors import NewerFormatError, TornSegmentError
 from marketcam.io.store.manifest import MANIFEST, Manifest
@@ -173,6 +173,20 @@ def test_a_manifest_of_another_store_is_set_aside(tmp_path):
     assert (tmp_path / "ours" / report.set_aside[0]).read_bytes() == foreign
     assert manifest(tmp_path / "ours") == before
     assert report.missing == []
+
+
+def test_a_single_foreign_entry_does_not_cost_the_others_their_runs(tmp_path):
+    record(tmp_path, 3)
+    records = manifest(tmp_path)
+    runs = {entry["path"]: entry["run"] for entry in records}
+    foreign = records[0] | {"path": "metrics/segment_20200101_000000_7.jsonl.zst", "start_t": 7}
+    (tmp_path / "metrics" / MANIFEST).write_bytes(orjson.dumps([foreign, *records]))
+    (tmp_path / "runs.jsonl").unlink()
+    report = recover(tmp_path)
+    assert report.set_aside == []
+    assert [entry.path for entry in report.missing] == [foreign["path"]]
+    assert {entry.path: entry.run for entry in Store(tmp_path).segments("metrics")} == runs
+    assert verify(tmp_path).damage == []
 
 
 @pytest.mark.parametrize("where", ["manifest", "torn manifest", "journal"])

@@ -16,7 +16,12 @@ from marketcam.io.store import (
 )
 from marketcam.io.store import ZstdSegmentWriter as Writer
 from marketcam.io.store.clock import utc_text
-from marketcam.io.store.errors import ManifestError, StoreBusyError, UnknownSegmentError
+from marketcam.io.store.errors import (
+    ManifestError,
+    NewerFormatError,
+    StoreBusyError,
+    UnknownSegmentError,
+)
 from marketcam.io.store.files import share
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.prune import keep_newest, prune
@@ -142,6 +147,37 @@ def test_when_clocks_were_set_back_the_order_of_recording_holds():
 
 
 @pytest.mark.parametrize(
+    ("hours", "gone"),
+    [([9, 1, 2, 10], [1, 2]), ([1, 9, 2, 10], [1, 2]), ([9, 10, 11], [])],
+)
+def test_a_clock_that_was_set_back_does_not_stop_removal_by_age(hours, gone):
+    entries = [closed("frames", hour) for hour in hours]
+    policy = RetentionPolicy(retain_seconds=HOUR, keep_min=0)
+    found = outdated(policy, [entries, []], 0, NOON + 4 * HOUR, ROOMY)
+    assert list(found) == [(closed("frames", hour), "age") for hour in gone]
+
+
+def test_a_clock_that_was_set_back_keeps_the_order_over_all_kinds():
+    frames = [closed("frames", hour) for hour in (1, 9, 2)]
+    metrics = [closed("metrics", hour) for hour in (3, 10)]
+    policy = RetentionPolicy(retain_bytes=1, keep_min=0)
+    found = [entry for entry, _ in outdated(policy, [frames, metrics], 0, NOON, ROOMY)]
+    assert found == [frames[0], metrics[0], frames[1], frames[2], metrics[1]]
+
+
+def test_what_would_go_is_said_beside_a_writer_and_nothing_is_written(tmp_path):
+    clock = SetClock()
+    with Writer("metrics", tmp_path, segment_bytes=1, clock=clock.clock) as writer:
+        for t in range(3):
+            writer.write_line(line(t), t)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        report = prune(tmp_path, keep_newest(1), clock=clock.clock)
+        after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert [entry.start_t for entry in report.removed] == [0, 1]
+    assert after == before
+
+
+@pytest.mark.parametrize(
     ("option", "value"),
     [
         ("retain_seconds", -1),
@@ -190,7 +226,9 @@ def test_removed_segments_are_gone_and_on_record(tmp_path):
     assert report.total_bytes == sum(record["bytes"] for record in before) + 7
     assert report.removed_bytes == sum(record["bytes"] for record in before[:3])
     assert report.disk_used_pct == 0
-    assert manifest(tmp_path) == before + [record | {"removed": True} for record in before[:3]]
+    assert manifest(tmp_path) == before + [
+        record | {"removed": True, "reason": "age"} for record in before[:3]
+    ]
     assert [path.name for path in segment_files(tmp_path)] == [
         record["path"].removeprefix("metrics/") for record in before[3:]
     ]
@@ -243,11 +281,19 @@ def test_a_removal_cut_off_before_its_record_is_completed(tmp_path, monkeypatch,
         patched.setattr(type(folder.manifest), "append", full)
         with pytest.raises(OSError, match="No space left"):
             retention.run()
-    assert [path.name[-11:] for path in segment_files(tmp_path)] == ["2.jsonl.zst"]
-    removed = retention.run().removed if by == "the next pass" else recover(tmp_path).missing
-    assert [entry.start_t for entry in removed] == [0, 1]
-    assert manifest(tmp_path) == before + [record | {"removed": True} for record in before[:2]]
-    assert list(Store(tmp_path).lines("metrics")) == [line(2)]
+    left = [path.name[-11:] for path in segment_files(tmp_path)]
+    assert left == ["1.jsonl.zst", "2.jsonl.zst"], "one file at most goes without a record"
+    if by == "the next pass":
+        assert [entry.start_t for entry in retention.run().removed] == [0, 1]
+        gone, kept = ["age", "age"], [line(2)]
+    else:
+        assert [entry.start_t for entry in recover(tmp_path).missing] == [0]
+        gone, kept = ["missing"], [line(1), line(2)]
+    assert manifest(tmp_path) == before + [
+        record | {"removed": True, "reason": reason}
+        for record, reason in zip(before, gone, strict=False)
+    ]
+    assert list(Store(tmp_path).lines("metrics")) == kept
 
 
 def test_a_segment_that_is_read_stays_and_the_next_goes_in_its_place(tmp_path):
@@ -310,7 +356,7 @@ def test_a_retention_cut_off_at_any_step_is_completed(tmp_path):
         prune(store, keep_newest(2), clock=clock.clock, dry_run=False)
         assert recover(store, thorough=True) == RecoveryReport()
         assert recovered_lines(store) == [line(2), line(3)]
-        gone = [record | {"removed": True} for record in before[:2]]
+        gone = [record | {"removed": True, "reason": "prune"} for record in before[:2]]
         assert sorted(map(str, manifest(store))) == sorted(map(str, before + gone)), steps
         assert not list(store.rglob("*.new"))
     assert steps > 10
@@ -320,7 +366,14 @@ def test_prune_refuses_what_it_must(tmp_path):
     with Writer("metrics", tmp_path) as writer:
         writer.write_line(line(0), 0)
         with pytest.raises(StoreBusyError, match="is being written by process"):
-            prune(tmp_path, keep_newest(0))
+            prune(tmp_path, keep_newest(0), dry_run=False)
+    journal = tmp_path / "runs.jsonl"
+    text = journal.read_bytes()
+    journal.write_bytes(text + b'{"format":99}\n')
+    for dry_run in (True, False):
+        with pytest.raises(NewerFormatError, match="format must be at most"):
+            prune(tmp_path, keep_newest(0), dry_run=dry_run)
+    journal.write_bytes(text)
     (tmp_path / "metrics" / "manifest.json").write_bytes(b"[")
     with pytest.raises(ManifestError, match="must be JSON"):
         prune(tmp_path, keep_newest(0))

@@ -7,8 +7,12 @@ import pytest
 import zstandard
 
 from marketcam.io.lines import MAX_LINE_BYTES
-from marketcam.io.store import UnknownSegmentError, ZstdSegmentWriter
+from marketcam.io.store import UnknownSegmentError, ZstdSegmentWriter, recover
+from marketcam.io.store import segment_check as segment_check_module
+from marketcam.io.store import verify as verify_module
 from marketcam.io.store.errors import NewerFormatError, UnknownRunError
+from marketcam.io.store.manifest import Manifest
+from marketcam.io.store.recovery import RecoveryReport
 from marketcam.io.store.segment_check import check_segment
 from marketcam.io.store.verify import VerifyReport, bytes_to_verify, verify
 from tests.store_helpers import (
@@ -116,7 +120,7 @@ def test_every_flipped_bit_is_found_or_changes_nothing(tmp_path):
     [
         (lambda data: b"", "it holds no line"),
         (lambda data: data + b"\0", "zstd frame must start with 28b52ffd, got 00"),
-        (lambda data: data + data, "line 41 is not of a later tick than the one before, 39"),
+        (lambda data: data + data, "line 41 is of an earlier tick than the one before, 39"),
         (lambda data: compressed(streamed_text(data)) + compressed(b""), "bytes follow the zstd"),
         (lambda data: b"\x50\x2a\x4d\x18\0\0\0\0" + data, "a skippable zstd frame stands before"),
         (lambda data: zstandard.compress(streamed_text(data)), "has no checksum"),
@@ -181,8 +185,9 @@ def test_files_and_entries_without_each_other(tmp_path):
     )
     (tmp_path / "metrics" / "notes.txt").write_text("mine")
     report = verify(tmp_path)
-    assert [(one.path, one.what) for one in report.damage][1:] == [
-        (f"metrics/{third.name}", "it is in no manifest")
+    assert [(one.path, one.what) for one in report.damage] == [
+        (f"metrics/{third.name}", "it is in no manifest"),
+        (f"metrics/{second.name}", "the manifest has it and its file is missing"),
     ]
     assert [(one.path, one.what) for one in report.notes] == [
         ("metrics/notes.txt", "is no segment and no manifest: left alone")
@@ -323,3 +328,74 @@ def test_a_window_beyond_the_limit_is_refused(tmp_path):
         content = check_segment(file, "metrics")
     assert content.damage is not None
     assert "window" in content.damage or "memory" in content.damage
+
+
+def test_what_retention_removes_beside_a_check_is_no_damage(tmp_path, monkeypatch):
+    with ZstdSegmentWriter("metrics", tmp_path, segment_bytes=1, clock=SetClock().clock) as writer:
+        for t in range(4):
+            writer.write_line(line(t), t)
+        first, second, *_ = segment_files(tmp_path)
+        first.unlink()
+        report = verify(tmp_path)
+        assert report.damage == []
+        assert [(one.path, one.what) for one in report.notes] == [
+            (
+                f"metrics/{first.name}",
+                f"its file is missing: process {os.getpid()} may be about to say why",
+            )
+        ]
+        read_journal = verify_module._journal
+
+        def go_on(*arguments: object) -> object:
+            """Remove and record as retention does, and go on writing, while a check goes on."""
+            second.unlink()
+            gone = [entry for entry in folder.entries() if entry.start_t < 2]
+            folder.append(entry.as_removed("age") for entry in gone)
+            writer.write_line(line(4), 4)
+            return read_journal(*arguments)
+
+        folder = Manifest(tmp_path / "metrics")
+        monkeypatch.setattr(verify_module, "_journal", go_on)
+        report = verify(tmp_path)
+        assert (report.damage, report.notes) == ([], [])
+        assert report.segments == 2
+    monkeypatch.undo()
+    segment_files(tmp_path)[0].unlink()
+    assert [what for _, what in damage(tmp_path)] == ["the manifest has it and its file is missing"]
+
+
+def test_a_segment_begun_and_closed_beside_a_check_is_of_its_run(tmp_path, monkeypatch):
+    """The journal is read after the manifests, so that it has what they have."""
+    with ZstdSegmentWriter("metrics", tmp_path, segment_bytes=1, clock=SetClock().clock) as writer:
+        writer.write_line(line(0), 0)
+        list_names = verify_module.names_in
+
+        def write_and_list(folder: Path) -> object:
+            writer.write_line(line(1), 1)
+            return list_names(folder)
+
+        monkeypatch.setattr(verify_module, "names_in", write_and_list)
+        assert damage(tmp_path) == []
+
+
+def test_ticks_that_repeat_are_told_and_no_damage(tmp_path):
+    """The camera writes none; who writes lines himself may, and readers read them."""
+    with ZstdSegmentWriter("metrics", tmp_path, segment_bytes=200) as writer:
+        for t in (0, 0, 1, 1, 1, 2):
+            writer.write_line(line(t, "x" * 40), t)
+    report = verify(tmp_path)
+    assert report.damage == []
+    assert sum("of the same tick" in one.what for one in report.notes) >= 1
+    assert verify(tmp_path, parse=True) == report
+    assert recover(tmp_path, thorough=True) == RecoveryReport()
+
+
+def test_lines_too_long_to_be_parsed_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment_check_module, "MAX_PARSED_BYTES", 200_000)
+    with ZstdSegmentWriter("metrics", tmp_path) as writer:
+        for t, size in enumerate((10, 150_000, 300_000, 10, 300_000, 10)):
+            writer.write_line(line(t, "x" * size), t)
+    report = verify(tmp_path, parse=True)
+    assert report.damage == []
+    assert [one.what for one in report.notes] == ["2 lines are too long to be parsed"]
+    assert verify(tmp_path).notes == []

@@ -124,6 +124,8 @@ def test_prune_says_first_and_does_then(capsys, store):
     assert segment_files(store) == before
     with before[0].open("rb") as reader:
         share(reader)
+        assert main(["prune", "--keep", "1", str(store)]) == 0
+        assert told(capsys)[0][-2].split()[0] == "held"
         assert main(["prune", "--keep", "1", "--yes", str(store)]) == 1
     *_, held, summary = told(capsys)[0]
     assert held.split()[:2] == ["held", f"metrics/{before[0].name}"]
