@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -84,8 +85,13 @@ class RunJournal:
                 raise FileNotFoundError(f"the journal was removed: {self._path} is gone")
             with open_or_create(self._path) as file:
                 cut_file(file, self._size)
-                write_all(file, line)
-                sync_data(file)
+                try:
+                    write_all(file, line)
+                    sync_data(file)
+                except OSError:
+                    with suppress(OSError):  # the next record does it, or the next reader
+                        cut_file(file, self._size)
+                    raise
             if is_new:
                 sync_folder(self._path.parent)
             self._size += len(line)

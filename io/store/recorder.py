@@ -61,7 +61,7 @@ class Recorder:
         usage: how full the disk of a folder is.
 
     Attributes:
-        run: the run that is recorded.
+        run: the run that is recorded, once it is started.
     """
 
     def __init__(
@@ -103,9 +103,14 @@ class Recorder:
         self._waits_told = 0
         self._tell_waits_at = 0.0
 
-    def continue_run(self, run: str) -> None:
-        """Go on in a run that the store has, instead of beginning a new one; before `start`."""
-        self._options = replace(self._options, run=run, continues=True)
+    def continue_run(self, run: str, counts_on: Mapping[str, int]) -> None:
+        """Go on in a run that the store has, instead of beginning a new one; before `start`.
+
+        `counts_on` as `RecorderOptions` has it. Whether it is gone on with, `run` says after
+        `start`: not where recovery leaves less of it, nor where the disk has not the room to find
+        out.
+        """
+        self._options = replace(self._options, run=run, continues=True, counts_on=counts_on)
         self.run = run
 
     def start(self) -> RecoveryReport:
@@ -271,8 +276,11 @@ class Recorder:
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
+            if self._options.continues:  # what recovery will leave of that one, nobody knows
+                self._options = replace(self._options, continues=False)
+                self._take_run(new_run_id(self._clock.wall()))
             # The next attempt may find the run begun, by this one: it is not another's.
-            self._has_begun = not self._options.continues
+            self._has_begun = True
             self._note_stop(error)
             self._queue.stop()
 
@@ -288,9 +296,16 @@ class Recorder:
             on_event=self._say,
         )
         self._has_begun = True
+        self._take_run(recording.run.id)
         self._folders = recording.folders
         self._ledger.settle(recording.entry_of)
         self._recording = recording
+
+    def _take_run(self, run: str) -> None:
+        if run != self.run:
+            self.run = run
+            if self._lock is not None:
+                self._lock.sign(run)
 
     def _tell_slow(self, reason: str | None) -> None:
         if reason is not None:

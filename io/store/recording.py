@@ -17,6 +17,7 @@ from marketcam.io.store.recovery import (
     refuse_newer,
 )
 from marketcam.io.store.retention import DiskUse, Retention
+from marketcam.io.store.runs import new_run_id
 from marketcam.io.store.writer import SegmentWriter, WriterTotals
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Recording:
     """A store that is recorded into, from its opening to the first failure or the closing.
 
     Made under the store's lock: it reads the journal and the manifests, makes room (retention),
-    recovers what dead writers have left, and begins the run or goes on with it.
+    recovers what dead writers have left, and begins the run or goes on with it. That comes last:
+    only now it is known what the run has, and nothing that can fail comes after it.
 
     Args:
         options: what to do.
@@ -54,7 +56,7 @@ class Recording:
         OSError: the disk refused.
 
     Attributes:
-        run: the run.
+        run: the run; another than was asked for where that cannot be gone on with.
         folders: the folders of all kinds that there are.
         writers: the writer of each kind that is recorded.
     """
@@ -73,11 +75,7 @@ class Recording:
     ) -> None:
         store_dir = Path(options.store_dir)
         refuse_newer(store_dir, KINDS)
-        self.run = OpenRun(RunJournal(store_dir, on_event=on_event), run, clock)
-        if begins and options.continues:
-            self.run.go_on()
-        elif begins or not self.run.is_known:  # the journal may have gone with its folder
-            self.run.begin(options.about)
+        RunJournal(store_dir, on_event=on_event)  # a damaged one is put right before it is read
         on_damage = manifest_damage(report, on_event)
         # Kinds that are not recorded now count for retention as well: they fill the same disk.
         self.folders = {
@@ -100,11 +98,35 @@ class Recording:
         self.retain()  # first, so that a full disk has room for the recovery
         for folder in folders:
             recover_folder(folder, options.level, on_event, report)
+        self._journal = RunJournal(store_dir)  # as recovery has left it
+        self.run = self._open_run(options, run, clock, begins=begins)
         rules = options.segment_rules()
         self.writers = {
             kind: SegmentWriter(self.folders[kind], self.run, rules, self._tell_closed)
             for kind in options.kinds
         }
+
+    def _open_run(
+        self, options: RecorderOptions, name: str, clock: Clock, *, begins: bool
+    ) -> OpenRun:
+        run = OpenRun(self._journal, name, clock)
+        if begins and options.continues:
+            if not self._falls_short(name, options.counts_on):
+                run.go_on()
+                return run
+            run = OpenRun(self._journal, new_run_id(clock.wall()), clock)
+        if begins or not run.is_known:  # the journal may have gone with its folder
+            run.begin(options.about)
+        return run
+
+    def _falls_short(self, run: str, counts_on: Mapping[str, int]) -> bool:
+        """Return whether recovery has left less of a run than is counted on."""
+        for kind, t in counts_on.items():
+            records = self.folders[kind].manifest.records() if kind in self.folders else []
+            ends = [entry.end_t for entry in records if self._journal.records.run_of(entry) == run]
+            if max(ends, default=-1) < t:
+                return True
+        return False
 
     @property
     def totals(self) -> dict[str, WriterTotals]:
