@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError, UnknownSegmentError
-from marketcam.io.store.events import EventSink, ignore_event
+from marketcam.io.store.events import EventSink, guarded, ignore_event
 from marketcam.io.store.holes import LossLedger, Lost
 from marketcam.io.store.keeping import RetentionRounds
 from marketcam.io.store.line_queue import LineQueue
@@ -74,7 +74,7 @@ class Recorder:
     ) -> None:
         self.run = options.run or new_run_id(clock.wall())
         self._options = options
-        self._say = on_event
+        self._say = guarded(on_event)
         self._clock = clock
         self._usage = usage
         self._queue = LineQueue(
@@ -91,6 +91,7 @@ class Recorder:
         self._has_begun = False
         self._is_proven = True  # whether something was written since recording began again
         self._error: str | None = None
+        self._death: str | None = None  # what ended the thread, which nothing should
         self._retry_at = 0.0
         self._ledger = LossLedger(options.kinds)
         self._holes = 0
@@ -99,7 +100,7 @@ class Recorder:
         self._totals_before = dict.fromkeys(options.kinds, WriterTotals())
         self._totals: Mapping[str, WriterTotals] = self._totals_before
         self._synced: dict[str, int | None] = dict.fromkeys(options.kinds)
-        self._rounds = RetentionRounds(clock, on_event)
+        self._rounds = RetentionRounds(clock, self._say)
         self._waits_told = 0
         self._tell_waits_at = 0.0
 
@@ -181,11 +182,11 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """Return how it is doing. Never waits for the disk."""
         counts = self._queue.counts()
-        error = self._error or self._queue.slow
+        error = self._error or self._queue.slow or self._death
         done = self._rounds
         return RecorderStatus(
             run=self.run,
-            recording=self._thread is not None and not self._is_closed and error is None,
+            recording=self._is_alive and not self._is_closed and error is None,
             error=error,
             queued_lines=counts.lines,
             queued_bytes=counts.bytes,
@@ -246,6 +247,10 @@ class Recorder:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _pending(self, kind: str) -> SegmentEntry | None:
         check_kind(kind)
@@ -320,6 +325,9 @@ class Recorder:
             while not self._work():
                 pass
             self._finish()
+        except BaseException as error:
+            self._death = f"the recorder has died: {type(error).__name__}: {error}"
+            raise
         finally:
             self._release()
             self._queue.end()
@@ -349,6 +357,9 @@ class Recorder:
             for number, item in enumerate(batch.lines):  # noqa: B007 - used where it fails
                 self._record_one(recording, item)
             number = len(batch.lines)
+            if not number and self._ledger.has_undeclared:  # none may follow for a long time
+                for kind in self._options.kinds:
+                    self._declare(recording, kind)
             recording.end_round(flush=batch.asks_flush)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for the disk
             before, now = self._totals, totals_of_both(self._totals_before, recording.totals)

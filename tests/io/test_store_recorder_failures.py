@@ -14,6 +14,7 @@ from marketcam.io.store import (
     RetentionPolicy,
     Store,
 )
+from marketcam.io.store.line_queue import LineQueue
 from marketcam.io.store.runs import Hole, read_runs
 from marketcam.io.store.writer import SegmentWriter
 from tests.store_helpers import (
@@ -339,6 +340,54 @@ def test_a_slow_disk_never_slows_what_must_not_wait(tmp_path, monkeypatch, how):
     (hole,) = read_runs(tmp_path).runs[recorder.run].holes
     assert (hole.from_t, hole.to_t, hole.lines) == (taken, 99, 100 - taken)
     assert "disk" in hole.reason
+
+
+def test_a_slow_disk_that_has_caught_up_records_again_though_no_line_follows(tmp_path, monkeypatch):
+    events = Events()
+    recorder = recorder_in(tmp_path, events=events, queue_bytes=2000, when_full="skip")
+    recorder.start()
+    disk = SlowDisk(monkeypatch)
+    record(recorder, 0, 100)
+    taken = recorder.status().queued_lines
+    disk.may_go_on.set()
+    for _ in range(3):  # what was queued; what was lost behind it; nothing
+        recorder.flush()
+    status = recorder.status()
+    assert (status.recording, status.error, status.holes) == (True, None, 1)
+    told = [name for name in events.names if name in ("recording_stopped", "recording_resumed")]
+    assert told == ["recording_stopped", "recording_resumed"]
+    (hole,) = read_runs(tmp_path).runs[recorder.run].holes
+    assert (hole.from_t, hole.to_t, hole.lines) == (taken, 99, 100 - taken)
+    recorder.close()
+
+
+def test_a_sink_that_raises_does_not_end_the_recorder(tmp_path, caplog):
+    def sink(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody listens")
+
+    with recorder_in(tmp_path, events=sink, segment_bytes=1) as recorder:
+        record(recorder, 0, 10)
+        recorder.flush()
+        assert recorder.status().recording
+    assert list(Store(tmp_path).lines("metrics")) == lines(0, 10)
+    assert "an event sink raised at segment_closed" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_recorder_that_has_died_does_not_say_that_it_records(tmp_path, monkeypatch):
+    recorder = recorder_in(tmp_path)
+    recorder.start()
+
+    def die(*_: object) -> None:
+        raise ZeroDivisionError("a bug of the recorder's own")
+
+    monkeypatch.setattr(LineQueue, "recorded", die)
+    record(recorder, 0, 1)
+    recorder.flush()
+    recorder.close()
+    status = recorder.status()
+    assert not status.recording
+    assert status.error == "the recorder has died: ZeroDivisionError: a bug of the recorder's own"
 
 
 LIMITED = """
