@@ -79,8 +79,8 @@ class LineQueue:
         wake_at: memory at which the taker is woken.
         when_full: see above.
         stall_seconds: see above.
-        on_slow: is told, from the thread that puts, why lines are lost from now on because the queue is
-            full; None, from that or the taker's, when that has ended.
+        on_slow: is told, from the thread that puts, why lines are lost from now on because the
+            queue is full; None, from that or the taker's, when that has ended.
     """
 
     def __init__(

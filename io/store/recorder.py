@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 from dataclasses import replace
@@ -13,7 +14,7 @@ from marketcam.io.store.events import EventSink, guarded, ignore_event
 from marketcam.io.store.holes import LossLedger, Lost
 from marketcam.io.store.keeping import RetentionRounds
 from marketcam.io.store.line_queue import LineQueue
-from marketcam.io.store.lock import StoreLock
+from marketcam.io.store.lock import StoreLock, check_process
 from marketcam.io.store.names import check_kind
 from marketcam.io.store.recording import NO_SPACE, Recording, totals_of_both
 from marketcam.io.store.recovery import RecoveryReport
@@ -74,6 +75,7 @@ class Recorder:
     ) -> None:
         self.run = options.run or new_run_id(clock.wall())
         self._options = options
+        self._process = os.getpid()
         self._say = guarded(on_event)
         self._clock = clock
         self._usage = usage
@@ -152,7 +154,7 @@ class Recorder:
         Raises:
             UnknownSegmentError: the recorder does not take this kind.
             LimitError: the line is one that no segment may hold (see `SegmentWriter.write_line`).
-            StoreError: the recorder was not started.
+            StoreError: the recorder was not started, or by the process that forked this one off.
 
         Cost: 2 µs.
         """
@@ -162,6 +164,7 @@ class Recorder:
             raise UnknownSegmentError(f"kind must be one of {kinds}, got {kind!r}")
         if self._thread is None:
             raise StoreError("the recorder must be started before lines are written")
+        check_process(self._process)
         # The line that opens a segment is not kept waiting, so that the segment can be seen.
         recording = self._recording
         nudge = recording is not None and recording.writers[kind].entry() is None
@@ -169,11 +172,13 @@ class Recorder:
 
     def flush(self) -> None:
         """Wait until every line written so far can be read from its file, or recording stopped."""
+        check_process(self._process)
         if self._thread is not None:
             self._queue.flush()
 
     def close(self) -> None:
         """Record what is queued, close the segments, end the run and stop; again does nothing."""
+        check_process(self._process)
         self._is_closed = True
         self._queue.close()
         if self._thread is not None:
@@ -325,8 +330,11 @@ class Recorder:
             while not self._work():
                 pass
             self._finish()
-        except BaseException as error:
+        except Exception as error:
             self._death = f"the recorder has died: {type(error).__name__}: {error}"
+            recording, self._recording = self._recording, None
+            if recording is not None:
+                recording.close()
             raise
         finally:
             self._release()
