@@ -119,8 +119,8 @@ class Recorder:
     def start(self) -> RecoveryReport:
         """Lock the store, put it right (see `recover`), begin a run, and begin to record.
 
-        Where the disk has not the room for that, recording is stopped from the start, and tried
-        again like after any other failure.
+        Where the disk has not the room for any of it, recording is stopped from the start, and
+        tried again like after any other failure.
 
         Raises:
             StoreBusyError: another process writes to the store.
@@ -131,7 +131,6 @@ class Recorder:
             raise StoreError("a recorder can be started only once")
         report = RecoveryReport()
         try:
-            self._take_lock()
             self._open_or_stop(report)
         except OSError as error:
             self._release()
@@ -282,6 +281,7 @@ class Recorder:
 
     def _open_or_stop(self, report: RecoveryReport) -> None:
         try:
+            self._take_lock()
             self._open(report)
         except OSError as error:
             if error.errno not in NO_SPACE:
@@ -309,6 +309,8 @@ class Recorder:
         self._take_run(recording.run.id)
         self._folders = recording.folders
         self._ledger.settle(recording.entry_of)
+        for kind in self._options.kinds:
+            self._ledger.compare(kind, recording.of_run(kind))
         self._recording = recording
 
     def _take_run(self, run: str) -> None:

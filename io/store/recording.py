@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.holes import LossLedger, Lost
 from marketcam.io.store.journal import OpenRun, RunJournal
+from marketcam.io.store.manifest import latest_records
 from marketcam.io.store.names import KINDS, SegmentName
 from marketcam.io.store.recovery import (
     RecoveryReport,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from marketcam.io.store.clock import Clock
     from marketcam.io.store.entry import SegmentEntry
     from marketcam.io.store.events import EventSink
-    from marketcam.io.store.holes import LossLedger
     from marketcam.io.store.keeping import RetentionRounds
     from marketcam.io.store.options import RecorderOptions
 
@@ -115,18 +116,34 @@ class Recording:
                 run.go_on()
                 return run
             run = OpenRun(self._journal, new_run_id(clock.wall()), clock)
-        if begins or not run.is_known:  # the journal may have gone with its folder
+        if begins or not run.is_known:  # the journal may have gone, with its folder or without
             run.begin(options.about)
+            self._enter_again(run)
         return run
+
+    def _enter_again(self, run: OpenRun) -> None:
+        """Say in a journal that was made anew which segments the run has."""
+        for folder in self.folders.values():
+            for entry in folder.manifest.entries():
+                if entry.run == run.id and entry.path not in self._journal.records.segments:
+                    run.add_segment(entry.path)
 
     def _falls_short(self, run: str, counts_on: Mapping[str, int]) -> bool:
         """Return whether recovery has left less of a run than is counted on."""
         for kind, t in counts_on.items():
-            records = self.folders[kind].manifest.records() if kind in self.folders else []
-            ends = [entry.end_t for entry in records if self._journal.records.run_of(entry) == run]
+            ends = [entry.end_t for entry in self._records(kind, run)]
             if max(ends, default=-1) < t:
                 return True
         return False
+
+    def of_run(self, kind: str) -> list[SegmentEntry]:
+        """Return what the manifest of a kind has of the run, what was removed included."""
+        return self._records(kind, self.run.id)
+
+    def _records(self, kind: str, run: str) -> list[SegmentEntry]:
+        folder = self.folders.get(kind)
+        records = () if folder is None else latest_records(folder.manifest.records()).values()
+        return [entry for entry in records if self._journal.records.run_of(entry) == run]
 
     @property
     def totals(self) -> dict[str, WriterTotals]:
@@ -179,7 +196,9 @@ class Recording:
     def note_losses(self, ledger: LossLedger) -> None:
         """Say in a ledger up to where it is recorded, and which segments had to be left."""
         for kind, writer in self.writers.items():
-            ledger.recorded(kind, writer.closed_t)
+            if writer.first_t is not None and writer.closed_t is not None:
+                lines = writer.totals().lines - sum(left.taken.lines for left in writer.left)
+                ledger.keep(Lost(kind, lines, writer.first_t, writer.closed_t))
             for left in writer.left:
                 ledger.leave(left)
 

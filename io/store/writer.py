@@ -116,6 +116,7 @@ class SegmentWriter:
         on_closed: is told of every closed segment.
 
     Attributes:
+        first_t: tick number of the first line of the first closed segment, None before it.
         closed_t: tick number of the last line of the last closed segment, None before it.
         synced_t: tick number of the last line that survives a power loss, None before it.
         left: the pending segments that had to be left to `recover`.
@@ -133,6 +134,7 @@ class SegmentWriter:
         self._process = os.getpid()
         self._rules = rules
         self._on_closed = on_closed
+        self.first_t: int | None = None
         self.closed_t: int | None = None
         self.synced_t: int | None = None
         self.left: list[LeftSegment] = []
@@ -289,6 +291,8 @@ class SegmentWriter:
             entry = segment.close()
         self._segment = None
         self.closed_t = self.synced_t = segment.end_t
+        if self.first_t is None:
+            self.first_t = segment.start_t
         totals = self._totals_with(segment)
         self._closed_totals = replace(totals, segments=totals.segments + 1)
         if self._on_closed is not None:
