@@ -13,6 +13,8 @@ from marketcam.io.store.runs import read_runs
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from marketcam.server.filming import Filming, Rule
     from marketcam.server.settings import Settings
 
@@ -27,6 +29,7 @@ class Continuation:
 
     Attributes:
         run: its name.
+        counts_on: by kind, the tick up to which the run was recorded when it was saved.
         market: what the embedded market was.
         rule: the proximity rule it was filmed by.
         since_t: since when, where it was not filmed by that from the beginning.
@@ -34,6 +37,7 @@ class Continuation:
     """
 
     run: str
+    counts_on: Mapping[str, int]
     market: SavedMarket
     rule: Rule
     since_t: int | None
@@ -43,6 +47,10 @@ class Continuation:
     def from_t(self) -> int:
         """The first tick that is played again."""
         return self.market.t
+
+    def shortfall(self, recorded: Mapping[str, int]) -> str | None:
+        """Return what is missing of what the run was recorded to; None where nothing is."""
+        return _shortfall(self.counts_on, recorded)
 
     def resume(self, filming: Filming) -> None:
         """Have a camera go on as that run was filmed."""
@@ -96,12 +104,16 @@ def _continuation(checkpoint: Checkpoint, settings: Settings) -> Continuation:
     if checkpoint.run != latest:
         raise CheckpointError(f"it is of run {checkpoint.run}, the latest run is {latest}")
     recorded = recorded_ticks(settings.store_dir, checkpoint.run)
-    for kind, t in checkpoint.recorded.items():
-        if recorded.get(kind, -1) < t:
-            raise CheckpointError(
-                f"{kind} were recorded up to tick {t}, and end at {recorded.get(kind)} now"
-            )
+    if missing := _shortfall(checkpoint.recorded, recorded):
+        raise CheckpointError(missing)
     return _read_state(checkpoint)
+
+
+def _shortfall(counts_on: Mapping[str, int], recorded: Mapping[str, int]) -> str | None:
+    for kind, t in counts_on.items():
+        if recorded.get(kind, -1) < t:
+            return f"{kind} were recorded up to tick {t}, and end at {recorded.get(kind)} now"
+    return None
 
 
 def _read_state(checkpoint: Checkpoint) -> Continuation:
@@ -115,5 +127,10 @@ def _read_state(checkpoint: Checkpoint) -> Continuation:
     if market.t != checkpoint.t:
         raise CheckpointError(f"t must be the market's, {market.t}, got {checkpoint.t}")
     return Continuation(
-        checkpoint.run, market, filming["rule"], filming.get("since_t"), filming.get("reason")
+        checkpoint.run,
+        checkpoint.recorded,
+        market,
+        filming["rule"],
+        filming.get("since_t"),
+        filming.get("reason"),
     )

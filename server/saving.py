@@ -42,45 +42,69 @@ class Saving:
         self.recorded: Mapping[str, int] = {}
         self._settings = settings
         self._market = market
+        self._recorder = recorder
         self._filming = filming
         self._continuation = find_continuation(settings)
         if self._continuation is not None:
-            recorder.continue_run(self._continuation.run)
-        plan = CheckpointPlan(
-            settings.store_dir,
-            recorder.run,
-            settings_of_run(settings),
-            settings.checkpoint_seconds,
-            settings.window,
-        )
-        self._checkpoints = Checkpoints(plan, lambda: recorder.status().synced)
+            recorder.continue_run(self._continuation.run, self._continuation.counts_on)
+        self._checkpoints: Checkpoints | None = None
 
     def start(self) -> SavedMarketSource:
-        """Put the market back to where the run goes on, and return it as the source."""
-        if self._continuation is None:
-            self._checkpoints.begin(self._market, self._filming.status)
+        """Put the market back to where the run goes on, and return it as the source.
+
+        Where the recorder has begun another run, the market begins with it.
+        """
+        checkpoints = self._checkpoints = Checkpoints(self._plan(), self._synced)
+        continuation = self._continuation
+        if continuation is not None and continuation.run != self._recorder.run:
+            self._tell_not_used(continuation)
+            continuation = self._continuation = None
+        if continuation is None:
+            checkpoints.begin(self._market, self._filming.status)
         else:
-            self._go_on(self._continuation)
-        self._checkpoints.start()
-        return SavedMarketSource(self._market, self._checkpoints)
+            self._go_on(continuation)
+        checkpoints.start()
+        return SavedMarketSource(self._market, checkpoints)
 
     def filmed(self, t: int, given: Mapping[str, int]) -> None:
         """Note that tick `t` is filmed; `given` as `Checkpoints.filmed` has it."""
-        self._checkpoints.filmed(t, self._filming.status, given)
+        if self._checkpoints is not None:
+            self._checkpoints.filmed(t, self._filming.status, given)
 
     def close(self) -> None:
         """Take no more checkpoints."""
-        self._checkpoints.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
 
     def figures(self) -> dict[str, Any]:
         """Return what `/health` tells."""
         from_t = None if self._continuation is None else self._continuation.from_t
         return {
             "seconds": self._settings.checkpoint_seconds,
-            "last_t": self._checkpoints.last_t,
+            "last_t": None if self._checkpoints is None else self._checkpoints.last_t,
             "continued_from_t": from_t,
             "recorded_before": dict(self.recorded),
         }
+
+    def _plan(self) -> CheckpointPlan:
+        settings = self._settings
+        return CheckpointPlan(
+            settings.store_dir,
+            self._recorder.run,
+            settings_of_run(settings),
+            settings.checkpoint_seconds,
+            settings.window,
+        )
+
+    def _synced(self) -> Mapping[str, int | None]:
+        return self._recorder.status().synced
+
+    def _tell_not_used(self, continuation: Continuation) -> None:
+        reason = self._recorder.status().error
+        if reason is None:
+            recorded = recorded_ticks(self._settings.store_dir, continuation.run)
+            reason = continuation.shortfall(recorded)
+        log.warning("checkpoint_not_used", reason=reason, note="a new run starts")
 
     def _go_on(self, continuation: Continuation) -> None:
         run, from_t = continuation.run, continuation.from_t

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from marketcam.io.store.runs import Hole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from marketcam.io.store.entry import SegmentEntry
 
@@ -57,9 +57,10 @@ class LeftSegment(NamedTuple):
 
 @dataclass(slots=True)
 class _Kind:
-    """Of one kind: the last tick that is recorded, and what is lost since and not yet declared."""
+    """Of one kind: what is recorded, and what is lost since and not yet declared."""
 
     recorded_t: int | None = None
+    kept: Lost | None = None  # what was in segments when it was last compared with them
     lost: Lost | None = None
 
 
@@ -120,6 +121,29 @@ class LossLedger:
                 first_t = min(entry.end_t + 1, left.taken.last_t)
                 self.drop(left.taken._replace(lines=missing, first_t=first_t))
         self._left.clear()
+
+    def keep(self, kept: Lost) -> None:
+        """Note lines that are in closed segments since the last `compare`."""
+        state = self._kinds[kept.kind]
+        state.kept = kept if state.kept is None else state.kept.with_another(kept)
+        self.recorded(kept.kind, kept.last_t)
+
+    def compare(self, kind: str, segments: Sequence[SegmentEntry]) -> None:
+        """Take in which segments there are of a run's kind, be it that they were removed since.
+
+        Where none is left in the manifest of those that there were, all that they held is lost:
+        somebody has removed the store, or the kind's folder. To be told after `settle`.
+        """
+        state = self._kinds[kind]
+        if segments:
+            last_t = max(entry.end_t for entry in segments)
+            first_t = min(entry.start_t for entry in segments)
+            lines = sum(entry.lines for entry in segments if not entry.removed)
+            self.recorded(kind, last_t)
+            state.kept = Lost(kind, lines, first_t, last_t)
+        elif state.kept is not None:
+            self.drop(state.kept)
+            state.kept = state.recorded_t = None
 
     def hole(self, kind: str, to_t: int | None = None) -> Hole | None:
         """Return what is undeclared of a kind as a hole, None without any; it stays undeclared.

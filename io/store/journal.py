@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +21,7 @@ from marketcam.io.store.files import (
     sync_folder,
     write_all,
 )
+from marketcam.io.store.lock import check_process
 from marketcam.io.store.runs import (
     RUNS,
     RunRecords,
@@ -62,6 +65,7 @@ class RunJournal:
     def __init__(self, store_dir: Path, *, on_event: EventSink = ignore_event) -> None:
         self._path = store_dir / RUNS
         self._appending = threading.Lock()
+        self._process = os.getpid()
         text = self._path.read_bytes() if self._path.exists() else b""
         try:
             self.records, self._size = parse_runs(text, self._path)
@@ -75,8 +79,10 @@ class RunJournal:
         """Add a record, durably: it is in the journal afterwards, or (OSError) is not.
 
         Raises:
+            StoreError: the process that opened it is another, which forked this one off.
             OSError: the disk refused, or the journal has been removed.
         """
+        check_process(self._process)
         line = orjson.dumps(record) + b"\n"
         with self._appending:
             is_new = not self._path.exists()
@@ -84,8 +90,13 @@ class RunJournal:
                 raise FileNotFoundError(f"the journal was removed: {self._path} is gone")
             with open_or_create(self._path) as file:
                 cut_file(file, self._size)
-                write_all(file, line)
-                sync_data(file)
+                try:
+                    write_all(file, line)
+                    sync_data(file)
+                except OSError:
+                    with suppress(OSError):  # the next record does it, or the next reader
+                        cut_file(file, self._size)
+                    raise
             if is_new:
                 sync_folder(self._path.parent)
             self._size += len(line)

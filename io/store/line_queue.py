@@ -80,7 +80,7 @@ class LineQueue:
         when_full: see above.
         stall_seconds: see above.
         on_slow: is told, from the thread that puts, why lines are lost from now on because the
-            queue is full; None when that has ended.
+            queue is full; None, from that or the taker's, when that has ended.
     """
 
     def __init__(
@@ -181,7 +181,12 @@ class LineQueue:
             self._in_hand_bytes = 0
             self._flushes_done = batch.flush_number
             self._rounds += 1
+            is_slow = self._slow is not None
+            self._end_slow()  # no line may follow that would
+            has_ended = is_slow and self._slow is None
             self._progress.notify_all()
+        if has_ended:
+            self._on_slow(None)
 
     def stop(self) -> None:
         """Have every line be lost, those that are queued included, until `resume`.
@@ -214,8 +219,7 @@ class LineQueue:
 
     def _take_in(self, item: QueuedLine, nudge: bool) -> bool:
         size = len(item[1]) + LINE_OVERHEAD
-        if self._slow is not None and not self._is_stopped and self._bytes <= self._limit // 4:
-            self._put_lost()
+        self._end_slow()
         if self._takes and self._is_full(size):
             self._waits += 1
             self._wake_taker()
@@ -250,6 +254,11 @@ class LineQueue:
             self._progress.wait(self._patience)
             if self._rounds == rounds and not may_go_on() and self._patience is not None:
                 self._slow = f"the disk has taken nothing for {self._patience:g} seconds"
+
+    def _end_slow(self) -> None:
+        if self._slow is not None and not self._is_stopped and self._bytes <= self._limit // 4:
+            self._put_lost()
+            self._wake_taker()
 
     def _put_lost(self) -> None:
         """Put what was lost where it was lost: behind what was taken before, before what comes."""

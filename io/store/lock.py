@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock, utc_text
-from marketcam.io.store.errors import StoreBusyError
+from marketcam.io.store.errors import StoreBusyError, StoreError
 from marketcam.io.store.events import EventSink, ignore_event
 from marketcam.io.store.files import (
     cut_file,
@@ -31,18 +32,23 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-__all__ = ["LOCK", "StoreLock", "living_writer"]
+__all__ = ["LOCK", "StoreLock", "check_process", "living_writer"]
 
 LOCK: Final = "writer.lock"
 """File name of the lock, in the store's root."""
 
 _LONGEST_HOLDER: Final = 4096
 
+# A child inherits the descriptors, and with each a share in the lock: it would keep the store
+# locked after its parent's death, under the name of the dead one.
+_HELD: Final[weakref.WeakSet[StoreLock]] = weakref.WeakSet()
+
 
 class StoreLock:
     """The right to change a store; whoever makes one has it, until `release`.
 
-    No two have it at a time, be they in two processes or in one. The store's folder is made where
+    No two have it at a time, be they in two processes or in one; what a process forks off has it
+    not. The store's folder is made where
     there is none. Released in order, it leaves an empty file behind; a name found in it is that
     of a writer that has died, which is told.
 
@@ -78,6 +84,7 @@ class StoreLock:
         except BaseException:
             self._file.close()
             raise
+        _HELD.add(self)
 
     def sign(self, run: str | None) -> None:
         """Write into the file who has the lock, and which run is written.
@@ -180,3 +187,18 @@ def _named(holder: dict[str, Any]) -> str:
 
 def _host() -> str:
     return socket.gethostname()
+
+
+def check_process(pid: int) -> None:
+    """Raise StoreError where this is not the process `pid`, but one that it has forked off."""
+    if os.getpid() != pid:
+        raise StoreError(f"what writes to the store is of process {pid}, which forked this one off")
+
+
+def _let_go_in_child() -> None:
+    for lock in _HELD:
+        lock.abandon()  # closed, not unlocked: that would unlock it for the parent, too
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)

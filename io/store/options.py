@@ -39,6 +39,8 @@ class RecorderOptions:
         retention: which old segments go.
         run: the name of the run; None for a new one.
         continues: whether it goes on in the run of that name, which the store then has.
+        counts_on: by kind, up to which tick that run must be recorded to be gone on with; where
+            recovery leaves less of it, another run begins.
         about: what the run is filmed with, for its record; what JSON can express.
     """
 
@@ -56,6 +58,7 @@ class RecorderOptions:
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     run: str | None = None
     continues: bool = False
+    counts_on: Mapping[str, int] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 from dataclasses import replace
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError, UnknownSegmentError
-from marketcam.io.store.events import EventSink, ignore_event
+from marketcam.io.store.events import EventSink, guarded, ignore_event
 from marketcam.io.store.holes import LossLedger, Lost
 from marketcam.io.store.keeping import RetentionRounds
 from marketcam.io.store.line_queue import LineQueue
-from marketcam.io.store.lock import StoreLock
+from marketcam.io.store.lock import StoreLock, check_process
 from marketcam.io.store.names import check_kind
 from marketcam.io.store.recording import NO_SPACE, Recording, totals_of_both
 from marketcam.io.store.recovery import RecoveryReport
@@ -61,7 +62,7 @@ class Recorder:
         usage: how full the disk of a folder is.
 
     Attributes:
-        run: the run that is recorded.
+        run: the run that is recorded, once it is started.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class Recorder:
     ) -> None:
         self.run = options.run or new_run_id(clock.wall())
         self._options = options
-        self._say = on_event
+        self._process = os.getpid()
+        self._say = guarded(on_event)
         self._clock = clock
         self._usage = usage
         self._queue = LineQueue(
@@ -91,6 +93,7 @@ class Recorder:
         self._has_begun = False
         self._is_proven = True  # whether something was written since recording began again
         self._error: str | None = None
+        self._death: str | None = None  # what ended the thread, which nothing should
         self._retry_at = 0.0
         self._ledger = LossLedger(options.kinds)
         self._holes = 0
@@ -99,20 +102,25 @@ class Recorder:
         self._totals_before = dict.fromkeys(options.kinds, WriterTotals())
         self._totals: Mapping[str, WriterTotals] = self._totals_before
         self._synced: dict[str, int | None] = dict.fromkeys(options.kinds)
-        self._rounds = RetentionRounds(clock, on_event)
+        self._rounds = RetentionRounds(clock, self._say)
         self._waits_told = 0
         self._tell_waits_at = 0.0
 
-    def continue_run(self, run: str) -> None:
-        """Go on in a run that the store has, instead of beginning a new one; before `start`."""
-        self._options = replace(self._options, run=run, continues=True)
+    def continue_run(self, run: str, counts_on: Mapping[str, int]) -> None:
+        """Go on in a run that the store has, instead of beginning a new one; before `start`.
+
+        `counts_on` as `RecorderOptions` has it. Whether it is gone on with, `run` says after
+        `start`: not where recovery leaves less of it, nor where the disk has not the room to find
+        out.
+        """
+        self._options = replace(self._options, run=run, continues=True, counts_on=counts_on)
         self.run = run
 
     def start(self) -> RecoveryReport:
         """Lock the store, put it right (see `recover`), begin a run, and begin to record.
 
-        Where the disk has not the room for that, recording is stopped from the start, and tried
-        again like after any other failure.
+        Where the disk has not the room for any of it, recording is stopped from the start, and
+        tried again like after any other failure.
 
         Raises:
             StoreBusyError: another process writes to the store.
@@ -123,7 +131,6 @@ class Recorder:
             raise StoreError("a recorder can be started only once")
         report = RecoveryReport()
         try:
-            self._take_lock()
             self._open_or_stop(report)
         except OSError as error:
             self._release()
@@ -146,7 +153,7 @@ class Recorder:
         Raises:
             UnknownSegmentError: the recorder does not take this kind.
             LimitError: the line is one that no segment may hold (see `SegmentWriter.write_line`).
-            StoreError: the recorder was not started.
+            StoreError: the recorder was not started, or by the process that forked this one off.
 
         Cost: 2 µs.
         """
@@ -156,6 +163,7 @@ class Recorder:
             raise UnknownSegmentError(f"kind must be one of {kinds}, got {kind!r}")
         if self._thread is None:
             raise StoreError("the recorder must be started before lines are written")
+        check_process(self._process)
         # The line that opens a segment is not kept waiting, so that the segment can be seen.
         recording = self._recording
         nudge = recording is not None and recording.writers[kind].entry() is None
@@ -163,11 +171,13 @@ class Recorder:
 
     def flush(self) -> None:
         """Wait until every line written so far can be read from its file, or recording stopped."""
+        check_process(self._process)
         if self._thread is not None:
             self._queue.flush()
 
     def close(self) -> None:
         """Record what is queued, close the segments, end the run and stop; again does nothing."""
+        check_process(self._process)
         self._is_closed = True
         self._queue.close()
         if self._thread is not None:
@@ -176,11 +186,11 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """Return how it is doing. Never waits for the disk."""
         counts = self._queue.counts()
-        error = self._error or self._queue.slow
+        error = self._error or self._queue.slow or self._death
         done = self._rounds
         return RecorderStatus(
             run=self.run,
-            recording=self._thread is not None and not self._is_closed and error is None,
+            recording=self._is_alive and not self._is_closed and error is None,
             error=error,
             queued_lines=counts.lines,
             queued_bytes=counts.bytes,
@@ -242,6 +252,10 @@ class Recorder:
     ) -> None:
         self.close()
 
+    @property
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def _pending(self, kind: str) -> SegmentEntry | None:
         check_kind(kind)
         recording = self._recording
@@ -267,12 +281,16 @@ class Recorder:
 
     def _open_or_stop(self, report: RecoveryReport) -> None:
         try:
+            self._take_lock()
             self._open(report)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
+            if self._options.continues:  # what recovery will leave of that one, nobody knows
+                self._options = replace(self._options, continues=False)
+                self._take_run(new_run_id(self._clock.wall()))
             # The next attempt may find the run begun, by this one: it is not another's.
-            self._has_begun = not self._options.continues
+            self._has_begun = True
             self._note_stop(error)
             self._queue.stop()
 
@@ -288,9 +306,18 @@ class Recorder:
             on_event=self._say,
         )
         self._has_begun = True
+        self._take_run(recording.run.id)
         self._folders = recording.folders
         self._ledger.settle(recording.entry_of)
+        for kind in self._options.kinds:
+            self._ledger.compare(kind, recording.of_run(kind))
         self._recording = recording
+
+    def _take_run(self, run: str) -> None:
+        if run != self.run:
+            self.run = run
+            if self._lock is not None:
+                self._lock.sign(run)
 
     def _tell_slow(self, reason: str | None) -> None:
         if reason is not None:
@@ -305,6 +332,12 @@ class Recorder:
             while not self._work():
                 pass
             self._finish()
+        except Exception as error:
+            self._death = f"the recorder has died: {type(error).__name__}: {error}"
+            recording, self._recording = self._recording, None
+            if recording is not None:
+                recording.close()
+            raise
         finally:
             self._release()
             self._queue.end()
@@ -334,6 +367,9 @@ class Recorder:
             for number, item in enumerate(batch.lines):  # noqa: B007 - used where it fails
                 self._record_one(recording, item)
             number = len(batch.lines)
+            if not number and self._ledger.has_undeclared:  # none may follow for a long time
+                for kind in self._options.kinds:
+                    self._declare(recording, kind)
             recording.end_round(flush=batch.asks_flush)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for the disk
             before, now = self._totals, totals_of_both(self._totals_before, recording.totals)

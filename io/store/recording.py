@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store.folder import KindFolder
+from marketcam.io.store.holes import LossLedger, Lost
 from marketcam.io.store.journal import OpenRun, RunJournal
+from marketcam.io.store.manifest import latest_records
 from marketcam.io.store.names import KINDS, SegmentName
 from marketcam.io.store.recovery import (
     RecoveryReport,
@@ -17,6 +19,7 @@ from marketcam.io.store.recovery import (
     refuse_newer,
 )
 from marketcam.io.store.retention import DiskUse, Retention
+from marketcam.io.store.runs import new_run_id
 from marketcam.io.store.writer import SegmentWriter, WriterTotals
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from marketcam.io.store.clock import Clock
     from marketcam.io.store.entry import SegmentEntry
     from marketcam.io.store.events import EventSink
-    from marketcam.io.store.holes import LossLedger
     from marketcam.io.store.keeping import RetentionRounds
     from marketcam.io.store.options import RecorderOptions
 
@@ -39,7 +41,8 @@ class Recording:
     """A store that is recorded into, from its opening to the first failure or the closing.
 
     Made under the store's lock: it reads the journal and the manifests, makes room (retention),
-    recovers what dead writers have left, and begins the run or goes on with it.
+    recovers what dead writers have left, and begins the run or goes on with it. That comes last:
+    only now it is known what the run has, and nothing that can fail comes after it.
 
     Args:
         options: what to do.
@@ -54,7 +57,7 @@ class Recording:
         OSError: the disk refused.
 
     Attributes:
-        run: the run.
+        run: the run; another than was asked for where that cannot be gone on with.
         folders: the folders of all kinds that there are.
         writers: the writer of each kind that is recorded.
     """
@@ -73,11 +76,7 @@ class Recording:
     ) -> None:
         store_dir = Path(options.store_dir)
         refuse_newer(store_dir, KINDS)
-        self.run = OpenRun(RunJournal(store_dir, on_event=on_event), run, clock)
-        if begins and options.continues:
-            self.run.go_on()
-        elif begins or not self.run.is_known:  # the journal may have gone with its folder
-            self.run.begin(options.about)
+        RunJournal(store_dir, on_event=on_event)  # a damaged one is put right before it is read
         on_damage = manifest_damage(report, on_event)
         # Kinds that are not recorded now count for retention as well: they fill the same disk.
         self.folders = {
@@ -100,11 +99,51 @@ class Recording:
         self.retain()  # first, so that a full disk has room for the recovery
         for folder in folders:
             recover_folder(folder, options.level, on_event, report)
+        self._journal = RunJournal(store_dir)  # as recovery has left it
+        self.run = self._open_run(options, run, clock, begins=begins)
         rules = options.segment_rules()
         self.writers = {
             kind: SegmentWriter(self.folders[kind], self.run, rules, self._tell_closed)
             for kind in options.kinds
         }
+
+    def _open_run(
+        self, options: RecorderOptions, name: str, clock: Clock, *, begins: bool
+    ) -> OpenRun:
+        run = OpenRun(self._journal, name, clock)
+        if begins and options.continues:
+            if not self._falls_short(name, options.counts_on):
+                run.go_on()
+                return run
+            run = OpenRun(self._journal, new_run_id(clock.wall()), clock)
+        if begins or not run.is_known:  # the journal may have gone, with its folder or without
+            run.begin(options.about)
+            self._enter_again(run)
+        return run
+
+    def _enter_again(self, run: OpenRun) -> None:
+        """Say in a journal that was made anew which segments the run has."""
+        for folder in self.folders.values():
+            for entry in folder.manifest.entries():
+                if entry.run == run.id and entry.path not in self._journal.records.segments:
+                    run.add_segment(entry.path)
+
+    def _falls_short(self, run: str, counts_on: Mapping[str, int]) -> bool:
+        """Return whether recovery has left less of a run than is counted on."""
+        for kind, t in counts_on.items():
+            ends = [entry.end_t for entry in self._records(kind, run)]
+            if max(ends, default=-1) < t:
+                return True
+        return False
+
+    def of_run(self, kind: str) -> list[SegmentEntry]:
+        """Return what the manifest of a kind has of the run, what was removed included."""
+        return self._records(kind, self.run.id)
+
+    def _records(self, kind: str, run: str) -> list[SegmentEntry]:
+        folder = self.folders.get(kind)
+        records = () if folder is None else latest_records(folder.manifest.records()).values()
+        return [entry for entry in records if self._journal.records.run_of(entry) == run]
 
     @property
     def totals(self) -> dict[str, WriterTotals]:
@@ -157,7 +196,9 @@ class Recording:
     def note_losses(self, ledger: LossLedger) -> None:
         """Say in a ledger up to where it is recorded, and which segments had to be left."""
         for kind, writer in self.writers.items():
-            ledger.recorded(kind, writer.closed_t)
+            if writer.first_t is not None and writer.closed_t is not None:
+                lines = writer.totals().lines - sum(left.taken.lines for left in writer.left)
+                ledger.keep(Lost(kind, lines, writer.first_t, writer.closed_t))
             for left in writer.left:
                 ledger.leave(left)
 

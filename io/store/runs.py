@@ -70,7 +70,8 @@ class Hole:
     Attributes:
         kind: the kind of lines.
         from_t: first tick after what was recorded before the hole.
-        to_t: last tick before what was recorded after it.
+        to_t: last tick before what was recorded after it; the last that was lost, where nothing
+            followed for a while.
         lines: how many were not recorded.
         reason: why not.
     """

@@ -6,6 +6,7 @@ kind, by code that does not know of the others; to the store they are one writer
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,7 @@ __all__ = ["SharedRun"]
 # The process is what is to be told from others, so this is of the process. By device and inode:
 # the same store under two names is one, and a folder made anew under the old name is another.
 _OPEN: Final[dict[tuple[int, int], SharedRun]] = {}
-_CHANGING: Final = threading.Lock()
+_CHANGING = threading.Lock()
 
 
 class SharedRun:
@@ -100,3 +101,12 @@ class SharedRun:
         for place in [place for place, shared in _OPEN.items() if shared is self]:
             del _OPEN[place]
         return True
+
+
+def _forget_in_child() -> None:
+    global _CHANGING  # noqa: PLW0603 - a thread that the child has not may have held it
+    _CHANGING = threading.Lock()
+    _OPEN.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

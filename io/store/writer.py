@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +17,12 @@ from marketcam.io.store.clock import SYSTEM_CLOCK, Clock
 from marketcam.io.store.errors import StoreError
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.holes import LeftSegment, Lost
+from marketcam.io.store.lock import check_process
 from marketcam.io.store.names import check_kind
 from marketcam.io.store.segment import PendingSegment
 from marketcam.io.store.sharing import SharedRun
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
@@ -115,6 +116,7 @@ class SegmentWriter:
         on_closed: is told of every closed segment.
 
     Attributes:
+        first_t: tick number of the first line of the first closed segment, None before it.
         closed_t: tick number of the last line of the last closed segment, None before it.
         synced_t: tick number of the last line that survives a power loss, None before it.
         left: the pending segments that had to be left to `recover`.
@@ -129,8 +131,10 @@ class SegmentWriter:
     ) -> None:
         self._folder = folder
         self._run = run
+        self._process = os.getpid()
         self._rules = rules
         self._on_closed = on_closed
+        self.first_t: int | None = None
         self.closed_t: int | None = None
         self.synced_t: int | None = None
         self.left: list[LeftSegment] = []
@@ -154,7 +158,7 @@ class SegmentWriter:
         Raises:
             LimitError: the line is empty, holds a line end or is longer than `MAX_LINE_BYTES`;
                 or `t` is not an integer within ±(2**53 - 1). Nothing was written.
-            StoreError: the writer is closed.
+            StoreError: the writer is closed, or of the process that forked this one off.
             OSError: the disk refused; see the class.
 
         Cost: 1 µs, and the compression.
@@ -170,6 +174,7 @@ class SegmentWriter:
         check_line(line, t)
         if self._is_closed:
             raise StoreError(f"the writer of {self._folder.path} is closed")
+        check_process(self._process)
         now = self._folder.clock.steady()
         segment = self._segment
         if segment is not None and (t < segment.end_t or self._is_old(segment, now)):
@@ -198,6 +203,7 @@ class SegmentWriter:
 
     def close_if_old(self) -> bool:
         """Do what `roll_if_needed` does, for callers that are at no tick."""
+        check_process(self._process)
         segment = self._segment
         if segment is None or not self._is_old(segment, self._folder.clock.steady()):
             return False
@@ -206,6 +212,7 @@ class SegmentWriter:
 
     def flush(self) -> None:
         """Bring every line written so far into the file (not through the disk's own buffers)."""
+        check_process(self._process)
         if self._segment is not None:
             self._flush(self._segment, self._folder.clock.steady())
 
@@ -216,6 +223,7 @@ class SegmentWriter:
         """
         if self._segment is None:
             return
+        check_process(self._process)
         now = self._folder.clock.steady()
         if now >= self._sync_at:
             with self._let_go_on_error(self._segment):
@@ -239,6 +247,7 @@ class SegmentWriter:
         Raises:
             OSError: the disk refused; the pending file is left for `recover`.
         """
+        check_process(self._process)
         self._is_closed = True
         if self._segment is not None:
             self._close_segment(self._segment)
@@ -282,6 +291,8 @@ class SegmentWriter:
             entry = segment.close()
         self._segment = None
         self.closed_t = self.synced_t = segment.end_t
+        if self.first_t is None:
+            self.first_t = segment.start_t
         totals = self._totals_with(segment)
         self._closed_totals = replace(totals, segments=totals.segments + 1)
         if self._on_closed is not None:

@@ -14,6 +14,7 @@ from marketcam.io.store import (
     RetentionPolicy,
     Store,
 )
+from marketcam.io.store.line_queue import LineQueue
 from marketcam.io.store.runs import Hole, read_runs
 from marketcam.io.store.writer import SegmentWriter
 from tests.store_helpers import (
@@ -232,6 +233,73 @@ def test_a_removed_folder_is_noticed_and_made_anew(tmp_path):
     assert run.about == {}
 
 
+def test_a_hole_begins_with_the_run_where_its_closed_segments_were_removed_too(tmp_path):
+    clock = SetClock()
+    store = tmp_path / "store"
+    with recorder_in(store, clock, segment_seconds=3) as recorder:
+        record(recorder, 5, 10)
+        recorder.flush()
+        clock.advance(3)
+        record(recorder, 10, 15)
+        recorder.flush()
+        assert len(files(store)) == 3, "one is closed, one is pending, and the manifest"
+        shutil.rmtree(store)
+        clock.advance(1)
+        record(recorder, 15, 20)
+        recorder.flush()
+        clock.advance(5)
+        recorder.flush()
+        record(recorder, 20, 30)
+    assert list(Store(store).lines("metrics")) == lines(20, 30)
+    (hole,) = read_runs(store).runs[recorder.run].holes
+    assert (hole.kind, hole.from_t, hole.to_t, hole.lines) == ("metrics", 5, 19, 15)
+
+
+def test_a_removed_journal_is_written_anew(tmp_path):
+    clock = SetClock()
+    with recorder_in(tmp_path, clock, segment_seconds=3, about={"seed": 4}) as recorder:
+        record(recorder, 0, 5)
+        record(recorder, 0, 5, "frames")
+        recorder.flush()
+        (tmp_path / "runs.jsonl").unlink()
+        clock.advance(3)
+        record(recorder, 5, 10)
+        recorder.flush()
+        assert "the journal was removed" in str(recorder.status().error)
+        clock.advance(5)
+        recorder.flush()
+        record(recorder, 10, 15)
+    journal = read_runs(tmp_path)
+    (run,) = journal.runs.values()
+    assert (run.id, run.about) == (recorder.run, {"seed": 4})
+    assert [(hole.from_t, hole.to_t, hole.lines) for hole in run.holes] == [(5, 9, 5)]
+    assert len(journal.segments) == 3
+    assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 5), *lines(10, 15)]
+    assert list(Store(tmp_path).lines("frames")) == lines(0, 5)
+
+
+def test_a_start_without_the_room_for_a_folder_streams_too(tmp_path, monkeypatch):
+    clock = SetClock()
+    recorder = recorder_in(tmp_path / "store", clock)
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", refuse)
+        recorder.start()
+        record(recorder, 0, 10)
+        recorder.flush()
+        assert "No space left on device" in str(recorder.status().error)
+    clock.advance(5)
+    recorder.flush()
+    record(recorder, 10, 20)
+    recorder.close()
+    assert list(Store(tmp_path / "store").lines("metrics")) == lines(10, 20)
+    (hole,) = read_runs(tmp_path / "store").runs[recorder.run].holes
+    assert (hole.from_t, hole.to_t, hole.lines) == (0, 9, 10)
+
+
 def test_a_removed_kind_is_noticed_too(tmp_path):
     clock = SetClock()
     recorder = recorder_in(tmp_path, clock)
@@ -339,6 +407,54 @@ def test_a_slow_disk_never_slows_what_must_not_wait(tmp_path, monkeypatch, how):
     (hole,) = read_runs(tmp_path).runs[recorder.run].holes
     assert (hole.from_t, hole.to_t, hole.lines) == (taken, 99, 100 - taken)
     assert "disk" in hole.reason
+
+
+def test_a_slow_disk_that_has_caught_up_records_again_though_no_line_follows(tmp_path, monkeypatch):
+    events = Events()
+    recorder = recorder_in(tmp_path, events=events, queue_bytes=2000, when_full="skip")
+    recorder.start()
+    disk = SlowDisk(monkeypatch)
+    record(recorder, 0, 100)
+    taken = recorder.status().queued_lines
+    disk.may_go_on.set()
+    for _ in range(3):  # what was queued; what was lost behind it; nothing
+        recorder.flush()
+    status = recorder.status()
+    assert (status.recording, status.error, status.holes) == (True, None, 1)
+    told = [name for name in events.names if name in ("recording_stopped", "recording_resumed")]
+    assert told == ["recording_stopped", "recording_resumed"]
+    (hole,) = read_runs(tmp_path).runs[recorder.run].holes
+    assert (hole.from_t, hole.to_t, hole.lines) == (taken, 99, 100 - taken)
+    recorder.close()
+
+
+def test_a_sink_that_raises_does_not_end_the_recorder(tmp_path, caplog):
+    def sink(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody listens")
+
+    with recorder_in(tmp_path, events=sink, segment_bytes=1) as recorder:
+        record(recorder, 0, 10)
+        recorder.flush()
+        assert recorder.status().recording
+    assert list(Store(tmp_path).lines("metrics")) == lines(0, 10)
+    assert "an event sink raised at segment_closed" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_recorder_that_has_died_does_not_say_that_it_records(tmp_path, monkeypatch):
+    recorder = recorder_in(tmp_path)
+    recorder.start()
+
+    def die(*_: object) -> None:
+        raise ZeroDivisionError("a bug of the recorder's own")
+
+    monkeypatch.setattr(LineQueue, "recorded", die)
+    record(recorder, 0, 1)
+    recorder.flush()
+    recorder.close()
+    status = recorder.status()
+    assert not status.recording
+    assert status.error == "the recorder has died: ZeroDivisionError: a bug of the recorder's own"
 
 
 LIMITED = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,9 @@ from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions
 from marketcam.io.store.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint, write_checkpoint
 from marketcam.io.store.errors import NewerFormatError
+from marketcam.io.store.runs import read_runs
 from marketcam.server import checkpoints, continuing
+from marketcam.server import saving as saving_module
 from marketcam.server.checkpoints import CheckpointPlan, Checkpoints, SavedMarketSource
 from marketcam.server.continuing import find_continuation, settings_of_run
 from marketcam.server.filming import Filming, FilmingStatus
@@ -182,6 +185,7 @@ def recorded_run(store: Path, *, t: int = 20) -> str:
             recorder.write("metrics", b'{"t":%d}' % number, number)
             if number % 5 == 0 and number >= W:
                 recorder.write("frames", b'{"t":%d}' % number, number)
+            recorder.flush()
     market = InfiniteGameMarket(3, 0)
     list(islice(market, t))
     filming = {"rule": "pairs", "since_t": None, "reason": None}
@@ -285,6 +289,67 @@ def test_lines_that_are_gone_begin_a_new_run(
         path.unlink()
     assert find_continuation(settings_in(tmp_path)) is None
     assert warnings[0]["reason"] == "frames were recorded up to tick 30, and end at None now"
+
+
+def test_lines_that_recovery_cannot_save_begin_a_new_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[dict[str, Any]]
+) -> None:
+    """What is pending looks whole to who reads its end alone; what it holds, recovery knows."""
+    run = recorded_run(tmp_path)
+    monkeypatch.setattr(saving_module, "log", continuing.log)
+    pending = leave_frames_pending(tmp_path)
+    damaged = bytearray(pending.read_bytes())
+    damaged[len(damaged) // 3] ^= 0x10
+    pending.write_bytes(damaged)
+    saving, recorder, _ = saving_in(tmp_path)
+    assert recorder.run == run, "what can be seen before the recovery is whole"
+    with recorder:
+        assert recorder.run != run
+        source = saving.start()
+        assert next(iter(source)).t == 0
+        saving.close()
+        assert (saving.recorded, saving.figures()["continued_from_t"]) == ({}, None)
+    assert "frames were recorded up to tick 30, and end at" in warnings[0]["reason"]
+    runs = read_runs(tmp_path).runs
+    assert list(runs) == [run, recorder.run]
+    assert runs[run].continued_at == ()
+    saved = read_checkpoint(tmp_path)
+    assert saved is not None
+    assert saved.run == recorder.run
+
+
+def leave_frames_pending(store: Path) -> Path:
+    """Put the frames back to before their segment was closed."""
+    manifest = store / "frames" / "manifest.json"
+    [record] = orjson.loads(manifest.read_bytes())
+    manifest.unlink()
+    closed = store / record["path"]
+    closed.write_bytes(closed.read_bytes()[:-7])  # the last block, empty, and the checksum
+    return closed.rename(closed.with_name(closed.name.replace(".jsonl", "_pending.jsonl")))
+
+
+def test_a_disk_without_the_room_to_recover_begins_a_new_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[dict[str, Any]]
+) -> None:
+    run = recorded_run(tmp_path)
+    monkeypatch.setattr(saving_module, "log", continuing.log)
+    leave_frames_pending(tmp_path)
+    saving, recorder, _ = saving_in(tmp_path)
+
+    def refuse(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", refuse)
+        recorder.start()
+    assert recorder.run != run
+    assert next(iter(saving.start())).t == 0
+    saving.close()
+    recorder.close()
+    assert "No space left on device" in warnings[0]["reason"]
+    runs = read_runs(tmp_path).runs
+    assert list(runs) == [run, recorder.run]
+    assert runs[run].continued_at == ()
 
 
 def test_a_damaged_checkpoint_begins_a_new_run(
