@@ -246,17 +246,16 @@ class _FolderRecovery:
     def _set_foreign_manifest_aside(self) -> None:
         """Set a manifest aside that has segments which are not here, and never were.
 
-        One that has a single segment of this folder is this folder's: only it knows, perhaps, the
-        runs of those that the journal has lost.
+        Not one that alone knows the run of a segment which is here: the journal has lost it.
         """
         manifest = self._folder.manifest
-        foreign = []
-        for entry in manifest.entries():
-            if self._folder.file(entry.name).is_file():
-                return
-            if entry.run is not None and entry.path not in self._runs.segments:
-                foreign.append(entry)
-        if foreign:
+        unknown = [
+            entry
+            for entry in manifest.entries()
+            if entry.run is not None and entry.path not in self._runs.segments
+        ]
+        foreign = [entry for entry in unknown if not self._folder.file(entry.name).is_file()]
+        if foreign and len(foreign) == len(unknown):
             aside = manifest.set_aside()
             what = f"{foreign[0].path} is not here and not in the journal of runs"
             manifest_damage(self._report, self._say)(aside, ManifestError(what))

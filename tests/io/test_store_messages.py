@@ -160,6 +160,7 @@ def test_a_removal_is_waited_for_until_it_is_on_record(tmp_path, monkeypatch):
         records = orjson.loads(manifest_file.read_bytes())
         manifest_file.write_bytes(orjson.dumps([*records, {**records[1], "removed": True}]))
 
+    monkeypatch.setattr(reader_module, "living_writer", lambda _: 1)
     monkeypatch.setattr(reader_module.time, "sleep", record_the_removal)
     assert list(reading) == [*lines(1, 10), *lines(20, 30)]
 

@@ -230,7 +230,7 @@ def test_cat_of_a_damaged_segment_prints_what_is_whole_and_fails(capsysbinary, s
 
 def test_cat_leaves_out_a_missing_file_and_says_so(capsysbinary, store):
     write(store, "metrics", range(5), range(5, 10))
-    gone = sorted((store / "metrics").glob("*.zst"))[0]
+    gone = min((store / "metrics").glob("*.zst"))
     gone.unlink()
     code, lines, errors = cat(capsysbinary, store, "metrics")
     assert code == 0
