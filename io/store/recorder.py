@@ -39,6 +39,7 @@ __all__ = ["Recorder"]
 _WAKE_AT_BYTES: Final = 256 * 1024
 _BATCH_BYTES: Final = 1024 * 1024
 _SHORTEST_ROUND_SECONDS: Final = 0.001  # whatever flush_seconds is, the thread does not spin
+_HOLE_VALUES: Final = ("from_t", "to_t", "lines", "reason")
 _TELL_SECONDS: Final = 10.0  # no oftener than this it is said that writers had to wait
 _LONGEST_ROUND_SECONDS: Final = 1.0  # retention comes this late at most when no line arrives
 
@@ -403,7 +404,7 @@ class Recorder:
         self._ledger.declared(kind)
         self._holes += 1
         self._last_hole = hole
-        values = {name: getattr(hole, name) for name in ("from_t", "to_t", "lines", "reason")}
+        values = {name: getattr(hole, name) for name in _HOLE_VALUES}
         self._say("warning", "hole", run=self.run, kind=kind, **values)
 
     def _stop(
@@ -459,7 +460,7 @@ class Recorder:
                 self._try_again()
             recording = self._recording
             if recording is None:
-                return
+                break
             try:
                 self._end(recording)
             except Exception as error:  # noqa: BLE001 - said; nobody may wait for the disk
@@ -468,6 +469,16 @@ class Recorder:
                 self._publish(recording)
                 self._prove()
                 return
+        self._tell_undeclared()
+
+    def _tell_undeclared(self) -> None:
+        """Say of each hole what the journal could not be told: there is no later time for it."""
+        for lost in self._queue.resume():
+            self._ledger.lose(lost)
+        for kind in self._options.kinds:
+            if (hole := self._ledger.hole(kind)) is not None:
+                values = {name: getattr(hole, name) for name in _HOLE_VALUES}
+                self._say("error", "hole_undeclared", run=self.run, kind=kind, **values)
 
     def _end(self, recording: Recording) -> None:
         if problems := recording.close():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.holes import LossLedger, Lost
 from marketcam.io.store.journal import OpenRun, RunJournal
+from marketcam.io.store.journal_repair import complete_journal, declare_losses
 from marketcam.io.store.manifest import latest_records
 from marketcam.io.store.names import KINDS, SegmentName
 from marketcam.io.store.recovery import (
@@ -97,9 +98,13 @@ class Recording:
             on_event=rounds.tell,
         )
         self.retain()  # first, so that a full disk has room for the recovery
+        before = {kind: folder.manifest.entries() for kind, folder in self.folders.items()}
         for folder in folders:
             recover_folder(folder, options.level, on_event, report)
         self._journal = RunJournal(store_dir)  # as recovery has left it
+        for kind, folder in self.folders.items():
+            complete_journal(self._journal, folder, on_event, but=run)
+            declare_losses(self._journal, folder, before[kind], on_event)
         self.run = self._open_run(options, run, clock, begins=begins)
         rules = options.segment_rules()
         self.writers = {

@@ -45,7 +45,7 @@ from marketcam.io.store.files import (
 )
 from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.journal import RunJournal
-from marketcam.io.store.journal_repair import complete_journal
+from marketcam.io.store.journal_repair import complete_journal, declare_losses
 from marketcam.io.store.lock import StoreLock
 from marketcam.io.store.manifest import MANIFEST, read_manifest
 from marketcam.io.store.names import KINDS, SegmentName, check_kind, names_in
@@ -142,9 +142,11 @@ def recover(
         _sweep_root(root, report, on_event)
         for kind in found:
             folder = KindFolder.open(root, kind, clock, manifest_damage(report, on_event))
+            before = folder.manifest.entries()
             recovery = _FolderRecovery(folder, level, on_event, report, journal.records)
             recovery.run(on_progress if thorough else None)
             report.noted += complete_journal(journal, folder, on_event)
+            declare_losses(journal, folder, before, on_event)
     return report
 
 
@@ -359,15 +361,17 @@ class _FolderRecovery:
     def _is_partial(
         self, salvaged: Salvaged, listed: SegmentEntry | None, was_closed: bool
     ) -> bool:
-        """Return whether lines are known, or have to be feared, to be lost.
+        """Return whether lines are known, or have to be feared, to be lost or changed.
 
-        The end of a dead writer's segment is torn by nature; a closed one had an end.
+        The end of a dead writer's segment is torn by nature; a closed one had an end. A checksum
+        that fails says that something is not as it was recorded, and not what.
         """
-        if listed is not None:
-            return salvaged.lines < listed.lines
-        if salvaged.damage is None:
+        is_torn = isinstance(salvaged.damage, TornSegmentError)
+        if listed is not None and salvaged.lines < listed.lines:
+            return True
+        if salvaged.damage is None or (listed is not None and is_torn):
             return False
-        return was_closed or not isinstance(salvaged.damage, TornSegmentError)
+        return was_closed or not is_torn
 
     def _give_up(self, name: SegmentName, source: Path, file: BinaryIO, salvaged: Salvaged) -> None:
         if source != self._folder.file(name) and is_void(file):
