@@ -109,19 +109,26 @@ class OfflineFilm:
         start: moment of the first tick.
         market_ticks: film so many ticks of the embedded market; None: all that the settings'
             source has.
+        again: remove what there is of this film where it was not filmed to its end, and film it
+            anew.
 
     Raises:
         SourceError: the ticks cannot be opened.
         LimitError: a setting is refused.
         StoreBusyError: another process writes to the store.
-        StoreError: the store has this film already, or cannot be used.
+        StoreError: the store has this film, or a part of it (without `again`), or cannot be used.
 
     Attributes:
         run: what is recorded.
     """
 
     def __init__(
-        self, settings: Settings, start: datetime, market_ticks: int | None = None
+        self,
+        settings: Settings,
+        start: datetime,
+        market_ticks: int | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         self.run = offline_run(settings, start, market_ticks)
         filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
@@ -130,7 +137,7 @@ class OfflineFilm:
         source = open_source(settings, self._skip_line)
         try:
             self._recorder = OfflineRecorder(
-                settings.store_dir, _kinds(settings), _rules(settings), self.run
+                settings.store_dir, _kinds(settings), _rules(settings), self.run, again=again
             )
         except BaseException:
             source.close()
