@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import orjson
@@ -19,7 +20,7 @@ from marketcam.io.sources import Measured, SourceError
 from marketcam.io.store.offline import OfflineRecorder, OfflineRun
 from marketcam.io.store.writer import SegmentRules
 from marketcam.server.about import about_run
-from marketcam.server.errors import ServerError
+from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.filming import Filming
 from marketcam.server.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.sources import open_source
@@ -117,17 +118,25 @@ class OfflineFilm:
         start: moment of the first tick.
         market_ticks: film so many ticks of the embedded market; None: all that the settings'
             source has.
+        again: remove what there is of this film where it was not filmed to its end, and film it
+            anew.
 
     Raises:
         SourceError: the ticks cannot be opened.
         LimitError: a setting is refused.
+        ConfigurationError: `again`, and the ticks are read from the store that is filmed into.
 
     Attributes:
         run: what is recorded; None before the first tick.
     """
 
     def __init__(
-        self, settings: Settings, start: datetime, market_ticks: int | None = None
+        self,
+        settings: Settings,
+        start: datetime,
+        market_ticks: int | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         self.run: OfflineRun | None = None
         self._settings = settings
@@ -137,6 +146,10 @@ class OfflineFilm:
         filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if market_ticks is not None:
             filming.check_room(settings.agents)
+        self._again = again
+        if again and _reads_its_own_store(settings):
+            problem = f"{settings.ticks} is the store that is filmed into: --again could remove"
+            raise ConfigurationError(f"{problem} the ticks that it reads")
         self._ticks = _Ticks(open_source(settings, self._skip_line), market_ticks)
         self._pipeline = Pipeline(
             filming,
@@ -207,7 +220,7 @@ class OfflineFilm:
         settings = self._settings
         self.run = offline_run(settings, self._start, self._market_ticks, first)
         self._recorder = OfflineRecorder(
-            settings.store_dir, _kinds(settings), _rules(settings), self.run
+            settings.store_dir, _kinds(settings), _rules(settings), self.run, again=self._again
         )
         self._recorder.first_t = first.t
 
@@ -252,6 +265,11 @@ class OfflineFilm:
 
     def _skip_line(self, bad: BadLine) -> None:
         self._pipeline.skip_line(bad)
+
+
+def _reads_its_own_store(settings: Settings) -> bool:
+    ticks = None if settings.ticks is None else Path(settings.ticks)
+    return ticks is not None and ticks.is_dir() and ticks.resolve() == settings.store_dir.resolve()
 
 
 def _kinds(settings: Settings) -> tuple[str, ...]:

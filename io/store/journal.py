@@ -148,14 +148,16 @@ class OpenRun:
         self._journal = journal
         self._clock = clock
 
-    def begin(self, about: Mapping[str, Any]) -> None:
+    def begin(self, about: Mapping[str, Any], *, again: bool = False) -> None:
         """Say that it begins, and what it is filmed with: a mapping that JSON can express.
+
+        `again`: once more, after all that there was of it was removed.
 
         Raises:
             StoreError: the journal has it already.
             OSError: the journal cannot be written.
         """
-        if self.is_known:
+        if self.is_known and not again:
             raise StoreError(f"the run {self.id!r:.120} was recorded before")
         self._journal.append(start_record(self.id, self._now(), about))
         self.is_known = True

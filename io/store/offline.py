@@ -14,12 +14,14 @@ from marketcam.io.store.folder import KindFolder
 from marketcam.io.store.journal import OpenRun, RunJournal
 from marketcam.io.store.lock import StoreLock
 from marketcam.io.store.names import check_kind
+from marketcam.io.store.unfinished import remove_segments_of_run
 from marketcam.io.store.writer import SegmentWriter, WriterTotals, check_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from marketcam.io.store.runs import Run
     from marketcam.io.store.writer import SegmentRules
 
 __all__ = ["LAST_MOMENT", "OfflineRecorder", "OfflineRun"]
@@ -87,10 +89,14 @@ class OfflineRecorder:
         kinds: the kinds of lines it takes.
         rules: when segments roll by age and size; their clocks for flushing do not count.
         run: what is recorded.
+        again: whether a run of that name that was not recorded to its end is removed from the
+            store and recorded anew; one that has ended is never touched. As no name is given
+            twice, its segments are named a second later.
 
     Raises:
         StoreBusyError: another process writes to the store.
-        StoreError: the store has this run already, or cannot be used; names the reason.
+        StoreError: the store has this run already, or a part of it (without `again`), or cannot be
+            used; names the reason.
 
     Attributes:
         first_t: number of the first tick, which is at the start of the run. To be set before the
@@ -99,7 +105,13 @@ class OfflineRecorder:
     """
 
     def __init__(
-        self, store_dir: Path, kinds: tuple[str, ...], rules: SegmentRules, run: OfflineRun
+        self,
+        store_dir: Path,
+        kinds: tuple[str, ...],
+        rules: SegmentRules,
+        run: OfflineRun,
+        *,
+        again: bool = False,
     ) -> None:
         self.first_t = 0
         self.json_bytes = 0
@@ -111,24 +123,27 @@ class OfflineRecorder:
         self._queue: queue.Queue[list[_Line] | None] = queue.Queue(_BATCHES)
         self._error: Exception | None = None
         self._is_closed = False
+        self._is_drained = False  # whether the last batch was taken; for its thread
         for kind in kinds:
             check_kind(kind)
         try:
-            self._open(kinds, rules)
+            self._open(kinds, rules, again)
         except OSError as error:
             raise StoreError(f"cannot record in {store_dir}: {error}") from error
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def _open(self, kinds: tuple[str, ...], rules: SegmentRules) -> None:
+    def _open(self, kinds: tuple[str, ...], rules: SegmentRules, again: bool) -> None:
         clock = Clock(wall=lambda: self._now, steady=lambda: self._now)
         self._lock = StoreLock(self._store_dir, run=self._plan.id)
         try:
             journal = RunJournal(self._store_dir)
             self._record = OpenRun(journal, self._plan.id, clock)
-            self._refuse_known(self._record)
+            if self._record.is_known:
+                self._refuse_known(journal.records.runs[self._plan.id], again)
+                remove_segments_of_run(self._store_dir, self._plan.id, journal.records, clock)
             folders = [KindFolder.open(self._store_dir, kind, clock) for kind in kinds]
-            self._record.begin(self._plan.about)
+            self._record.begin(self._plan.about, again=again)
             self._writers = {
                 folder.kind: SegmentWriter(folder, self._record, rules) for folder in folders
             }
@@ -136,12 +151,17 @@ class OfflineRecorder:
             self._lock.release()
             raise
 
-    def _refuse_known(self, run: OpenRun) -> None:
-        if run.is_known:
+    def _refuse_known(self, run: Run, again: bool) -> None:
+        if run.ended_at is not None:
             raise StoreError(
                 f"{self._store_dir} has the run {run.id} already, which began at the same "
                 "moment and was filmed with the same settings and the same first tick: nothing is "
                 "recorded twice"
+            )
+        if not again:
+            raise StoreError(
+                f"{self._store_dir} has a part of the run {run.id}, which was not filmed to its "
+                "end: --again removes that part and films the run anew"
             )
 
     def write(self, kind: str, line: bytes, t: int) -> None:
@@ -195,7 +215,7 @@ class OfflineRecorder:
 
     def _run(self) -> None:
         try:
-            while (batch := self._queue.get()) is not None:
+            while (batch := self._next_batch()) is not None:
                 for kind, line, t in batch:
                     self._now = self._plan.moment_of(t, self.first_t)
                     self._writers[kind].take_line(line, t)
@@ -204,9 +224,16 @@ class OfflineRecorder:
             self._record.end()
         except Exception as error:  # noqa: BLE001 - raised in the thread that writes
             self._error = error
+            for writer in self._writers.values():
+                writer.abandon()
             self._discard()
 
     def _discard(self) -> None:
         """Take what still comes, so that nobody waits for room."""
-        while self._queue.get() is not None:
-            pass
+        while not self._is_drained:
+            self._next_batch()
+
+    def _next_batch(self) -> list[_Line] | None:
+        batch = self._queue.get()
+        self._is_drained = batch is None
+        return batch

@@ -252,6 +252,12 @@ class SegmentWriter:
         if self._segment is not None:
             self._close_segment(self._segment)
 
+    def abandon(self) -> None:
+        """Let go of everything as the end of the process would, and close the writer."""
+        self._is_closed = True
+        if self._segment is not None:
+            self._let_go(self._segment)
+
     @property
     def last_t(self) -> int | None:
         """Tick number of the last line taken that was not lost; None before it."""
@@ -393,9 +399,7 @@ class ZstdSegmentWriter(SegmentWriter):
 
     def abandon(self) -> None:
         """Let go of everything as the end of the process would, and close the writer."""
-        self._is_closed = True
-        if self._segment is not None:
-            self._let_go(self._segment)
+        super().abandon()
         self._leave(SharedRun.abandon)
 
     def _leave(self, how: Callable[[SharedRun, str], None]) -> None:

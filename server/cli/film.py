@@ -35,8 +35,9 @@ So two films of the same ticks with the same settings are identical files, all o
 
 The film is a run of its own in the store, named by its start and a digest of its settings and its
 first tick; a store that has it already is left as it is, and so is one where there is no tick to
-film (exit code 1). Nothing is ever removed. After Ctrl-C what was filmed is whole and closed, and
-how far it came is said.""",
+film (exit code 1). Where a film was killed, or its disk was full, --again removes what there is of
+that one film, and films it anew. Nothing else is ever removed. After Ctrl-C what was filmed is whole
+and closed, and how far it came is said.""",
     examples="""\
   marketcam film run.jsonl.zst --W 100 --stride 5 --store ./again
   marketcam film ticks.parquet --store ./again --start 2026-01-24T12:00:00Z
@@ -105,6 +106,12 @@ def _add_film_flags(parser: Parser) -> None:
         help=f"when the first tick was: ISO 8601, UTC where it names no zone [default {_START}]",
     )
 
+    group.add_argument(
+        "--again",
+        action="store_true",
+        help="where this film was begun and never finished, remove its segments and film it anew",
+    )
+
 
 def run(args: argparse.Namespace) -> int:
     """Film; return the exit code."""
@@ -114,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     from marketcam.server.offline import OfflineFilm  # noqa: PLC0415 - as the kernels
 
     with interrupted_by_sigterm():
-        film = OfflineFilm(settings, args.start, args.market)
+        film = OfflineFilm(settings, args.start, args.market, again=args.again)
         began = time.perf_counter()
         try:
             with film:

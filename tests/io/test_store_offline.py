@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +15,9 @@ from marketcam.io.store import (
     UnknownSegmentError,
     ZstdSegmentWriter,
 )
+from marketcam.io.store.journal import OpenRun
 from marketcam.io.store.offline import LAST_MOMENT, OfflineRecorder, OfflineRun
-from marketcam.io.store.writer import SegmentRules
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from marketcam.io.store.writer import SegmentRules, SegmentWriter
 
 START = 946_684_800.0  # 2000-01-01T00:00:00Z
 RUN = OfflineRun("film", START, 10.0, {"W": 3})
@@ -181,3 +179,57 @@ def test_a_disk_that_refuses_ends_the_film_and_lets_nobody_wait(tmp_path, monkey
         recorder.close()
     with ZstdSegmentWriter("metrics", tmp_path):
         pass  # the lock is free
+
+
+def test_a_run_that_was_not_finished_is_recorded_anew_when_that_is_asked_for(tmp_path, monkeypatch):
+    def refuse(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with ZstdSegmentWriter("metrics", tmp_path) as live:
+        live.write_jsonline({"t": 1}, 1)
+    live_files = {name: of for name, of in contents(tmp_path).items() if name.endswith(".zst")}
+    descriptors = list(Path("/proc/self/fd").iterdir())
+    recorder = OfflineRecorder(tmp_path, KINDS, SegmentRules(seconds=20), RUN)
+    for kind, line, t in LINES[:300]:  # rolls once
+        recorder.write(kind, line, t)
+    with monkeypatch.context() as patched:
+        patched.setattr(OpenRun, "end", refuse)
+        with pytest.raises(StoreError, match="No space left"):
+            recorder.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(descriptors)
+    assert Store(tmp_path).run("film").ended_at is None
+    with pytest.raises(StoreError, match="has a part of the run film"):
+        record(tmp_path)
+    again = OfflineRecorder(tmp_path, KINDS, SegmentRules(seconds=20), RUN, again=True)
+    for kind, line, t in LINES:
+        again.write(kind, line, t)
+    again.close()
+    store = Store(tmp_path)
+    for kind in KINDS:
+        expected = [line for k, line, _ in LINES if k == kind]
+        assert list(store.lines(kind, run="film")) == expected
+    assert store.run("film").ended_at is not None
+    assert live_files.items() <= contents(tmp_path).items()
+    with pytest.raises(StoreError, match="already"):
+        OfflineRecorder(tmp_path, KINDS, SegmentRules(), RUN, again=True)
+
+
+def test_a_recorder_that_failed_lets_go_of_its_files(tmp_path, monkeypatch):
+    def refuse(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    descriptors = list(Path("/proc/self/fd").iterdir())
+    recorder = OfflineRecorder(tmp_path, KINDS, SegmentRules(), RUN)
+    for kind, line, t in LINES[:50]:
+        recorder.write(kind, line, t)
+    with monkeypatch.context() as patched:
+        patched.setattr(SegmentWriter, "close", refuse)
+        with pytest.raises(StoreError, match="No space left"):
+            recorder.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(descriptors)
+    assert len(list(tmp_path.rglob("*_pending.jsonl.zst"))) == 2
+    again = OfflineRecorder(tmp_path, KINDS, SegmentRules(), RUN, again=True)
+    again.write("metrics", LINES[1][1], 0)
+    again.close()
+    assert list(tmp_path.rglob("*_pending.jsonl.zst")) == []
+    assert len(list(Store(tmp_path).lines("metrics"))) == 1
