@@ -36,8 +36,8 @@ So two films of the same ticks with the same settings are identical files, all o
 The film is a run of its own in the store, named by its start and a digest of its settings and its
 first tick; a store that has it already is left as it is, and so is one where there is no tick to
 film (exit code 1). Where a film was killed, or its disk was full, --again removes what there is of
-that one film, and films it anew. Nothing else is ever removed. After Ctrl-C what was filmed is whole
-and closed, and how far it came is said.""",
+that one film, and films it anew. Nothing else is ever removed. After Ctrl-C what was filmed is
+whole and closed, and how far it came is said.""",
     examples="""\
   marketcam film run.jsonl.zst --W 100 --stride 5 --store ./again
   marketcam film ticks.parquet --store ./again --start 2026-01-24T12:00:00Z

@@ -96,6 +96,10 @@ def test_a_full_disk_stops_recording_and_nothing_else(tmp_path, monkeypatch):
     assert events.named("recording_stopped") == [
         {"run": recorder.run, "error": error, "trace": None}
     ]
+    undeclared = events.named("hole_undeclared")
+    assert [(hole["kind"], hole["from_t"], hole["to_t"]) for hole in undeclared] == [
+        ("metrics", 5000, 5009)  # of those before, the next start sees what the file holds
+    ]
     assert "recording_resumed" not in events.names
     left = sorted(path.name for path in segment_files(tmp_path) + segment_files(tmp_path, "frames"))
     assert left == ["segment_20260124_120000_0_pending.jsonl.zst"] * 2

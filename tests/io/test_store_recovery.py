@@ -7,6 +7,7 @@ import zstandard
 from marketcam.io.store import Store, UnknownSegmentError, ZstdSegmentWriter, recover
 from marketcam.io.store import recovery as recovery_module
 from marketcam.io.store.errors import StoreBusyError
+from marketcam.io.store.runs import Hole, read_runs
 from marketcam.io.store.verify import verify
 from marketcam.io.store.zstd_file import ZstdFrameFile
 from tests.store_helpers import (
@@ -336,6 +337,18 @@ def test_a_listed_segment_that_was_torn_is_known_by_its_size(tmp_path):
     assert second["created_at"] == first["created_at"]
     assert len(recovered_lines(tmp_path)) == second["lines"]
     assert recover(tmp_path) == recovery_module.RecoveryReport()
+
+
+def test_what_a_run_has_lost_is_declared_in_the_journal(tmp_path):
+    with ZstdSegmentWriter("metrics", tmp_path, segment_bytes=1, clock=SetClock().clock) as writer:
+        for t, text in enumerate(lines(0, 5)):
+            writer.write_line(text, t)
+    segment_files(tmp_path)[2].unlink()
+    recover(tmp_path)
+    (run,) = read_runs(tmp_path).runs.values()
+    assert run.holes == (Hole("metrics", 2, 2, 1, "the segment is missing"),)
+    recover(tmp_path)
+    assert read_runs(tmp_path).runs[run.id] == run
 
 
 def test_a_thorough_recovery_reads_what_has_the_right_size(tmp_path):
