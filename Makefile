@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels test-long torture lint types format lock clean
+.PHONY: help serve test test-kernels test-interpreted test-bounds test-long torture lint types format lock clean
 .PHONY: targets limits history bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
@@ -21,9 +21,13 @@ serve: $(VENV)/.run        ## run the camera on the embedded market (flags: make
 test: $(VENV)/.dev         ## run all tests (flags: make test ARGS="-k window")
 	$(BIN)/python -m pytest $(ARGS)
 
-test-kernels: $(VENV)/.dev ## run the kernel tests interpreted (with coverage) and with bounds checks
+test-kernels: test-interpreted test-bounds ## run the kernel tests interpreted (with coverage) and with bounds checks (side by side: make -j2 test-kernels)
+
+test-interpreted: $(VENV)/.dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -m kernel -q
 	$(BIN)/python -m coverage report --include='engine/*' --skip-covered
+
+test-bounds: $(VENV)/.dev
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/boundscheck $(BIN)/python -m pytest -m kernel -q
 
 test-long: $(VENV)/.dev    ## film ten million ticks (fewer: MARKETCAM_LONG_TICKS=1000000 make test-long)
