@@ -39,7 +39,7 @@ STEPS = {  # each does all that those before it do
     "import the server": "import marketcam.engine.warming, marketcam.server.serve",
     "load the kernels": (
         "import marketcam.server.serve\n"
-        "from marketcam.server.compiling import compile_kernels\n"
+        "from marketcam.server.running.compiling import compile_kernels\n"
         "compile_kernels()"
     ),
 }

@@ -16,15 +16,15 @@ from starlette.routing import WebSocketRoute
 
 from marketcam.engine import MarketCameraError
 from marketcam.server import logs
-from marketcam.server.answers import CORS, FaultBarrier, NotFound, refuse
-from marketcam.server.history import History, HistoryOptions
-from marketcam.server.http import HttpApi
-from marketcam.server.replay import Replay
-from marketcam.server.rig import Rig
+from marketcam.server.history.history import History, HistoryOptions
+from marketcam.server.history.replay import Replay
+from marketcam.server.running.rig import Rig
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
-from marketcam.server.stream import Stream
-from marketcam.server.writing import FairWriter
+from marketcam.server.stream.endpoint import Stream
+from marketcam.server.stream.writing import FairWriter
+from marketcam.server.web.answers import CORS, FaultBarrier, NotFound, refuse
+from marketcam.server.web.api import HttpApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable

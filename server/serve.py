@@ -18,11 +18,12 @@ import uvicorn
 import uvloop
 
 from marketcam.server.application import create_app
-from marketcam.server.connection import MAX_CLIENT_MESSAGE
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.logs import get_logger
-from marketcam.server.protocols import RequestProtocol, StreamProtocol
 from marketcam.server.signals import StopSignals
+from marketcam.server.stream.connection import MAX_CLIENT_MESSAGE
+from marketcam.server.stream.protocol import StreamProtocol
+from marketcam.server.web.protocol import RequestProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,10 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, LiteralString, Self, TypedDict
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from marketcam.server.security.tokens import token_of
 from marketcam.server.variables import (
     Setting,
     SettingsError,
@@ -94,6 +95,7 @@ _OptionalPath = Annotated[
     Path | None, BeforeValidator(_none_if_empty), AfterValidator(_home_expanded)
 ]
 _OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
+_Token = Annotated[SecretStr | None, BeforeValidator(token_of)]
 _LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
@@ -207,6 +209,16 @@ class Settings(BaseSettings):
     simulator_path: _OptionalPath = _setting(None, "IG_SIMULATOR_PATH", "source",
         "folder in which the simulator's module is found", form="a path", placeholder="PATH")
 
+    ingest_token: _Token = _setting(None, "IG_INGEST_TOKEN", "ingest",
+        "what a producer of raw ticks has to show; turns on /ws/ingest, which then is the source",
+        form="16 to 256 printable ASCII characters, or @FILE that holds them",
+        placeholder="TOKEN")
+    ingest_message_bytes: int = _setting(64 * _MIB, "IG_INGEST_MESSAGE_BYTES", "ingest",
+        "message of the producer at most", unit="bytes", ge=_KIB, le=2**31 - 1)
+    ingest_queue_bytes: int = _setting(64 * _MIB, "IG_INGEST_QUEUE_BYTES", "ingest",
+        "ticks that wait for the camera at most; then the producer waits",
+        unit="bytes", ge=_KIB, le=_COUNT)
+
     host: str = _setting("127.0.0.1", "IG_HOST", "server",
         "address to listen at; 0.0.0.0: all", form="a host name or address", placeholder="HOST",
         min_length=1)
@@ -228,10 +240,50 @@ class Settings(BaseSettings):
     replay_idle_seconds: float = _setting(600.0, "IG_CAM_REPLAY_IDLE_SECONDS", "server",
         "a replay that stands still and is told nothing for this long is closed",
         unit="seconds", gt=0, le=_SECONDS)
-    tls_cert: _OptionalPath = _setting(None, "IG_TLS_CERT", "server",
+    max_clients: int = _setting(10_000, "IG_CAM_MAX_CLIENTS", "server",
+        "clients of the stream at the same time", ge=1, le=_COUNT)
+    frame_forms: int = _setting(16, "IG_CAM_FRAME_FORMS", "server",
+        "ways of writing a frame (encoding, edges, deflate) that clients ask for at the same time",
+        ge=1, le=1024)
+    webhook_url: _OptionalText = _setting(None, "IG_WEBHOOK_URL", "server",
+        "post bursts and shocks here as they happen",
+        form="an http or https address", placeholder="URL", pattern=r"^https?://\S+$")
+    webhook_queue: int = _setting(1000, "IG_WEBHOOK_QUEUE", "server",
+        "events waiting to be posted at most", ge=1, le=_COUNT)
+    webhook_retry_seconds: float = _setting(300.0, "IG_WEBHOOK_RETRY_SECONDS", "server",
+        "an event is posted again, ever more rarely, for at most this long",
+        unit="seconds", ge=0, le=_SECONDS)
+
+    tls_cert: _OptionalPath = _setting(None, "IG_TLS_CERT", "security",
         "certificate chain, PEM; turns on TLS", form="a path", placeholder="PATH")
-    tls_key: _OptionalPath = _setting(None, "IG_TLS_KEY", "server",
+    tls_key: _OptionalPath = _setting(None, "IG_TLS_KEY", "security",
         "private key of the certificate, PEM", form="a path", placeholder="PATH")
+    read_token: _Token = _setting(None, "IG_READ_TOKEN", "security",
+        "what readers have to show; without it, whoever reaches the port may read",
+        form="16 to 256 printable ASCII characters, or @FILE that holds them",
+        placeholder="TOKEN")
+    allowed_origins: str = _setting("*", "IG_ALLOWED_ORIGINS", "security",
+        "origins of web pages that may read and connect, joined by commas; *: any",
+        form="such as https://example.org", placeholder="ORIGINS")
+    max_connections: int = _setting(12_288, "IG_MAX_CONNECTIONS", "security",
+        "connections at the same time, of all kinds", ge=1, le=_COUNT)
+    max_connections_per_address: int = _setting(1024, "IG_MAX_CONNECTIONS_PER_ADDRESS", "security",
+        "of these from one address, proxies aside; 0: no limit of its own", ge=0, le=_COUNT)
+    trusted_proxies: str = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
+        "addresses that speak for many, whose X-Forwarded-For counts, joined by commas",
+        form="addresses or networks, such as 10.0.0.0/8", placeholder="ADDRESSES")
+    handshake_seconds: float = _setting(10.0, "IG_HANDSHAKE_SECONDS", "security",
+        "how long TLS, a request, and then the token of a page may take to come in, each",
+        unit="seconds", gt=0, le=_SECONDS)
+    idle_seconds: float = _setting(15.0, "IG_IDLE_SECONDS", "security",
+        "how long a connection is kept between two requests", unit="seconds", gt=0, le=_SECONDS)
+    header_bytes: int = _setting(16 * _KIB, "IG_HEADER_BYTES", "security",
+        "head of a request at most", unit="bytes", ge=_KIB, le=_MIB)
+    client_message_bytes: int = _setting(4 * _KIB, "IG_CLIENT_MESSAGE_BYTES", "security",
+        "message of a reading client at most", unit="bytes", ge=512, le=_MIB)
+    client_message_rate: float = _setting(100.0, "IG_CLIENT_MESSAGE_RATE", "security",
+        "messages of a reading client at most, pings included, averaged over some seconds",
+        unit="a second", gt=0, le=10**9)
 
     log_level: _LogLevel = _setting("info", "IG_LOG_LEVEL", "logging",
         "least level that is logged")
@@ -269,6 +321,8 @@ class Settings(BaseSettings):
             yield "IG_TLS_CERT and IG_TLS_KEY must be set both or neither, got one", {}
         if self.ticks is not None and self.simulator is not None:
             yield "IG_TICKS and IG_SIMULATOR must be set one at most, got both", {}
+        if self.ingest_token is not None and (self.ticks or self.simulator) is not None:
+            yield "IG_INGEST_TOKEN must be set without IG_TICKS and IG_SIMULATOR", {}
         if self.ticks is None and self.matches is not None:
             yield "IG_MATCHES must be set with IG_TICKS only", {}
         if self.ticks is None and self.ticks_run is not None:
@@ -277,7 +331,7 @@ class Settings(BaseSettings):
             yield "IG_SIMULATOR_PATH must be set with IG_SIMULATOR only", {}
         if self.checkpoint_seconds and self.source != "market":
             yield (
-                "IG_CAM_CHECKPOINT_SECONDS must be 0 with IG_TICKS or IG_SIMULATOR, got {seconds}",
+                "IG_CAM_CHECKPOINT_SECONDS must be 0 without the embedded market, got {seconds}",
                 {"seconds": shown(self.checkpoint_seconds)},
             )
         if self.source == "market" and 0 < self.max_agents < self.agents:
@@ -287,8 +341,10 @@ class Settings(BaseSettings):
             )
 
     @property
-    def source(self) -> Literal["market", "ticks", "simulator"]:
+    def source(self) -> Literal["market", "ticks", "simulator", "ingest"]:
         """Where the raw ticks come from."""
+        if self.ingest_token is not None:
+            return "ingest"
         if self.ticks is not None:
             return "ticks"
         return "market" if self.simulator is None else "simulator"

@@ -34,7 +34,7 @@ __all__ = [
     "shown",
 ]
 
-Group = Literal["camera", "recording", "source", "server", "logging"]
+Group = Literal["camera", "recording", "source", "ingest", "server", "security", "logging"]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 """The groups in which `--help` and the configuration table list the settings."""
 

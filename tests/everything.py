@@ -23,7 +23,7 @@ from marketcam.engine import SlidingWindowCamera, TickError
 from marketcam.engine.jit import loaded_kernels
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import decode_frame_columns, encode_tick
-from marketcam.server.compiling import compile_kernels
+from marketcam.server.running.compiling import compile_kernels
 from tests.raw_ticks import crowd
 from tests.server_helpers import PATIENCE, fed_server, open_stream, receive_until, state_tick
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from websockets.sync.client import ClientConnection
 
-    from marketcam.server.rig import Rig
+    from marketcam.server.running.rig import Rig
     from marketcam.server.serve import Listening
 
 PATIENCE = 120.0

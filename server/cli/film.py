@@ -17,7 +17,7 @@ from marketcam.server.settings import Settings, described_settings
 
 if TYPE_CHECKING:
     from marketcam.server.cli.parsing import Parser, Subparsers
-    from marketcam.server.offline import OfflineFilm
+    from marketcam.server.running.offline import OfflineFilm
 
 __all__ = ["add_parser", "run"]
 
@@ -117,8 +117,8 @@ def run(args: argparse.Namespace) -> int:
     """Film; return the exit code."""
     settings = _settings(args)
     from marketcam.server.cli.progress import FilmBar  # noqa: PLC0415 - rich, which --help need not
-    from marketcam.server.compiling import compile_kernels  # noqa: PLC0415 - pulls in the kernels
-    from marketcam.server.offline import OfflineFilm  # noqa: PLC0415 - as the kernels
+    from marketcam.server.running.compiling import compile_kernels  # noqa: PLC0415 - pulls in the kernels
+    from marketcam.server.running.offline import OfflineFilm  # noqa: PLC0415 - as the kernels
 
     with interrupted_by_sigterm():
         film = OfflineFilm(settings, args.start, args.market, again=args.again)

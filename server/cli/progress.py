@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.progress import ProgressColumn
 
-    from marketcam.server.offline import OfflineFilm
+    from marketcam.server.running.offline import OfflineFilm
 
 __all__ = ["ByteBar", "FilmBar", "TickBar"]
 

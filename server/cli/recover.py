@@ -11,7 +11,7 @@ from marketcam.io.store.segment_check import warm_up_checks
 from marketcam.io.store.verify import bytes_to_verify
 from marketcam.server.cli.parsing import CommandTexts, UsageError, add_command, add_log_level
 from marketcam.server.cli.progress import ByteBar
-from marketcam.server.compiling import compiling_shown
+from marketcam.server.running.compiling import compiling_shown
 
 if TYPE_CHECKING:
     import argparse

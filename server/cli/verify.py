@@ -20,7 +20,7 @@ from marketcam.server.cli.parsing import (
     add_log_level,
 )
 from marketcam.server.cli.progress import ByteBar
-from marketcam.server.compiling import compiling_shown
+from marketcam.server.running.compiling import compiling_shown
 
 if TYPE_CHECKING:
     import argparse

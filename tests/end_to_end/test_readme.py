@@ -26,8 +26,8 @@ from marketcam.io.sources.tick_json import parse_tick
 from marketcam.io.store import KINDS, SegmentName, Store
 from marketcam.server.cli.flags import add_setting_flags, settings_from
 from marketcam.server.cli.parsing import Parser
-from marketcam.server.messages import Gap
 from marketcam.server.settings import configuration_table, described_settings
+from marketcam.server.stream.messages import Gap
 from tests.readme_blocks import (
     CHINESE,
     ENGLISH,

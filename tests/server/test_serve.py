@@ -14,7 +14,7 @@ import pytest
 
 from marketcam.server import serve
 from marketcam.server.errors import ConfigurationError, ServerError
-from marketcam.server.rig import Rig
+from marketcam.server.running.rig import Rig
 from marketcam.server.settings import Settings
 from tests.server_helpers import (
     PATIENCE,

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from marketcam.engine import MarketCameraError, SlidingWindowCamera
 from marketcam.io.store import RecorderOptions
 from marketcam.io.store.writer import SegmentRules
-from marketcam.server import rig
-from marketcam.server.hub import HubOptions
-from marketcam.server.pipeline import PipelineOptions
+from marketcam.server.running import rig
+from marketcam.server.running.pipeline import PipelineOptions
 from marketcam.server.settings import (
     Settings,
     SettingsError,
@@ -22,6 +21,7 @@ from marketcam.server.settings import (
     described_settings,
     unknown_variables,
 )
+from marketcam.server.stream.hub import HubOptions
 from marketcam.server.variables import GROUPS
 
 MIB = 2**20
@@ -75,6 +75,24 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_BAD_TICK", "bad_tick", "skip"),
     ("IG_SIMULATOR", "simulator", None),
     ("IG_SIMULATOR_PATH", "simulator_path", None),
+    ("IG_INGEST_TOKEN", "ingest_token", None),
+    ("IG_INGEST_MESSAGE_BYTES", "ingest_message_bytes", 64 * MIB),
+    ("IG_INGEST_QUEUE_BYTES", "ingest_queue_bytes", 64 * MIB),
+    ("IG_CAM_MAX_CLIENTS", "max_clients", 10_000),
+    ("IG_CAM_FRAME_FORMS", "frame_forms", 16),
+    ("IG_WEBHOOK_URL", "webhook_url", None),
+    ("IG_WEBHOOK_QUEUE", "webhook_queue", 1000),
+    ("IG_WEBHOOK_RETRY_SECONDS", "webhook_retry_seconds", 300.0),
+    ("IG_READ_TOKEN", "read_token", None),
+    ("IG_ALLOWED_ORIGINS", "allowed_origins", "*"),
+    ("IG_MAX_CONNECTIONS", "max_connections", 12_288),
+    ("IG_MAX_CONNECTIONS_PER_ADDRESS", "max_connections_per_address", 1024),
+    ("IG_TRUSTED_PROXIES", "trusted_proxies", "127.0.0.1,::1"),
+    ("IG_HANDSHAKE_SECONDS", "handshake_seconds", 10.0),
+    ("IG_IDLE_SECONDS", "idle_seconds", 15.0),
+    ("IG_HEADER_BYTES", "header_bytes", 16_384),
+    ("IG_CLIENT_MESSAGE_BYTES", "client_message_bytes", 4096),
+    ("IG_CLIENT_MESSAGE_RATE", "client_message_rate", 100.0),
     ("IG_TLS_CERT", "tls_cert", None),
     ("IG_TLS_KEY", "tls_key", None),
     ("IG_LOG_LEVEL", "log_level", "info"),
@@ -245,8 +263,8 @@ def test_message_stays_one_short_line_of_plain_text(value):
         (
             {"checkpoint_seconds": 5, "ticks": "-"},
             (
-                "--checkpoint-seconds (IG_CAM_CHECKPOINT_SECONDS) must be 0 with "
-                "--ticks (IG_TICKS) or IG_SIMULATOR, got 5"
+                "--checkpoint-seconds (IG_CAM_CHECKPOINT_SECONDS) must be 0 without the "
+                "embedded market, got 5"
             ),
         ),
         (

@@ -1,0 +1,1 @@
+"""Raw ticks from a simulator that runs elsewhere: `/ws/ingest`."""

@@ -1,0 +1,144 @@
+"""The last stage before the outputs: what the engine made becomes bytes, and is handed out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from marketcam.engine import Frame, Metric, Tick
+from marketcam.io import encode_metric, encode_tick
+from marketcam.server.running.stages import LARGE_ROWS, Conveyor, StageTime, timed
+from marketcam.server.stream.messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from types import TracebackType
+
+    from marketcam.server.stream.messages import Encoding
+
+__all__ = ["EncodingStage", "Outputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where what the pipeline makes goes. Called by one thread at a time, in the order of ticks.
+
+    Attributes:
+        record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
+            wait until there is room for it.
+        publish: takes a message for the viewers, once its line is recorded; must not wait.
+        wanted: says which encodings there are viewers for, so that these are made here and not
+            when somebody waits for them.
+    """
+
+    record: Callable[[str, bytes, int], None]
+    publish: Callable[[Message], None]
+    wanted: Callable[[], Collection[Encoding]]
+
+
+class Times(NamedTuple):
+    """Where the time goes that is spent here."""
+
+    encode: StageTime
+    record: StageTime
+
+
+class EncodingStage:
+    """Encodes and hands out, in the order in which things are given.
+
+    What is small is done at once, in the thread that gives it. What is large, and all that comes
+    while that is in hand, is done by a thread of its own, behind a `Conveyor`; when that is full,
+    whoever gives waits. Left as a context manager, it first does all that it was given.
+
+    A fault in its thread is raised by the next `take`, or else on leaving; `on_fault` is called at
+    once, in that thread, since the next tick may be long in coming.
+    """
+
+    def __init__(self, outputs: Outputs, times: Times, on_fault: Callable[[], None]) -> None:
+        self._outputs = outputs
+        self._times = times
+        self._on_fault = on_fault
+        self._queue: Conveyor[Tick | Metric | Frame] = Conveyor()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def __len__(self) -> int:
+        """Return how many things wait for its thread."""
+        return len(self._queue)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._thread is not None:
+            self._queue.finish()
+            self._thread.join()
+        if self._error is not None and error is not self._error:
+            raise self._error  # it came first, whatever has happened since
+
+    def take(self, thing: Tick | Metric | Frame) -> None:
+        """Take a tick to be recorded, or a metric or a frame to be recorded and published.
+
+        Raises:
+            Exception: whatever an encoder or an output raised, perhaps on something before it.
+        """
+        rows = _rows(thing)
+        if rows < LARGE_ROWS and (self._thread is None or self._queue.is_idle):
+            self._raise_fault()
+            self._hand_out(thing)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="encoding", daemon=True)
+            self._thread.start()
+        if not self._queue.put(thing, rows):
+            self._raise_fault()
+
+    def _raise_fault(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            while (thing := self._queue.take()) is not None:
+                self._hand_out(thing)
+        except BaseException as error:  # noqa: BLE001 - raised again in the engine's thread
+            self._error = error
+            self._queue.abandon()
+            self._on_fault()
+
+    def _hand_out(self, thing: Tick | Metric | Frame) -> None:
+        if isinstance(thing, Tick):
+            self._record("ticks", timed(self._times.encode, encode_tick, thing), thing.t)
+        elif isinstance(thing, Metric):
+            text = timed(self._times.encode, encode_metric, thing)
+            self._send("metrics", Message.of_text("metric", thing.t, text))
+        else:
+            message = Message.of_frame(thing)
+            timed(self._times.encode, self._prepare, message)
+            self._send("frames", message)
+
+    def _prepare(self, message: Message) -> None:
+        _ = message.body("json").data
+        for encoding in self._outputs.wanted():
+            message.body(encoding).prepare()
+
+    def _send(self, folder: str, message: Message) -> None:
+        # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins
+        # history and the live stream, after the recorder's `flush`, finds no hole between them.
+        self._record(folder, message.body("json").data, message.t)
+        self._outputs.publish(message)
+
+    def _record(self, folder: str, line: bytes, t: int) -> None:
+        timed(self._times.record, self._outputs.record, folder, line, t)
+
+
+def _rows(thing: Tick | Metric | Frame) -> int:
+    if isinstance(thing, Frame):
+        return len(thing.nodes) + len(thing.edges)
+    return thing.agent_id.size if isinstance(thing, Tick) else 1

@@ -1,0 +1,242 @@
+"""The engine's thread, and the stages before and after it.
+
+::
+
+    source ─┬─ pacing ── camera.ingest_tick ─┬─ metric ─┬─┬─ encoded ─┬─ recorder
+            │                                ├─ frame ──┤ │           └─ hub (not ticks)
+      (`reading`)                            └─ tick ───┘ (`encoding`)
+
+Where ticks or frames are large, the source and the encoding have threads of their own, so that
+the three overlap; where they are small, all is done in the engine's thread, since handing over
+would cost more than it gains.
+
+Who may make the engine wait: the pacing, the source, and the encoding while its queue is full,
+which in turn, without a pace, waits for the recorder while that one's queue is full. With a pace it
+does not: recording then stops, and the hole is declared. The hub never does.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from marketcam.engine import MarketCameraError, Metric, TickError
+from marketcam.server.logs import get_logger
+from marketcam.server.running.encoding import EncodingStage, Outputs, Times
+from marketcam.server.running.pacing import Pacer
+from marketcam.server.running.reading import Reader
+from marketcam.server.running.stages import STAGES, Stage, StageTime, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from marketcam.engine import Frame, SlidingWindowCamera, Tick
+    from marketcam.io.sources import BadLine, Source
+    from marketcam.server.running.filming import Filming
+
+__all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """How the engine is run.
+
+    Attributes:
+        tick_rate: ticks a second, 0 for as fast as the source goes.
+        metric_downsample: a metric every so many ticks.
+        bad_tick: what a refused tick does: ``"skip"`` it, or ``"fail"`` and end the run.
+        record_ticks: whether the raw ticks are recorded too.
+    """
+
+    tick_rate: float = 100.0
+    metric_downsample: int = 1
+    bad_tick: Literal["skip", "fail"] = "skip"
+    record_ticks: bool = False
+
+
+class Pipeline:
+    """Runs the camera on a source, in a thread of its own, once.
+
+    Attributes, safe to read from any thread:
+        running: whether ticks are being taken in; false once the source has ended and all that
+            was made of it is handed out.
+        ticks: ticks taken in.
+        last_t: number of the last tick taken in, None before the first.
+        given: by kind, the tick of the last line handed out, in this process or before.
+        error: why the run has failed; None while it has not.
+        fatal: whether it failed at its ticks (refused, or not to be had), which ends the process;
+            else it is a fault in the camera, and the viewers keep what there is.
+        stages: time spent, by stage.
+    """
+
+    def __init__(
+        self,
+        camera: SlidingWindowCamera | Filming,
+        outputs: Outputs,
+        options: PipelineOptions,
+    ) -> None:
+        self.running = False
+        self.ticks = 0
+        self.last_t: int | None = None
+        self.given: dict[str, int] = {}
+        self.error: str | None = None
+        self.fatal = False
+        self.stages = {stage: StageTime() for stage in STAGES}
+        self._camera = camera
+        self._options = options
+        self._pacer = Pacer(options.tick_rate)
+        self._recorded: Mapping[str, int] = {}
+        self._known_t = -math.inf
+        self._on_filmed: Callable[[int], None] | None = None
+        times = Times(self.stages["encode"], self.stages["record"])
+        self._encoding = EncodingStage(outputs, times, self._interrupt)
+        self._reader: Reader | None = None
+        self._thread: threading.Thread | None = None
+        # An interrupt in `Thread.join` may leave a thread that lives marked as ended.
+        self._ended = threading.Event()
+        self._refused_ticks = 0
+        self._skipped_lines = 0  # counted by the thread that reads the source
+        self._said_no_state = False
+
+    @property
+    def refused(self) -> int:
+        """Ticks refused, and lines that hold none."""
+        return self._refused_ticks + self._skipped_lines
+
+    @property
+    def waiting(self) -> dict[Stage, int]:
+        """What waits before the stages that have a queue: ticks read ahead, things to encode."""
+        ahead = 0 if self._reader is None else len(self._reader)
+        return {"ingest": ahead, "encode": len(self._encoding)}
+
+    def start(
+        self,
+        source: Source,
+        on_fatal: Callable[[], None],
+        *,
+        recorded: Mapping[str, int] | None = None,
+        on_filmed: Callable[[int], None] | None = None,
+    ) -> None:
+        """Begin to take in the ticks of `source`; it is closed when the run ends.
+
+        Args:
+            source: gives the ticks.
+            on_fatal: called, in the engine's thread, after a run that failed at its ticks.
+            recorded: of a run that goes on, by kind, the tick of the last line that was recorded.
+                What is made of ticks up to there was handed out before and is not again, and the
+                ticks that have nothing new are not paced.
+            on_filmed: called, in the engine's thread, after each tick, once all it gave is handed
+                to the encoding.
+        """
+        self._recorded = recorded or {}
+        self.given = dict(self._recorded)
+        self._known_t = max(self._recorded.values(), default=-math.inf)
+        self._on_filmed = on_filmed
+        self.running = True
+        log.info("source_started", source=source.name)
+        self._reader = reader = Reader(source, self.stages["source"])
+        self._thread = threading.Thread(
+            target=self._run, args=(reader, on_fatal), name="engine", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the run after the tick in hand, and wait for it. A tick taken in is not lost."""
+        self._interrupt()
+        if self._thread is not None:
+            self._ended.wait()
+            self._thread.join()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the run, so long at most; return whether it has ended."""
+        return self._thread is None or self._ended.wait(seconds)
+
+    def skip_line(self, bad: BadLine) -> None:
+        """Count and report a line, or a row, of a tick file that holds no tick."""
+        self._skipped_lines += 1
+        place = {bad.unit: bad.number}
+        log.warning("line_skipped", source=bad.source, **place, error=str(bad.error))
+
+    def _interrupt(self) -> None:
+        """Have the engine's thread take in no further tick, whatever it waits for."""
+        self._pacer.stop()
+        if self._reader is not None:
+            self._reader.interrupt()
+
+    def _run(self, reader: Reader, on_fatal: Callable[[], None]) -> None:
+        try:
+            with self._encoding:
+                self._film(reader)
+        except MarketCameraError as error:
+            self.error, self.fatal = _with_place(error, reader.place), True
+            log.error("run_failed", error=self.error, last_t=self.last_t)  # noqa: TRY400 - expected
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error}"
+            log.exception("engine_failed", last_t=self.last_t)
+        else:
+            log.info("source_ended", ticks=self.ticks, refused=self.refused, last_t=self.last_t)
+        finally:
+            self.running = False
+            try:
+                reader.close()
+                if self.fatal:
+                    on_fatal()
+            finally:
+                self._ended.set()
+
+    def _film(self, reader: Reader) -> None:
+        while self._pacer.turn(at_once=self._is_behind()) and (tick := reader.next()) is not None:
+            try:
+                timed(self.stages["ingest"], self._camera.ingest_tick, tick)
+            except TickError as error:
+                self._refused_ticks += 1
+                if self._options.bad_tick == "fail":
+                    raise
+                log.warning("tick_skipped", error=_with_place(error, reader.place))
+            else:
+                self._develop(tick)
+
+    def _is_behind(self) -> bool:
+        """Whether the next tick is one of which everything is recorded already."""
+        return self.last_t is not None and self.last_t < self._known_t
+
+    def _develop(self, tick: Tick) -> None:
+        """Make and hand on all that a tick gives, the metric before the frame."""
+        t = tick.t
+        self.ticks += 1
+        self.last_t = t
+        if self._options.record_ticks and self._is_new("ticks", t):
+            self._hand_on("ticks", tick)
+        if t % self._options.metric_downsample == 0 and self._is_new("metrics", t):
+            self._develop_metric(tick)
+        if self._is_new("frames", t):
+            frame = timed(self.stages["frame"], self._camera.maybe_frame, t)
+            if frame is not None:
+                self._hand_on("frames", frame)
+        if self._on_filmed is not None:
+            self._on_filmed(t)
+
+    def _develop_metric(self, tick: Tick) -> None:
+        metric = Metric.of(tick)
+        if metric is not None:
+            self._hand_on("metrics", metric)
+        elif not self._said_no_state:
+            self._said_no_state = True
+            log.warning("tick_without_state", t=tick.t, note="a tick without `s` makes no metric")
+
+    def _is_new(self, kind: str, t: int) -> bool:
+        """Return whether a line of tick `t` is not among those that were recorded before."""
+        return t > self._recorded.get(kind, -math.inf)
+
+    def _hand_on(self, kind: str, thing: Tick | Metric | Frame) -> None:
+        self.given[kind] = thing.t
+        self._encoding.take(thing)
+
+
+def _with_place(error: MarketCameraError, place: str) -> str:
+    """Say where a refused tick stands, such as its line; other errors say so themselves."""
+    return f"{place}: {error}" if isinstance(error, TickError) and place else str(error)

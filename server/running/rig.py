@@ -1,0 +1,181 @@
+"""The rig: everything that runs behind the port, put together, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+from marketcam.engine.market import InfiniteGameMarket
+from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.logs import get_logger
+from marketcam.server.running.about import about_run
+from marketcam.server.running.compiling import compile_kernels
+from marketcam.server.running.filming import Filming
+from marketcam.server.running.lag import LagProbe
+from marketcam.server.running.pipeline import Outputs, Pipeline, PipelineOptions
+from marketcam.server.running.saving import Saving
+from marketcam.server.running.sources import open_source
+from marketcam.server.stream.connection import CLOSE_SECONDS
+from marketcam.server.stream.handover import Handover
+from marketcam.server.stream.hub import GOING_AWAY, Hub, HubOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketcam.io.sources import Source
+    from marketcam.io.store import Level
+    from marketcam.server.settings import Settings
+
+__all__ = ["Rig"]
+
+FAREWELL_SECONDS: Final = 3 * CLOSE_SECONDS
+"""How long the viewers may take to go when the rig is stopped; the segments do not wait longer."""
+
+log = get_logger(__name__)
+
+
+class Rig:
+    """Source, camera, recorder and hub of one run. It is started once and stopped once.
+
+    Attributes:
+        settings: what it was made from.
+        recorder: writes the segments.
+        hub: serves the viewers.
+        handover: carries messages from the engine's thread to the hub's.
+        filming: the camera, and what is done when its population outgrows the budget.
+        pipeline: runs the camera.
+        lag: how late the event loop is.
+        saving: the checkpoints, where there are any, once it is started.
+        started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
+            was made.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Put it together. Touches neither disk nor threads.
+
+        Raises:
+            LimitError: the camera or the recorder refuses a setting.
+        """
+        self.settings = settings
+        self.recorder = Recorder(_recorder_options(settings), on_event=_log_event)
+        self.hub = Hub(_hub_options(settings))
+        self.handover = Handover(self.hub.publish)
+        self.started_at = time.time()
+        outputs = Outputs(self.recorder.write, self.handover.put, lambda: self.hub.wanted)
+        self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
+        if settings.source == "market":
+            self.filming.check_room(settings.agents)
+        self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
+        self.lag = LagProbe()
+        self.saving: Saving | None = None
+        self._undo = AsyncExitStack()
+        self._changing = asyncio.Lock()
+
+    async def start(self, on_fatal: Callable[[], None]) -> None:
+        """Open the source, recover the store, compile the kernels, and begin; in this order.
+
+        What a mistyped path can break comes first, and nothing is recorded before all is ready.
+        `on_fatal` is called, from another thread, when the ticks later fail the run.
+
+        Raises:
+            MarketCameraError, OSError: a part cannot start; those before it are stopped again.
+        """
+        async with self._changing, AsyncExitStack() as undo:
+            source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
+            undo.callback(source.close)
+            saving = self.saving = await asyncio.to_thread(self._saving_of, source)
+            await asyncio.to_thread(self.recorder.start)
+            undo.push_async_callback(asyncio.to_thread, self.recorder.close)
+            await asyncio.to_thread(compile_kernels)
+            if saving is not None:
+                source = await asyncio.to_thread(saving.start)
+                undo.push_async_callback(asyncio.to_thread, saving.close)
+            self.handover.open(asyncio.get_running_loop())
+            self.started_at = time.time()
+            self._start_pipeline(source, on_fatal)
+            undo.push_async_callback(asyncio.to_thread, self.pipeline.stop)
+            undo.push_async_callback(self._send_viewers_away)
+            self.lag.start()
+            undo.callback(self.lag.stop)
+            self._undo = undo.pop_all()
+
+    def _saving_of(self, source: Source) -> Saving | None:
+        """Return what saves the run of a source, where that can be saved and is to be."""
+        if not self.settings.checkpoint_seconds or not isinstance(source, InfiniteGameMarket):
+            return None
+        return Saving(self.settings, source, self.recorder, self.filming)
+
+    def _start_pipeline(self, source: Source, on_fatal: Callable[[], None]) -> None:
+        saving, pipeline = self.saving, self.pipeline
+        if saving is None:
+            pipeline.start(source, on_fatal)
+            return
+
+        def on_filmed(t: int) -> None:
+            saving.filmed(t, pipeline.given)
+
+        pipeline.start(source, on_fatal, recorded=saving.recorded, on_filmed=on_filmed)
+
+    async def stop(self) -> None:
+        """Close the viewers with 1001, stop the engine, write all it made, close the segments.
+
+        Waits for a start that is under way. Again does nothing.
+        """
+        async with self._changing:
+            await self._undo.aclose()
+
+    async def _send_viewers_away(self) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self.hub.close(GOING_AWAY, "the server is shutting down")
+        except TimeoutError:
+            log.warning("viewers_left_behind", clients=len(self.hub))
+
+
+def _log_event(level: Level, event: str, /, **fields: object) -> None:
+    getattr(log, level)(event, **fields)
+
+
+def _recorder_options(settings: Settings) -> RecorderOptions:
+    kinds = ("frames", "metrics", "ticks") if settings.record_ticks else ("frames", "metrics")
+    return RecorderOptions(
+        store_dir=settings.store_dir,
+        kinds=kinds,
+        segment_seconds=settings.segment_seconds,
+        segment_bytes=settings.segment_bytes,
+        level=settings.zstd_level,
+        flush_seconds=settings.flush_seconds,
+        sync_seconds=settings.fsync_seconds,
+        queue_bytes=settings.record_queue_bytes,
+        # Of a paced source every viewer expects the pace; without one, nobody does.
+        when_full="skip" if settings.tick_rate else "wait",
+        stall_seconds=settings.record_stall_seconds,
+        retry_seconds=settings.record_retry_seconds,
+        retention=RetentionPolicy(
+            retain_seconds=settings.retain_seconds,
+            retain_bytes=settings.retain_bytes,
+            disk_start_pct=settings.disk_start_pct,
+            disk_target_pct=settings.disk_target_pct,
+            keep_min=settings.keep_min,
+        ),
+        about=about_run(settings),
+    )
+
+
+def _hub_options(settings: Settings) -> HubOptions:
+    return HubOptions(
+        connect_metrics=settings.connect_metrics,
+        client_queue_bytes=settings.client_queue_bytes,
+        client_slow_seconds=settings.client_slow_seconds,
+    )
+
+
+def _pipeline_options(settings: Settings) -> PipelineOptions:
+    return PipelineOptions(
+        tick_rate=settings.tick_rate,
+        metric_downsample=settings.metric_downsample,
+        bad_tick=settings.bad_tick,
+        record_ticks=settings.record_ticks,
+    )

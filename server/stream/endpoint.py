@@ -1,0 +1,93 @@
+"""The WebSocket endpoint `/ws/stream`: a hub's client on one side, a connection on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from marketcam.server.history.catching_up import catch_up
+from marketcam.server.stream.connection import Connection, stalled
+from marketcam.server.stream.messages import heartbeat
+from marketcam.server.stream.writing import FairWriter
+from marketcam.server.web.asking import Query, QueryError, refuse_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from marketcam.server.history.history import History
+    from marketcam.server.stream.hub import Client, Hub
+
+__all__ = ["Stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The ASGI endpoint of `/ws/stream`.
+
+    Attributes:
+        hub: where the messages come from.
+        heartbeat_seconds: a client that was sent nothing for so long is sent a heartbeat.
+        last_t: gives the last tick taken in, or None.
+        history: where those that are asked for with `from_t` come from; None where there is none.
+        writer: shares the loop's time for writing out.
+    """
+
+    hub: Hub
+    heartbeat_seconds: float
+    last_t: Callable[[], int | None]
+    history: History | None = None
+    writer: FairWriter = field(default_factory=FairWriter)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection to its end, or refuse it for what it asks for."""
+        query = Query(scope)
+        try:
+            encoding = query.encoding()
+            from_t = query.tick("from_t") if self.history is not None else None
+        except QueryError as error:
+            await refuse_websocket(str(error), 400, scope, receive, send)
+            return
+        await receive()  # websocket.connect
+        await send({"type": "websocket.accept"})
+        client = self.hub.join(encoding, catches_up=from_t is not None)
+        connection = Connection(client, self.writer, scope, send)
+        if (wire := connection.wire) is not None:
+            client.is_held_up = lambda: wire.lacked_room
+        slow_seconds = self.hub.options.client_slow_seconds
+        try:
+            await connection.run(
+                self._send_messages(client, connection, from_t),
+                connection.answer(receive),
+                connection.watch_silences(
+                    self.heartbeat_seconds, partial(self._break_silence, client, connection)
+                ),
+                connection.watch_progress(
+                    slow_seconds, partial(self.hub.send_away, client, stalled(slow_seconds))
+                ),
+            )
+        finally:
+            self.hub.leave(client)
+
+    async def _break_silence(self, client: Client, connection: Connection) -> None:
+        if client.is_live:
+            client.break_silence(self.last_t())
+        else:
+            await connection.say(heartbeat(self.last_t()))
+
+    async def _send_messages(
+        self, client: Client, connection: Connection, from_t: int | None
+    ) -> None:
+        """Send what there is, until the client is closed."""
+        if from_t is not None and self.history is not None:
+            await catch_up(self.history, self.hub, client, connection, from_t)
+        while client.closing is None:
+            bodies = client.take()
+            for body in bodies:
+                await connection.say(body)
+            if bodies:
+                client.note_sent()
+            else:
+                await client.wait()

@@ -1,0 +1,238 @@
+"""What goes over a stream: metrics and frames, and the few words said between them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+import orjson
+from websockets.frames import Opcode
+
+from marketcam.io import encode_frame, encode_frame_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from marketcam.engine import Frame
+    from marketcam.server.stream.writing import Piece
+
+__all__ = [
+    "ENCODINGS",
+    "FRAGMENT_BYTES",
+    "KINDS",
+    "PONG",
+    "Body",
+    "Encoding",
+    "Entry",
+    "Gap",
+    "Kind",
+    "Message",
+    "Reason",
+    "heartbeat",
+]
+
+Kind: TypeAlias = Literal["metric", "frame"]
+Reason: TypeAlias = Literal["slow", "busy"]
+Encoding: TypeAlias = Literal["json", "columns"]
+
+KINDS: Final[tuple[Kind, ...]] = ("metric", "frame")
+"""The kinds of message, in their order within a tick."""
+
+ENCODINGS: Final[Mapping[Encoding, Callable[[Frame], bytes]]] = {
+    "json": encode_frame,
+    "columns": encode_frame_columns,
+}
+"""How a frame can be sent; the default first. All else is JSON under every encoding."""
+
+FRAGMENT_BYTES: Final = 2**16 - 4
+"""Payload of a WebSocket frame at most; what is larger goes as several, which every receiver
+joins. With its header, such a piece is 64 KB: a write of some tens of µs over loopback, after which
+others have their turn, and between which pings find their place."""
+
+_COPIED_UP_TO: Final = 1024
+"""Bytes that are copied behind their header: one buffer is written faster than two."""
+
+_TWO_BYTE_SIZE: Final = 126
+"""Payloads from this size on have it in two bytes of their own, and this in its usual place."""
+
+
+class Body:
+    """A message in one encoding: made once, framed once, and shared by all who are sent it.
+
+    The bytes are held once: what is sent are views of them, unless they are few.
+
+    Attributes:
+        is_text: whether it is text, UTF-8, or else binary.
+    """
+
+    __slots__ = ("_data", "_make", "_making", "_pieces", "_text", "is_text")
+
+    def __init__(self, data: bytes | Callable[[], bytes], *, is_text: bool = True) -> None:
+        """Hold the bytes, or what makes them when they are first wanted."""
+        self.is_text = is_text
+        self._data = data if isinstance(data, bytes) else None
+        self._make = None if isinstance(data, bytes) else data
+        self._making = threading.Lock()
+        self._pieces: tuple[Piece, ...] | None = None
+        self._text: str | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be sent without work that would hold the event loop."""
+        return self._data is not None
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes; None before it is made."""
+        return None if self._data is None else len(self._data)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes, made on first use, by one thread while others wait."""
+        if self._data is None:
+            with self._making:
+                if self._make is not None:
+                    self._data, self._make = self._make(), None
+        assert self._data is not None  # noqa: S101 - what was there to make it has made it
+        return self._data
+
+    @property
+    def text(self) -> str:
+        """The bytes as ASGI wants text, decoded on first use; a copy, which stays."""
+        if self._text is None:
+            self._text = self.data.decode()
+        return self._text
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The bytes as a server sends them: WebSocket frames, unmasked, in order."""
+        if self._pieces is None:
+            data = self.data
+            with self._making:
+                if self._pieces is None:
+                    self._pieces = _fragments(data, Opcode.TEXT if self.is_text else Opcode.BINARY)
+        return self._pieces
+
+    def prepare(self) -> None:
+        """Do all the work now, in whatever thread this is called, so that it is ready."""
+        _ = self.pieces
+
+
+def _fragments(data: bytes, opcode: Opcode) -> tuple[Piece, ...]:
+    if len(data) <= _COPIED_UP_TO:
+        return ((_header(opcode, len(data), is_last=True) + data,),)
+    view = memoryview(data)
+    starts = range(0, len(data), FRAGMENT_BYTES) or range(1)
+    parts = [view[start : start + FRAGMENT_BYTES] for start in starts]
+    opcodes = [opcode, *[Opcode.CONT] * (len(parts) - 1)]
+    return tuple(
+        (_header(part_opcode, len(part), is_last=number == len(parts)), part)
+        for number, (part_opcode, part) in enumerate(zip(opcodes, parts, strict=True), 1)
+    )
+
+
+def _header(opcode: Opcode, size: int, *, is_last: bool) -> bytes:
+    """Return the header of an unmasked WebSocket frame of up to 65,535 bytes (RFC 6455, 5.2)."""
+    first = opcode | (0x80 if is_last else 0)
+    if size < _TWO_BYTE_SIZE:
+        return bytes((first, size))
+    return bytes((first, _TWO_BYTE_SIZE)) + size.to_bytes(2)
+
+
+def heartbeat(t: int | None) -> Body:
+    """Return the message for a silence; `t` is the last tick taken in, if any."""
+    return Body(orjson.dumps({"type": "heartbeat", "t": t}))
+
+
+PONG: Final = Body(b'{"type":"pong"}')
+
+
+class Message:
+    """One metric or frame, on its way to all who are sent it.
+
+    A frame's holds the text, the columns once they are encoded, and the frame itself until no
+    encoding is left to be made. Of the memory of the text, the encoded columns take about a
+    ninth, and the frame, whose columns are wider, a quarter.
+
+    Attributes:
+        kind: which of the two.
+        t: its tick.
+        at: when it reached the hub, on the event loop's clock, in seconds.
+    """
+
+    __slots__ = ("_bodies", "at", "kind", "t")
+
+    def __init__(self, kind: Kind, t: int, bodies: Mapping[Encoding, Body]) -> None:
+        """Take the encodings there are; under any other, it is sent as JSON."""
+        self.kind: Final[Kind] = kind
+        self.t = t
+        self.at = 0.0
+        self._bodies = bodies
+
+    @classmethod
+    def of_text(cls, kind: Kind, t: int, text: bytes) -> Message:
+        """Return a message that is JSON under every encoding."""
+        return cls(kind, t, {"json": Body(text)})
+
+    @classmethod
+    def of_frame(cls, frame: Frame) -> Message:
+        """Return the message of a frame, which is encoded when an encoding is first wanted.
+
+        Whoever joins later may want another encoding of it: until all are made it keeps the frame.
+        """
+        bodies = {
+            name: Body(partial(encode, frame), is_text=name == "json")
+            for name, encode in ENCODINGS.items()
+        }
+        return cls("frame", frame.t, bodies)
+
+    def body(self, encoding: Encoding = "json") -> Body:
+        """Return it in an encoding."""
+        return self._bodies.get(encoding) or self._bodies["json"]
+
+    def size(self, encoding: Encoding = "json") -> int:
+        """Return the bytes it is sent as; of an encoding not made yet, those of the JSON text.
+
+        The columns are the smaller ones.
+        """
+        size = self.body(encoding).size
+        return len(self._bodies["json"].data) if size is None else size
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages of one kind that were dropped: those of the ticks `from_t` to `to_t`, inclusive.
+
+    Attributes:
+        kind: which messages.
+        from_t: tick of the first one dropped.
+        to_t: tick of the last one dropped.
+        reason: ``"slow"``, this client was behind, or ``"busy"``, the server made more than it
+            could hand out to anyone.
+    """
+
+    kind: Kind
+    from_t: int
+    to_t: int
+    reason: Reason
+
+    @property
+    def body(self) -> Body:
+        """The message that declares it."""
+        fields = {
+            "type": "gap",
+            "kind": self.kind,
+            "from_t": self.from_t,
+            "to_t": self.to_t,
+            "reason": self.reason,
+        }
+        return Body(orjson.dumps(fields))
+
+
+class Entry(NamedTuple):
+    """A message as it waits somewhere, with the gap to be declared before it, if any."""
+
+    gap: Gap | None
+    message: Message

@@ -1,0 +1,1 @@
+"""HTTP: the answers, how they are refused, and the figures for Prometheus."""

@@ -1,0 +1,157 @@
+"""The read-only HTTP of the camera: what it is doing and what it has recorded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from marketcam.io.store import KINDS
+from marketcam.server.running.compiling import kernel_figures
+from marketcam.server.web.answers import NOT_CACHED, JsonResponse
+from marketcam.server.web.listings import Listings
+from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
+from marketcam.server.web.ranges import RangeLines
+from marketcam.server.web.segments import SegmentFiles
+from marketcam.server.web.viewer import ViewerFiles
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from marketcam.io.store import RecorderStatus
+    from marketcam.server.history.history import History
+    from marketcam.server.running.filming import Filming
+    from marketcam.server.running.pipeline import Pipeline
+    from marketcam.server.running.rig import Rig
+
+__all__ = ["API_VERSION", "HttpApi"]
+
+API_VERSION: Final = "2.0"
+
+
+class HttpApi:
+    """The answers of section 6 of the contract, and `/metrics`."""
+
+    def __init__(self, rig: Rig, history: History) -> None:
+        """Answer for this rig, and from its recording."""
+        self._rig = rig
+        self._history = history
+        self._exposition = Exposition(rig, history)
+        self._version = version("marketcam")
+
+    def routes(self) -> list[Route]:
+        """Return the routes; each answers HEAD as well."""
+        segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
+        listings = Listings(self._rig.recorder, self._history)
+        return [
+            Route("/", self.index),
+            Route("/health", self.health),
+            Route("/metrics", self.metrics),
+            Route("/manifest/{kind}", listings.manifest),
+            Route("/runs", listings.runs),
+            Route("/range/{kind}", RangeLines(self._history), methods=["GET"]),
+            Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
+            Route("/viewer/{name}", ViewerFiles().answer),
+            Route("/ws/stream", self.upgrade_required),
+            Route("/ws/replay", self.upgrade_required),
+        ]
+
+    async def index(self, _: Request) -> Response:
+        """Say what can be asked for."""
+        endpoints = {
+            "health": "/health",
+            **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
+            **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
+            "runs": "/runs",
+            **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
+            "websocket": "/ws/stream",
+            "replay": "/ws/replay",
+            "metrics": "/metrics",
+            "columns_decoder": "/viewer/columns.js",
+        }
+        return JsonResponse(
+            {
+                "message": "Infinite Game API",
+                "version": API_VERSION,
+                "cam_store": str(self._rig.settings.store_dir),
+                "endpoints": endpoints,
+            }
+        )
+
+    async def health(self, _: Request) -> Response:
+        """Say how the camera is; `ok` is false once the engine or the recorder has failed."""
+        rig, pipeline = self._rig, self._rig.pipeline
+        recorder = rig.recorder.status()
+        return JsonResponse(
+            {
+                "ok": pipeline.error is None and recorder.error is None,
+                "meta": {
+                    "running": pipeline.running,
+                    "start_ts": rig.started_at,
+                    "ticks": pipeline.ticks,
+                    "seed": rig.settings.seed,
+                },
+                "current_segment": rig.recorder.current("frames"),
+                "version": self._version,
+                "error": pipeline.error,
+                "run": recorder.run,
+                "recording": recorder.recording,
+                "recorder": _recorder_figures(recorder),
+                "checkpoint": None if rig.saving is None else rig.saving.figures(),
+                "stages": _stage_figures(pipeline),
+                "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
+                "clients": len(rig.hub),
+                "proximity": _proximity(rig.filming),
+                "kernels": kernel_figures(),
+            }
+        )
+
+    async def metrics(self, _: Request) -> Response:
+        """Give the figures for Prometheus."""
+        headers = {"content-type": CONTENT_TYPE, **NOT_CACHED}
+        return Response(self._exposition.render(), headers=headers)
+
+    async def upgrade_required(self, _: Request) -> Response:
+        """Tell those who ask for the stream over plain HTTP."""
+        headers = {"upgrade": "websocket", "connection": "upgrade"}
+        raise HTTPException(426, "this is a websocket", headers)
+
+
+def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
+    waiting = pipeline.waiting
+    return {
+        stage: {"count": spent.count, "seconds": spent.seconds, "waiting": waiting.get(stage, 0)}
+        for stage, spent in pipeline.stages.items()
+    }
+
+
+def _proximity(filming: Filming) -> dict[str, object]:
+    status = filming.status
+    return {"degraded": status.degraded, **asdict(status)}
+
+
+def _recorder_figures(status: RecorderStatus) -> dict[str, object]:
+    hole, seen, done = status.last_hole, status.retention, status.retention_done
+    return {
+        "error": status.error,
+        "holes": status.holes,
+        "last_hole": None if hole is None else asdict(hole),
+        "synced_t": dict(status.synced),
+        "queued_lines": status.queued_lines,
+        "queued_bytes": status.queued_bytes,
+        "dropped_lines": status.dropped_lines,
+        "waits": status.waits,
+        "removed_segments": status.removed_segments,
+        "removed_bytes": status.removed_bytes,
+        "disk_used_pct": None if seen is None else seen.disk_used_pct,
+        "total_bytes": None if seen is None else seen.total_bytes,
+        "retention": {
+            "policy": asdict(status.policy),
+            "last": None if done is None else asdict(done),
+        },
+        "written": {kind: asdict(totals) for kind, totals in status.kinds.items()},
+    }

@@ -1,0 +1,261 @@
+"""Recorded lines over HTTP: `/range/{kind}`, streamed in constant memory.
+
+Lines are read and compressed in threads, a piece at a time, and a piece is made when the one before
+it has been taken: a client that reads slowly slows its own reading, and one that leaves ends it. An
+answer that cannot be completed is broken off, so that no client takes a part for the whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from marketcam.io.store import ALL_RUNS, KINDS, StoreError, UnknownSegmentError
+from marketcam.server.history.history import TooManyError, tell_unreadable
+from marketcam.server.logs import get_logger
+from marketcam.server.web.answers import NOT_CACHED, JsonResponse
+from marketcam.server.web.asking import MAX_T, Query, QueryError, Span
+from marketcam.server.web.content_coding import CODERS, acceptable_coding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import Receive, Scope, Send
+
+    from marketcam.server.history.history import History
+    from marketcam.server.history.pieces import Piece, Pieces
+    from marketcam.server.web.content_coding import Coder
+
+__all__ = ["ABORT", "RUN_HEADER", "STALL_SECONDS", "RangeLines"]
+
+ABORT: Final = "marketcam.abort"
+"""Name of the ASGI extension under which the server's protocol offers to cut the connection."""
+
+RUN_HEADER: Final = "camera-run"
+"""Header with the run that an answer was read from."""
+
+STALL_SECONDS: Final = 60.0
+"""A client that takes nothing of an answer for so long is given up."""
+
+_RETRY_AFTER_SECONDS: Final = 1
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a request for a range asks for.
+
+    Attributes:
+        kind: the kind of lines.
+        span: the ticks.
+        run: the run's name; None: the latest.
+        limit: lines at most; None: all.
+        every: each so many-th line.
+        coding: the content coding.
+    """
+
+    kind: str
+    span: Span
+    run: str | None
+    limit: int | None
+    every: int
+    coding: str
+
+    @classmethod
+    def by(cls, request: Request) -> _Asked:
+        """Read a request.
+
+        Raises:
+            HTTPException: 404, no such kind; 406, no coding that the client takes.
+            QueryError: an option cannot be used.
+        """
+        kind = request.path_params["kind"]
+        if kind not in KINDS:
+            raise HTTPException(404, f"no such kind, there are {', '.join(KINDS)}")
+        query = Query(request.scope)
+        asked = cls(
+            kind,
+            query.span(),
+            query.run(),
+            query.integer("limit", 1, MAX_T),
+            query.integer("every", 1, MAX_T) or 1,
+            acceptable_coding(_accepted(request)) or "",
+        )
+        if not asked.coding:
+            headers = {"vary": "Accept-Encoding"}
+            raise HTTPException(
+                406, f"no acceptable coding, there are {', '.join(CODERS)}", headers
+            )
+        return asked
+
+
+def _accepted(request: Request) -> str | None:
+    """Return what `Accept-Encoding` says, over all of its lines."""
+    lines = request.headers.getlist("accept-encoding")
+    return ",".join(lines) if lines else None
+
+
+class RangeLines:
+    """The ASGI endpoint of `/range/{kind}`, for GET and HEAD."""
+
+    def __init__(self, history: History) -> None:
+        """Read from this history."""
+        self._history = history
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it with what is wrong with it.
+
+        Raises:
+            HTTPException: as `_Asked.by` has it.
+        """
+        request = Request(scope, receive)
+        try:
+            asked = _Asked.by(request)
+            with self._history.readers.seat():
+                end = await self._answer(asked, request, send)
+            # Once the place is free again: whoever has the whole answer may ask for the next.
+            if end is not None:
+                await send({"type": "http.response.body", "body": end})
+        except QueryError as error:
+            await JsonResponse({"error": str(error)}, 400)(scope, receive, send)
+        except UnknownSegmentError as error:
+            await JsonResponse({"error": str(error)}, 404)(scope, receive, send)
+        except TooManyError as error:
+            headers = {"retry-after": str(_RETRY_AFTER_SECONDS)}
+            await JsonResponse({"error": str(error)}, 503, headers)(scope, receive, send)
+        except _UnreadableError as error:
+            await JsonResponse({"error": str(error)}, 500)(scope, receive, send)
+
+    async def _answer(self, asked: _Asked, request: Request, send: Send) -> bytes | None:
+        """Send all but the end of an answer; return that, None where it has no good end."""
+        run = await self._run_asked_for(asked)
+        async with self._history.pieces(partial(self._lines, asked, run)) as pieces:
+            first = await _first_piece(pieces, request)
+            if first.error is not None and not first.items:
+                if isinstance(first.error, UnknownSegmentError):
+                    raise first.error
+                tell_unreadable("history_unreadable", first.error, run=run, kind=asked.kind)
+                raise _UnreadableError("the recording cannot be read, see the server's log")
+            headers = _headers(run, asked)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            if request.method == "HEAD":
+                return b""
+            body = _Body(CODERS[asked.coding](), self._history, request, send)
+            return await body.send(first, pieces)
+
+    async def _run_asked_for(self, asked: _Asked) -> str:
+        if asked.run == ALL_RUNS:
+            return ALL_RUNS
+        try:
+            return (await self._history.run(asked.run)).id
+        except UnknownSegmentError:
+            raise
+        except StoreError as error:
+            raise _UnreadableError(str(error)) from error
+
+    def _lines(self, asked: _Asked, run: str) -> Iterator[tuple[bytes, int] | None]:
+        """Yield the lines asked for, None for those between them: the time they take counts."""
+        left = MAX_T if asked.limit is None else asked.limit
+        store = self._history.store()
+        runs = [each.id for each in store.runs()] if run == ALL_RUNS else [run]
+        for of_run in runs or [ALL_RUNS]:  # without any, the kind may still be none
+            with closing(store.lines(asked.kind, *asked.span, run=of_run)) as lines:
+                for number, line in enumerate(lines):
+                    if number % asked.every:
+                        yield None
+                        continue
+                    yield line, len(line) + 1
+                    left -= 1
+                    if not left:
+                        return
+
+
+class _UnreadableError(StoreError):
+    """Nothing of what was asked for can be read."""
+
+
+async def _first_piece(pieces: Pieces[bytes], request: Request) -> Piece[bytes]:
+    """Return the first piece with a line in it, or the last: what to answer depends on it."""
+    piece = await pieces.next()
+    while not piece.items and not piece.is_last and not await request.is_disconnected():
+        piece = await pieces.next()
+    return piece
+
+
+def _headers(run: str, asked: _Asked) -> list[tuple[bytes, bytes]]:
+    headers = {
+        "content-type": "application/x-ndjson",
+        "vary": "Accept-Encoding",
+        RUN_HEADER: run,
+        **NOT_CACHED,
+    }
+    if asked.coding != "identity":
+        headers["content-encoding"] = asked.coding
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+
+
+class _Body:
+    """The body of one answer."""
+
+    def __init__(self, coder: Coder, history: History, request: Request, send: Send) -> None:
+        self._coder = coder
+        self._history = history
+        self._request = request
+        self._send = send
+
+    async def send(self, first: Piece[bytes], pieces: Pieces[bytes]) -> bytes | None:
+        """Send piece after piece; return the end of the body.
+
+        None where the client has left, or is not to take what it has got for the whole.
+        """
+        piece = first
+        while not piece.is_last:
+            if not await self._pass_on(piece):
+                return None
+            piece = await pieces.next()
+        if not await self._pass_on(piece):
+            return None
+        if piece.error is None:
+            return self._coder.finish()
+        tell_unreadable("range_broken_off", piece.error, path=self._request.url.path)
+        # Ended by the server without the last chunk, after all that was sent; to a client of
+        # HTTP/1.0, which knows no chunks, that would look like the whole.
+        if self._request.scope["http_version"] == "1.0":
+            await self._cut()
+        return None
+
+    async def _pass_on(self, piece: Piece[bytes]) -> bool:
+        """Send a piece; return whether the client is still there."""
+        if await self._request.is_disconnected():
+            return False
+        if not piece.items:
+            return True
+        # What comes slowly is of use now; a flush after each piece would cost compression.
+        data = await self._history.in_thread(partial(self._encoded, piece))
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except TimeoutError:
+            log.warning("range_client_stalled", client=self._request.scope.get("client"))
+            await self._cut()
+            return False
+        return True
+
+    async def _cut(self) -> None:
+        """Cut the connection, where the server has the means."""
+        abort = self._request.scope.get("extensions", {}).get(ABORT)
+        if abort is not None:
+            abort()
+            while not await self._request.is_disconnected():
+                await asyncio.sleep(0)
+
+    def _encoded(self, piece: Piece[bytes]) -> bytes:
+        text = b"\n".join((*piece.items, b""))
+        return self._coder.encode(text, flush=not piece.is_full or piece.error is not None)

@@ -1,0 +1,70 @@
+"""A WebSocket client that does nothing of itself: frames by hand, over a plain socket."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from tests.server_helpers import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
+
+    from tests.server_helpers import Running
+
+UPGRADE = (
+    b"GET /ws/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+CONTINUATION, TEXT, PING, PONG = 0x0, 0x1, 0x9, 0xA
+FIN = 0x80
+
+
+@contextmanager
+def connected_socket(server: Running) -> Iterator[socket.socket]:
+    """Connect with little room for what is not read."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(PATIENCE)
+        sock.connect(server.address)
+        yield sock
+
+
+@contextmanager
+def raw_stream(server: Running) -> Iterator[tuple[socket.socket, BufferedReader]]:
+    """Open a stream by hand; the client does nothing of itself, and has little room."""
+    with connected_socket(server) as sock:
+        sock.sendall(UPGRADE)
+        with sock.makefile("rb") as reader:
+            assert reader.readline().startswith(b"HTTP/1.1 101 ")
+            while reader.readline() != b"\r\n":
+                pass
+            yield sock, reader
+
+
+def frame(opcode: int, data: bytes = b"", fin: int = FIN) -> bytes:
+    """Return a small frame of a client; its mask is zero."""
+    return bytes([fin | opcode, 0x80 | len(data), 0, 0, 0, 0]) + data
+
+
+def next_frame(reader: BufferedReader) -> tuple[int, bytes]:
+    """Read a small frame of the server; return its opcode and its data."""
+    first, size = reader.read(2)
+    return first & 0x0F, reader.read(size)
+
+
+def read_to_the_end(sock: socket.socket) -> bytes:
+    """Read until the server ends the connection."""
+    sock.settimeout(PATIENCE)
+    data = b""
+    with suppress(ConnectionResetError):
+        while part := sock.recv(65_536):
+            data += part
+    return data
+
+
+def is_cut(sock: socket.socket) -> bool:
+    """Wait for the end of a connection; return whether nothing else came."""
+    return read_to_the_end(sock) == b""
