@@ -100,6 +100,6 @@ $(VENV)/bin/python:
 
 $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing $< into $(VENV) ..."
-	$(PIP) --require-hashes -r $<
+	$(PIP) --require-hashes --no-deps -r $<
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
