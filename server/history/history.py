@@ -36,11 +36,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from marketcam.io.store import Recorder
-    from marketcam.server.history.recorded import Told
+    from marketcam.server.history.recorded import Told, View
     from marketcam.server.stream.hub import Hub
-    from marketcam.server.stream.messages import Encoding
 
-__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "View", "tell_unreadable"]
+__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "tell_unreadable"]
 
 _THREADS: Final = 4
 """Threads that read at the same time, for all clients together; a piece takes one for 20 ms."""
@@ -111,21 +110,6 @@ class HistoryOptions:
     clients: int = 16
     replays: int = 16
     idle_seconds: float = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How one client wants to see a run.
-
-    Attributes:
-        run: the run.
-        kinds: the kinds of message wanted.
-        encoding: how frames are wanted.
-    """
-
-    run: Run
-    kinds: tuple[str, ...]
-    encoding: Encoding
 
 
 class History:
@@ -224,9 +208,7 @@ class History:
             reach: how far the run has come, where it is being recorded; None: to its end.
         """
         stretch = Stretch(
-            view.run,
-            view.kinds,
-            view.encoding,
+            view,
             after,
             None if reach is None else reach.place,
             {} if reach is None else reach.last_t,
@@ -275,12 +257,13 @@ class History:
 
     def _told(self, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
         # Read anew, since a hole may have been declared while the last stretch was sent.
-        if self.is_current(stretch.run):
-            stretch = replace(stretch, run=self._current_run())
+        run = stretch.view.run
+        if self.is_current(run):
+            stretch = replace(stretch, view=replace(stretch.view, run=self._current_run()))
         try:
             yield from told(self.store(), stretch)
         except UnknownRunError:
-            if not self.is_current(stretch.run):
+            if not self.is_current(run):
                 raise
 
     def _recorded_reach(self, run: str) -> Reach | None:
