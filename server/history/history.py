@@ -30,6 +30,7 @@ from marketcam.server.history.pieces import Pieces
 from marketcam.server.history.recorded import Stretch, told
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.place import KIND_OF_FOLDER, Place, Reach
+from marketcam.server.stream.selection import FilmedWith
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,9 +122,11 @@ class History:
         hub: knows how far the run has come.
         options: the limits.
         is_running: whether the run still makes messages.
+        filmed: with what the run is filmed.
 
     Attributes:
         options: the limits.
+        filmed: with what the current run is filmed.
         readers: who reads: range requests, and streams that catch up.
         replays: who replays.
     """
@@ -135,8 +138,10 @@ class History:
         hub: Hub,
         options: HistoryOptions,
         is_running: Callable[[], bool],
+        filmed: FilmedWith,
     ) -> None:
         self.options = options
+        self.filmed = filmed
         self.readers = Seats(options.clients, "clients that read history")
         self.replays = Seats(options.replays, "replays")
         self._store_dir = store_dir
@@ -168,6 +173,10 @@ class History:
     def is_growing(self, run: Run) -> bool:
         """Return whether there may be more of a run."""
         return self.is_current(run) and self._is_running()
+
+    def filmed_with(self, run: Run) -> FilmedWith | None:
+        """Return with what a run was filmed; None where nobody knows."""
+        return self.filmed if self.is_current(run) else FilmedWith.of(run.about)
 
     async def reach(self, run: Run) -> Reach | None:
         """Return how far the current run can be read, after bringing it there.

@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import orjson
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from marketcam.io.store import Recorded, Run, Store
+    from marketcam.server.stream.messages import Kind
     from marketcam.server.stream.selection import FilmedWith
 
 __all__ = ["NOT_RECORDED", "Stretch", "Told", "View", "told"]
@@ -50,7 +51,9 @@ class View:
         """Return the ticks from one message of a kind to the next that is wanted."""
         if self.every == 1 or self.filmed is None:
             return 1
-        return self.every * {**self.filmed.steps, "tick": 1}[kind]
+        if kind == "tick":  # they come at every tick
+            return self.every
+        return self.every * self.filmed.steps[cast("Kind", kind)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from marketcam.server.stream.connection import Connection, stalled
 from marketcam.server.stream.deflate import has_agreed
 from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending
 from marketcam.server.stream.messages import heartbeat
-from marketcam.server.stream.selection import FilmedWith, Form
 from marketcam.server.stream.writing import FairWriter
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from marketcam.io.store import Run, SegmentEntry
     from marketcam.server.history.history import History
     from marketcam.server.stream.hub import Hub
+    from marketcam.server.stream.selection import FilmedWith, Form
     from marketcam.server.web.asking import Span
 
 __all__ = ["USUAL_RATE", "Replay"]
@@ -60,13 +60,12 @@ class _Asked:
             check_speed(1.0 if speed is None else speed),
         )
 
-    def view(self, run: Run) -> View:
-        """Return how a run is to be seen.
+    def view(self, run: Run, filmed: FilmedWith | None) -> View:
+        """Return how a run is to be seen, which was filmed with this, if anyone knows.
 
         Raises:
             QueryError: what is asked for takes to know with what it was filmed, which nobody does.
         """
-        filmed = FilmedWith.of(run.about)
         for name, value, least in (("every", self.every, 1), ("edges", self.form.edges, None)):
             if filmed is None and value != least:
                 raise QueryError(
@@ -97,7 +96,7 @@ class Replay:
         try:
             asked = _Asked.by(Query(scope), can_deflate=has_agreed(scope))
             run = await self.history.run(asked.run)
-            view = asked.view(run)
+            view = asked.view(run, self.history.filmed_with(run))
             rate = await self.history.in_thread(partial(self._rate_of, run))
         except (QueryError, ControlError) as error:
             await refuse_websocket(str(error), 400, scope, receive, send)

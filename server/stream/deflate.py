@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from websockets.exceptions import NegotiationError
-from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
+from websockets.extensions.permessage_deflate import (
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

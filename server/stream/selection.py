@@ -79,10 +79,10 @@ class FilmedWith:
         match_share: the share of them that is set aside for matches.
     """
 
-    stride: int
-    metric_downsample: int
-    edge_cap: int
-    match_share: float
+    stride: int = 10
+    metric_downsample: int = 1
+    edge_cap: int = 2000
+    match_share: float = 0.5
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> FilmedWith | None:

@@ -13,9 +13,9 @@ from marketcam.server.stream.selection import Form, Selection
 from marketcam.server.web.answers import JsonResponse
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
-
     from collections.abc import Collection
+
+    from starlette.types import Receive, Scope, Send
 
     from marketcam.server.stream.messages import Encoding, Kind
 

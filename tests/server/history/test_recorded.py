@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from marketcam.io.store import Hole, Store, ZstdSegmentWriter
-from marketcam.server.history.recorded import Stretch, told
+from marketcam.server.history.recorded import Stretch, View, told
 from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def stretch(
     kinds: tuple[str, ...] = ("metric", "frame"),
 ) -> list[tuple[Any, ...]]:
     run = replace(Store(store).run(), holes=holes)
-    steps = told(Store(store), Stretch(run, kinds, "json", after, up_to, passed or {}))
+    steps = told(Store(store), Stretch(View(run, kinds), after, up_to, passed or {}))
     messages = [orjson.loads(step[0].body.data) for step in steps if step is not None]
     return [
         (m["type"], m["kind"], m["from_t"], m["to_t"], m["reason"])

@@ -12,6 +12,7 @@ from websockets.uri import parse_uri
 
 from marketcam.server.stream import messages
 from marketcam.server.stream.messages import FRAGMENT_BYTES, PONG, Body, Gap, Message, heartbeat
+from marketcam.server.stream.selection import Form
 from tests.server_helpers import PATIENCE
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def test_a_body_is_framed_once_however_many_want_it(monkeypatch: pytest.MonkeyPa
     framed = []
     frame = messages._fragments
 
-    def counted(data: bytes, opcode: Opcode) -> tuple[Piece, ...]:
+    def counted(data: bytes, opcode: int) -> tuple[Piece, ...]:
         framed.append(1)
         return frame(data, opcode)
 
@@ -119,7 +120,7 @@ def test_texts() -> None:
     assert heartbeat(None).data == b'{"type":"heartbeat","t":null}'
     assert PONG.text == '{"type":"pong"}'
     message = Message.of_text("metric", 1, '{"µ":1}'.encode())
-    assert message.body("columns") is message.body()
+    assert message.body(Form("columns", edges=3, deflate=True)) is message.body()
     assert message.body().text == '{"µ":1}'
     assert message.body().text is message.body().text
     assert message.size() == 8
