@@ -152,7 +152,7 @@ class Frame:
             edge_cap: edges at most, from 0.
             match_share: the share of the cap that is set aside for matches, 0 to 1.
 
-        Cost: 15 µs for 100 of 2000 edges; the nodes and events are shared.
+        Cost: 20 µs for 100 of 2000 edges; the nodes and events are shared.
         """
         edges = self.edges.best(edge_cap, match_share)
         return self if edges is self.edges else replace(self, edges=edges)

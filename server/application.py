@@ -24,7 +24,6 @@ from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
 from marketcam.server.stream.forms import Forms
-from marketcam.server.stream.writing import FairWriter
 from marketcam.server.web.answers import CORS, FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
@@ -68,17 +67,16 @@ class CameraApp(Starlette):
             lambda: rig.pipeline.running,
             filmed_with(settings),
         )
-        heartbeats, writer = settings.heartbeat_seconds, FairWriter()
+        heartbeats = settings.heartbeat_seconds
         stream = Stream(
             rig.hub,
             heartbeats,
             lambda: rig.pipeline.last_t,
             history,
-            writer,
             Forms(settings.frame_forms),
             settings.edge_cap,
         )
-        replay = Replay(history, rig.hub, heartbeats, writer)
+        replay = Replay(history, rig.hub, heartbeats)
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),
