@@ -169,9 +169,9 @@ class DirectClient(Listener):
 
     def become_fast(self, written: int) -> None:
         """Be written to by the audience from now on; it has written so many bytes by now."""
+        assert not self._has_more()  # noqa: S101 - it would never be sent
         self.is_fast = True
         self._bytes_before = written
-        self._waits = None
 
     def leave_fast(self, written: int, spoke_at: float) -> None:
         """Go on by itself; the audience had written so many bytes by now, and spoke then."""

@@ -12,6 +12,7 @@ from marketcam.engine import SlidingWindowCamera
 from marketcam.io import encode_frame_columns
 from marketcam.server.stream.hub import GOING_AWAY, TRY_AGAIN_LATER
 from marketcam.server.stream.messages import PONG, Entry, Gap, Message
+from marketcam.server.stream.place import Place
 from marketcam.server.stream.selection import PLAIN, Form, Selection
 from marketcam.server.stream.writing import PASS_SECONDS, PIECE_BYTES
 from tests.server.stream.scripted_wires import (
@@ -519,7 +520,31 @@ def test_a_sweep_sends_away_who_is_behind_and_who_takes_nothing() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("seed", range(30))
+def test_who_catches_up_is_not_among_the_fast_before_all_is_meant_for_it() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        hub.publish(metrics(1, 3))
+        wire = ScriptedWire(clock)
+        client = hub.join_directly(PLAIN, wire, catches_up=True)
+        hub.listen(client, Place.before(6))  # which lies beyond the present
+        hub.go_live(client)
+        for t in range(4, 7):
+            hub.publish(metrics(t, t))
+        await turn()
+        assert wire.names() == named_metrics(6, 6)
+        assert not client.is_fast
+        hub.publish([entry("frame", 7, gap=Gap("frame", 2, 6, "busy"))])
+        await turn()
+        assert wire.names() == [("metric", 6), ("gap", 6), ("frame", 7)]
+        assert client.is_fast
+        hub.publish(metrics(8, 8))
+        assert wire.names()[3:] == named_metrics(8, 8)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("seed", range(50))
 def test_whatever_happens_nothing_is_lost_or_doubled_in_silence(seed: int) -> None:
     asyncio.run(_Storm(seed).rage())
 
@@ -534,19 +559,23 @@ class _Storm:
         self.hub = hub_on(self.clock, connect_metrics=5, client_queue_bytes=limit)
         self.joined: list[tuple[ScriptedWire, DirectClient, int]] = []
         self.frames: list[int] = []
+        self.catching_up: list[DirectClient] = []
         self.t = 0
 
     async def rage(self) -> None:
         rng = self.rng
         doings = [self.publish, self.join, self.pause, self.resume, self.turn, self.end]
+        doings.append(self.go_live)
         for _ in range(80):
             await rng.choice([self.publish, *doings])()
+        while self.catching_up:
+            await self.go_live()
         for wire, *_ in self.joined:
             wire.open_up()
         await turn(500)
         for wire, client, since in self.joined:
             if wire.is_open and client.closing is None:
-                assert client.is_fast
+                assert client.is_fast or not client.is_settled
                 self.check(wire, since)
 
     async def publish(self) -> None:
@@ -564,8 +593,20 @@ class _Storm:
         for _ in range(self.rng.choice([1, 1, 10])):
             if len(self.joined) < 30:
                 wire = ScriptedWire(self.clock, cost=PASS_SECONDS / 4)
-                client = self.hub.join_directly(PLAIN, wire)
+                catches_up = self.rng.random() < 0.3
+                client = self.hub.join_directly(PLAIN, wire, catches_up=catches_up)
+                if catches_up:
+                    self.hub.listen(client, Place.before(0))
+                    self.catching_up.append(client)
                 self.joined.append((wire, client, self.t))
+
+    async def go_live(self) -> None:
+        if self.catching_up:
+            client = self.catching_up.pop()
+            if client.has_missed:
+                self.joined = [each for each in self.joined if each[1] is not client]
+            else:
+                self.hub.go_live(client)
 
     async def pause(self) -> None:
         for wire, *_ in self.some():
@@ -583,6 +624,8 @@ class _Storm:
     async def end(self) -> None:
         if self.joined and self.rng.random() < 0.3:
             wire, client, _ = self.joined.pop(self.rng.randrange(len(self.joined)))
+            if client in self.catching_up:
+                self.catching_up.remove(client)
             if self.rng.random() < 0.5:
                 client.close(GOING_AWAY, "bye")
             else:
