@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import TracebackType
 
-    from marketcam.server.stream.messages import Encoding
+    from marketcam.server.stream.selection import Form
 
 __all__ = ["EncodingStage", "Outputs"]
 
@@ -28,13 +28,13 @@ class Outputs:
         record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
             wait until there is room for it.
         publish: takes a message for the viewers, once its line is recorded; must not wait.
-        wanted: says which encodings there are viewers for, so that these are made here and not
+        wanted: says which forms there are viewers for, so that these are made here and not
             when somebody waits for them.
     """
 
     record: Callable[[str, bytes, int], None]
     publish: Callable[[Message], None]
-    wanted: Callable[[], Collection[Encoding]]
+    wanted: Callable[[], Collection[Form]]
 
 
 class Times(NamedTuple):
@@ -125,8 +125,8 @@ class EncodingStage:
 
     def _prepare(self, message: Message) -> None:
         _ = message.body("json").data
-        for encoding in self._outputs.wanted():
-            message.body(encoding).prepare()
+        for form in self._outputs.wanted():
+            message.body(form.encoding).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
         # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins

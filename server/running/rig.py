@@ -169,6 +169,8 @@ def _hub_options(settings: Settings) -> HubOptions:
         connect_metrics=settings.connect_metrics,
         client_queue_bytes=settings.client_queue_bytes,
         client_slow_seconds=settings.client_slow_seconds,
+        max_clients=settings.max_clients,
+        steps={"metric": settings.metric_downsample, "frame": settings.stride},
     )
 
 
