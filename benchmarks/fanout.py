@@ -3,6 +3,9 @@
 ::
 
     python -m benchmarks.fanout deliveries          # small metrics: CPU a delivery
+    python -m benchmarks.fanout crowd               # 5,000 clients of `marketcam serve`
+    python -m benchmarks.fanout stalled             # some clients never read
+    python -m benchmarks.fanout soak                # clients come and go for 15 minutes
     python -m benchmarks.fanout frames              # large frames: beside the loopback's own speed
 
 Every server is a process of its own, and so are the viewers: raw sockets, which check that every
@@ -20,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.fanout_cases import WAYS, deliveries, frames
+from benchmarks.fanout_limits import crowd, stalled
+from benchmarks.fanout_soak import soak
 from benchmarks.machine import describe, listed
 
 if TYPE_CHECKING:
@@ -34,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     )
     cases = made.add_subparsers(required=True, metavar="CASE")
 
-    def case(run, clients: int, repetitions: int) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+    def case(run, clients: int, repetitions: int | None = None) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
         added = cases.add_parser(
             run.__name__,
             help=run.__doc__.split("\n")[0],
@@ -43,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         added.add_argument("--clients", type=int, default=clients, help="of each server")
         added.add_argument("--readers", type=int, default=2, help="processes for the clients")
-        added.add_argument("--repetitions", type=int, default=repetitions, help="turns of each")
+        if repetitions is not None:
+            added.add_argument("--repetitions", type=int, default=repetitions, help="turns of each")
         added.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
         return added
 
@@ -56,6 +62,20 @@ def parser() -> argparse.ArgumentParser:
     large = case(frames, 100, 5)
     large.add_argument("--size", type=int, default=3_800_000, help="bytes of a frame")
     large.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to compare")
+    many = case(crowd, 5000)
+    many.add_argument("--rate", type=float, default=20.0, help="ticks a second")
+    many.add_argument("--seconds", type=float, default=20.0, help="to measure")
+    deaf = case(stalled, 1000)
+    deaf.add_argument("--stalled", type=int, default=50, help="clients that never read")
+    deaf.add_argument("--slow-seconds", type=float, default=20.0, help="until they are sent away")
+    deaf.add_argument("--fill", type=int, default=64_000, help="bytes of a frame, to stall them")
+    deaf.add_argument("--moments", type=int, default=20, help="metrics of a turn")
+    deaf.add_argument("--rate", type=float, default=20.0, help="metrics a second")
+    long = case(soak, 200)
+    long.add_argument("--minutes", type=float, default=15.0, help="how long")
+    long.add_argument("--leavers", type=int, default=2, help="processes of clients that leave")
+    long.add_argument("--rate", type=float, default=20.0, help="metrics a second")
+    long.add_argument("--frame", type=int, default=200_000, help="bytes of a frame")
     return made
 
 

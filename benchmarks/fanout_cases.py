@@ -9,16 +9,16 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.fanout_messages import FIRST_T, Turn
 from benchmarks.fanout_readers import Crowd, Expected
 from benchmarks.fanout_results import Case, Sample, milliseconds, quantiles
-from benchmarks.fanout_servers import OWN, Server, allow_files, running
+from benchmarks.fanout_servers import OTHERS, Server, allow_files, running
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Contest", "deliveries", "frames"]
 
@@ -34,37 +34,41 @@ class Contest:
     """Servers with as many clients each, which take turns.
 
     Attributes:
-        memory: bytes that a client costs each server.
+        servers: by name.
+        crowds: the clients of each.
+        memory: bytes that a client costs each.
     """
 
     def __init__(self, servers: dict[str, Server], crowds: dict[str, Crowd]) -> None:
+        self.servers = servers
+        self.crowds = crowds
         self.memory: dict[str, float] = {}
-        self._servers = servers
-        self._crowds = crowds
         self._next_t = FIRST_T
 
     @classmethod
     @contextmanager
-    def between(cls, ways: Iterable[str], clients: int, readers: int) -> Iterator[Contest]:
-        """Start the servers of these ways to send, and connect clients to each."""
-        kinds = dict.fromkeys(_server_of(way) for way in ways)
+    def between(
+        cls, servers: Mapping[str, dict[str, Any]], clients: int, readers: int
+    ) -> Iterator[Contest]:
+        """Start servers, ours unless named as another is, with settings; connect their clients."""
         allow_files(2 * clients + 512)  # ours has each connection twice, once for `bare`
         with ExitStack() as stack:
-            servers = {kind: stack.enter_context(running(kind)) for kind in kinds}
-            crowds = {}
-            for kind, server in servers.items():
-                crowds[kind] = Crowd(server.port, readers)
-                stack.callback(crowds[kind].leave)
-            contest = cls(servers, crowds)
-            for kind in kinds:
-                contest._connect(kind, clients)
+            started, crowds = {}, {}
+            for name, settings in servers.items():
+                kind = name if name in OTHERS else "hub"
+                started[name] = stack.enter_context(running(kind, **settings))
+            for name, server in started.items():
+                crowds[name] = Crowd(server.port, readers)
+                stack.callback(crowds[name].leave)
+            contest = cls(started, crowds)
+            for name in servers:
+                contest._connect(name, clients)
             yield contest
 
-    def turn(self, way: str, **of_turn: float | str) -> Sample:
-        """Give one way its turn, and wait until everybody has got everything."""
-        kind = _server_of(way)
-        server, crowd = self._servers[kind], self._crowds[kind]
-        turn = Turn(self._next_t, **of_turn)  # type: ignore[arg-type]
+    def turn(self, name: str, way: str | None = None, **of_turn: Any) -> Sample:
+        """Give a server its turn, and wait until everybody has got everything."""
+        server, crowd = self.servers[name], self.crowds[name]
+        turn = Turn(self._next_t, **of_turn)
         self._next_t = turn.last_t + 1
         crowd.expect(Expected(turn.first_t, turn.last_t, turn.kind))
         before = server.figures()["processor"]
@@ -72,19 +76,15 @@ class Contest:
         came = crowd.arrivals()
         took = server.figures()["processor"] - before
         p50, p99 = quantiles(came.ages)
-        seconds = came.last_at - came.began_at
-        return Sample(came.counted, came.are_complete(turn.messages), took, p50, p99, seconds / 1e9)
+        seconds = (came.last_at - came.began_at) / 1e9
+        return Sample(came.counted, came.are_complete(turn.messages), took, p50, p99, seconds)
 
-    def memory_now(self, way: str) -> int:
-        """Return the bytes that the process of a way holds."""
-        return self._servers[_server_of(way)].memory
-
-    def _connect(self, kind: str, clients: int) -> None:
+    def _connect(self, name: str, clients: int) -> None:
         first = min(_FIRST_CLIENTS, clients - 1)
-        self._crowds[kind].connect(first)
-        before = self._servers[kind].memory
-        self._crowds[kind].connect(clients - first)
-        self.memory[kind] = (self._servers[kind].memory - before) / (clients - first)
+        self.crowds[name].connect(first)
+        before = self.servers[name].memory
+        self.crowds[name].connect(clients - first)
+        self.memory[name] = (self.servers[name].memory - before) / (clients - first)
 
 
 def deliveries(options: argparse.Namespace) -> Case:
@@ -96,13 +96,14 @@ def deliveries(options: argparse.Namespace) -> Case:
          "p50", "p99", "all came"),
     )  # fmt: skip
     samples: dict[int, dict[str, list[Sample]]] = {}
-    with Contest.between(ways, clients, options.readers) as contest:
+    with Contest.between(_servers_of(ways), clients, options.readers) as contest:
         for together in options.together:
             samples[together] = {way: [] for way in ways}
         for repetition in range(options.repetitions + 1):
             for together, of_ways in samples.items():
                 for way in _rotated(ways, repetition):
                     sample = contest.turn(
+                        _server_of(way),
                         way,
                         messages=options.moments * together,
                         size=options.size,
@@ -164,11 +165,12 @@ def frames(options: argparse.Namespace) -> Case:
     )  # fmt: skip
     samples: dict[str, list[Sample]] = {way: [] for way in ways}
     most = dict.fromkeys(ways, 0)
-    with Contest.between(ways, clients, options.readers) as contest:
+    with Contest.between(_servers_of(ways), clients, options.readers) as contest:
         for repetition in range(options.repetitions + 1):
             for way in _rotated(ways, repetition):
-                sample = contest.turn(way, messages=1, size=size, kind="frame", seconds=0.0)
-                most[way] = max(most[way], contest.memory_now(way))
+                server = _server_of(way)
+                sample = contest.turn(server, way, messages=1, size=size, kind="frame", seconds=0.0)
+                most[way] = max(most[way], contest.servers[server].memory)
                 if repetition:
                     samples[way].append(sample)
     for way in ways:
@@ -203,5 +205,9 @@ def _rotated(ways: Sequence[str], by: int) -> list[str]:
     return [*ways[k:], *ways[:k]]
 
 
+def _servers_of(ways: Iterable[str]) -> dict[str, dict[str, Any]]:
+    return {_server_of(way): {} for way in ways}
+
+
 def _server_of(way: str) -> str:
-    return "hub" if way in OWN else way
+    return way if way in OTHERS else "hub"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import selectors
-import socket
 import time
 from array import array
 from contextlib import suppress
@@ -31,7 +30,7 @@ PATIENCE: Final = 60.0
 _ROOM: Final = 2**20
 _TEXT: Final = 0x81
 _SMALL: Final = 126
-_SMALL_RECEIVE_BUFFER: Final = 4096
+_CLOSE: Final = 8
 _KIND_AT: Final = len('{"type":"')
 
 
@@ -131,8 +130,8 @@ class Reader(Viewer):
             self._read(memoryview(data)[at:])
 
     def farewell(self) -> Farewell:
-        """Return how the server has ended the connection."""
-        if self._opcode != 8 or len(self._control) < 2:
+        """Return how the server has ended the connection, so far as it is known."""
+        if self._opcode != _CLOSE or self._left:
             return Farewell(None, "")
         return Farewell(int.from_bytes(self._control[:2]), self._control[2:].decode())
 
@@ -171,7 +170,7 @@ class _Group:
 
     def __init__(self, port: int, query: str, pipe: Connection) -> None:
         self.expected = Expected(0, 0)
-        self.prefix = b"{"
+        self.prefix = b"nothing"
         self.readers: list[Reader] = []
         self._idle: list[Reader] = []
         self._port = port
@@ -219,7 +218,6 @@ class _Group:
                 self.readers.append(reader)
                 self._selector.register(reader.socket, selectors.EVENT_READ, reader)
             else:
-                reader.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_RECEIVE_BUFFER)
                 self._idle.append(reader)
 
     def _reset(self, expected: Expected | None = None) -> None:
@@ -241,9 +239,9 @@ class _Group:
 
 
 def _read_to_the_end(reader: Reader, room: memoryview) -> Farewell:
-    """Read what is left; a connection that is cut has an end without a word."""
-    with suppress(ConnectionError):
-        while True:
+    """Read up to the close frame; a connection that is cut ends without a word."""
+    with reader.socket, suppress(ConnectionError):
+        while reader.farewell().code is None:
             reader.take(room)
     return reader.farewell()
 

@@ -33,7 +33,7 @@ from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.asyncio.server import serve as serve_websockets
 
 from benchmarks.fanout_messages import Turn, as_dict, as_text
-from marketcam.server import serve
+from marketcam.server import logs, serve
 from marketcam.server.settings import Settings
 from marketcam.server.stream.messages import Entry, Message
 
@@ -46,16 +46,22 @@ if TYPE_CHECKING:
     Figures = dict[str, float]
     Send = Callable[[Turn, range], Awaitable[None]]
 
-__all__ = ["OWN", "Server", "allow_files", "running", "settings_for_many"]
+__all__ = ["OTHERS", "Server", "allow_files", "environment_for_many", "running"]
 
-OWN: Final = "hub", "bare"
-"""What the process of our server can send with; the others have one way each."""
+OTHERS: Final = "broadcast", "plain"
+"""The servers that are not ours, each with one way to send; ours has ``hub`` and ``bare``."""
 
 PATIENCE: Final = 120.0
 """Seconds within which a server has to answer."""
 
 _PIECE: Final = 64 * 1024
 _MANY: Final = 100_000
+_LIMITS: Final = {
+    "max_clients": "IG_CAM_MAX_CLIENTS",
+    "max_connections": "IG_MAX_CONNECTIONS",
+    "max_connections_per_address": "IG_MAX_CONNECTIONS_PER_ADDRESS",
+}
+"""Settings that would keep so many clients of one address out."""
 
 
 class Server:
@@ -126,17 +132,11 @@ def allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
-def settings_for_many(folder: Path, **options: Any) -> Settings:
-    """Return settings of a server that lets many clients in from one address."""
-    many = {
-        "port": 0,
-        "store_dir": folder / "store",
-        "log_level": "error",
-        "max_connections": _MANY,
-        "max_connections_per_address": _MANY,
-        "max_clients": _MANY,
-    }
-    return Settings(**(many | options))
+def environment_for_many(store: Path) -> dict[str, str]:
+    """Return the environment of a server that lets many clients in from one address."""
+    ours = {name: value for name, value in os.environ.items() if name[:3] != "IG_"}
+    limits = dict.fromkeys(_LIMITS.values(), str(_MANY))
+    return ours | limits | {"IG_CAM_STORE_DIR": str(store)}
 
 
 def _run_ours(pipe: Connection, **options: Any) -> None:
@@ -145,7 +145,15 @@ def _run_ours(pipe: Connection, **options: Any) -> None:
         os.mkfifo(ticks)
         # For writing too, so that the source neither waits for a writer nor ends.
         stack.callback(os.close, os.open(ticks, os.O_RDWR))
-        settings = settings_for_many(Path(name), ticks=str(ticks), tick_rate=0, **options)
+        settings = Settings(
+            port=0,
+            ticks=str(ticks),
+            tick_rate=0,
+            store_dir=Path(name) / "store",
+            log_level="error",
+            **dict.fromkeys(_LIMITS, _MANY) | options,
+        )
+        logs.configure(settings)
         tasks = []
 
         def on_listening(listening: Listening) -> None:

@@ -71,3 +71,38 @@ def test_what_is_lost_or_doubled_is_noticed():
 def test_a_limit_on_files_that_is_too_low_is_told():
     with pytest.raises(SystemExit, match=r"may open \d+ files, this needs 1000000000000"):
         allow_files(10**12)
+
+
+def test_those_who_do_not_read_are_sent_away_and_told(tmp_path: Path, capsys):
+    figures = tmp_path / "figures.json"
+    flags = ["--clients", "8", "--readers", "1", "--stalled", "4", "--slow-seconds", "1"]
+    assert fanout.main(
+        ["stalled", *flags, "--fill", "1000000", "--moments", "4", "--json", str(figures)]
+    ) in {0, 1}
+    assert "| some do not |" in capsys.readouterr().out
+    found = json.loads(figures.read_bytes())
+    assert (found["sent_away"], found["files_left"]) == (4, 0)
+    [(told, count)] = found["ends"].items()
+    assert told.startswith("1013 too slow")
+    assert count == 2
+    assert all(of_server["complete"] for of_server in found["servers"].values())
+
+
+def test_the_whole_server_is_measured_from_its_input_to_the_sockets(tmp_path: Path):
+    figures = tmp_path / "figures.json"
+    flags = ["--clients", "30", "--readers", "2", "--seconds", "0.5", "--json", str(figures)]
+    assert fanout.main(["crowd", *flags]) in {0, 1}
+    found = json.loads(figures.read_bytes())
+    assert found["checks"]["every client was sent every message once, in order"]
+    assert found["deliveries"] >= 30 * 10
+    assert 0 < found["p50"] <= found["p99"]
+
+
+def test_nothing_is_left_of_those_who_come_and_go(tmp_path: Path):
+    figures = tmp_path / "figures.json"
+    flags = ["--clients", "3", "--readers", "1", "--leavers", "1", "--minutes", "0.1"]
+    assert fanout.main(["soak", *flags, "--json", str(figures)]) in {0, 1}
+    found = json.loads(figures.read_bytes())
+    assert found["files_left"] == 0
+    assert found["connections"] > 0
+    assert found["checks"]["every client that stayed was sent everything"]
