@@ -262,7 +262,7 @@ def test_large_messages_go_out_in_turns_and_everyone_comes_back() -> None:
         order: list[int] = []
         wires = [ScriptedWire(clock) for _ in range(3)]
         clients = [hub.join_directly(PLAIN, wire) for wire in wires]
-        hub.publish([entry("metric", 1), entry("frame", 1, size=5 * PIECE_BYTES)])
+        hub.publish([entry("metric", 1), entry("frame", 1, size=40 * PIECE_BYTES)])
         while not all(client.is_fast for client in clients):
             order.append(max(len(wire.writes) for wire in wires))
             assert order[-1] - min(len(wire.writes) for wire in wires) <= 1
@@ -270,7 +270,7 @@ def test_large_messages_go_out_in_turns_and_everyone_comes_back() -> None:
         hub.publish(metrics(2, 2))
         for wire in wires:
             assert wire.names() == [("metric", 1), ("frame", 1), ("metric", 2)]
-            assert max(map(len, wire.writes)) <= PIECE_BYTES
+            assert max(map(len, wire.writes)) <= 8 * PIECE_BYTES
         assert hub.sent == {"metric": 6, "frame": 3}
 
     run(scenario)
@@ -282,7 +282,7 @@ def test_what_is_published_while_a_large_message_is_under_way_follows_it() -> No
         hub = hub_on(clock)
         wire = ScriptedWire(clock)
         client = hub.join_directly(PLAIN, wire)
-        hub.publish([entry("frame", 1, size=5 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=40 * PIECE_BYTES)])
         wire.resume(room=2 * PIECE_BYTES)
         for t in range(2, 6):
             hub.publish(metrics(t, t))
@@ -300,7 +300,7 @@ def test_the_message_in_hand_is_finished_at_the_end_and_no_other_is_begun() -> N
         hub = hub_on(clock)
         wire = ScriptedWire(clock, room=PIECE_BYTES)
         client = hub.join_directly(PLAIN, wire)
-        hub.publish([entry("frame", 1, size=3 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=12 * PIECE_BYTES)])
         hub.publish(metrics(2, 2))
         await turn()
         client.close(TRY_AGAIN_LATER, "too slow")
@@ -323,7 +323,7 @@ def test_nobody_waits_for_the_end_of_a_message_on_a_connection_that_is_lost() ->
         hub = hub_on(clock)
         wire = ScriptedWire(clock, room=PIECE_BYTES)
         client = hub.join_directly(PLAIN, wire)
-        hub.publish([entry("frame", 1, size=3 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=12 * PIECE_BYTES)])
         await turn()
         saying = asyncio.create_task(client.say(PONG))
         await turn()
@@ -346,7 +346,7 @@ def test_what_is_said_to_one_alone_comes_between_messages() -> None:
         wire = ScriptedWire(clock, room=PIECE_BYTES)
         client = hub.join_directly(PLAIN, wire)
         await client.say(PONG)
-        hub.publish([entry("frame", 1, size=3 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=12 * PIECE_BYTES)])
         await turn()
         saying = asyncio.create_task(client.say(PONG))
         hub.publish(metrics(2, 2))
@@ -584,7 +584,7 @@ class _Storm:
             self.t += 1
             batch.append(entry("metric", self.t, size=self.rng.choice([10, 200])))
             if self.rng.random() < 0.3:
-                size = self.rng.choice([20, 20, 3000, 2 * PIECE_BYTES])
+                size = self.rng.choice([20, 20, 3000, 10 * PIECE_BYTES])
                 batch.append(entry("frame", self.t, size=size))
                 self.frames.append(self.t)
         self.hub.publish(batch)
