@@ -18,11 +18,12 @@ from marketcam.engine import MarketCameraError
 from marketcam.server import logs
 from marketcam.server.history.history import History, HistoryOptions
 from marketcam.server.history.replay import Replay
+from marketcam.server.running.about import filmed_with
 from marketcam.server.running.rig import Rig
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
-from marketcam.server.stream.writing import FairWriter
+from marketcam.server.stream.forms import Forms
 from marketcam.server.web.answers import CORS, FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
@@ -59,11 +60,23 @@ class CameraApp(Starlette):
         settings = rig.settings
         options = _history_options(settings)
         self.history = history = History(
-            settings.store_dir, rig.recorder, rig.hub, options, lambda: rig.pipeline.running
+            settings.store_dir,
+            rig.recorder,
+            rig.hub,
+            options,
+            lambda: rig.pipeline.running,
+            filmed_with(settings),
         )
-        heartbeats, writer = settings.heartbeat_seconds, FairWriter()
-        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
-        replay = Replay(history, rig.hub, heartbeats, writer)
+        heartbeats = settings.heartbeat_seconds
+        stream = Stream(
+            rig.hub,
+            heartbeats,
+            lambda: rig.pipeline.last_t,
+            history,
+            Forms(settings.frame_forms),
+            settings.edge_cap,
+        )
+        replay = Replay(history, rig.hub, heartbeats)
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),

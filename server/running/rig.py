@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.logs import get_logger
-from marketcam.server.running.about import about_run
+from marketcam.server.running.about import about_run, filmed_with
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.filming import Filming
 from marketcam.server.running.lag import LagProbe
@@ -63,7 +63,12 @@ class Rig:
         self.hub = Hub(_hub_options(settings))
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
-        outputs = Outputs(self.recorder.write, self.handover.put, lambda: self.hub.wanted)
+        outputs = Outputs(
+            self.recorder.write,
+            self.handover.put,
+            lambda: self.hub.wanted,
+            settings.match_share,
+        )
         self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if settings.source == "market":
             self.filming.check_room(settings.agents)
@@ -169,6 +174,8 @@ def _hub_options(settings: Settings) -> HubOptions:
         connect_metrics=settings.connect_metrics,
         client_queue_bytes=settings.client_queue_bytes,
         client_slow_seconds=settings.client_slow_seconds,
+        max_clients=settings.max_clients,
+        steps=filmed_with(settings).steps,
     )
 
 
