@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["EncodingStage", "Outputs"]
 
 
+def _notice_nothing(_: Frame) -> None:
+    """Do nothing with a frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """Where what the pipeline makes goes. Called by one thread at a time, in the order of ticks.
@@ -30,11 +34,13 @@ class Outputs:
         publish: takes a message for the viewers, once its line is recorded; must not wait.
         wanted: says which encodings there are viewers for, so that these are made here and not
             when somebody waits for them.
+        noticed: is shown each frame once it is published; must not wait.
     """
 
     record: Callable[[str, bytes, int], None]
     publish: Callable[[Message], None]
     wanted: Callable[[], Collection[Encoding]]
+    noticed: Callable[[Frame], None] = _notice_nothing
 
 
 class Times(NamedTuple):
@@ -122,6 +128,7 @@ class EncodingStage:
             message = Message.of_frame(thing)
             timed(self._times.encode, self._prepare, message)
             self._send("frames", message)
+            self._outputs.noticed(thing)
 
     def _prepare(self, message: Message) -> None:
         _ = message.body("json").data
