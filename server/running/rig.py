@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.condition import Condition
 from marketcam.server.operators.posting import Target, post
 from marketcam.server.operators.webhook import Webhook, WebhookOptions
 from marketcam.server.running.about import about_run
@@ -53,6 +54,7 @@ class Rig:
         saving: the checkpoints, where there are any, once it is started.
         webhook: posts bursts and shocks, where it is asked to.
         stopping: whether it has begun to stop.
+        condition: says whether it is as it should be.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
     """
@@ -77,6 +79,7 @@ class Rig:
         self.lag = LagProbe()
         self.saving: Saving | None = None
         self.stopping = False
+        self.condition = Condition(self)
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
@@ -109,6 +112,8 @@ class Rig:
             undo.push_async_callback(self._send_viewers_away)
             self.lag.start()
             undo.callback(self.lag.stop)
+            self.condition.start()
+            undo.callback(self.condition.stop)
             self._undo = undo.pop_all()
 
     def _outputs(self) -> Outputs:
@@ -194,6 +199,8 @@ def _hub_options(settings: Settings) -> HubOptions:
         connect_metrics=settings.connect_metrics,
         client_queue_bytes=settings.client_queue_bytes,
         client_slow_seconds=settings.client_slow_seconds,
+        max_clients=settings.max_clients,
+        steps={"metric": settings.metric_downsample, "frame": settings.stride},
     )
 
 
