@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["SEAT", "Gate", "TokenRequired"]
 
 SEAT: Final = "marketcam.seat"
-"""Name of the ASGI extension under which the server offers the connection's `Seat`."""
+"""Name of the ASGI extension with what counts the connection: its `Seat`, or the `GuardedProtocol`
+of a WebSocket."""
 
 _POLICY_VIOLATION: Final = 1008
 _BEARER: Final = "bearer "
@@ -60,7 +61,9 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one connection on, or refuse it."""
         headers = Headers(scope=scope)
-        if not self.origins.allow(headers.get("origin")):
+        if not _has_room(scope):
+            await _refuse(429, "too many connections from your address", scope, receive, send)
+        elif not self.origins.allow(headers.get("origin")):
             log.info("origin_refused", client=scope.get("client"), path=scope["path"])
             await _refuse(403, "origin not allowed", scope, receive, send)
         elif self.token is None:
@@ -140,6 +143,9 @@ class TokenRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
+        if scope["type"] == "http" and not _has_room(scope):
+            await _refuse(429, "too many connections from your address", scope, receive, send)
+            return
         if scope["type"] == "http" and self.token is not None and not self._is_open(scope):
             shown = _bearer(Headers(scope=scope))
             if shown is None:
@@ -153,6 +159,12 @@ class TokenRequired:
 
     def _is_open(self, scope: Scope) -> bool:
         return bool(self.open_paths) and scope["path"].startswith(self.open_paths)
+
+
+def _has_room(scope: Scope) -> bool:
+    """Return whether the address that a proxy speaks for may have one more connection."""
+    seat, client = scope.get("extensions", {}).get(SEAT), scope.get("client")
+    return seat is None or client is None or seat.speak_for(client[0])
 
 
 def _bearer(headers: Headers) -> str | None:
