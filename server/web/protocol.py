@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, Final, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from marketcam.server.web.heads import HeadConnection, refusal
 from marketcam.server.web.ranges import ABORT
 
 if TYPE_CHECKING:
     import asyncio
     from typing import Any
+
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 __all__ = ["MAX_CONNECTIONS", "REQUEST_SECONDS", "RequestProtocol"]
 
@@ -24,6 +28,7 @@ REQUEST_SECONDS: Final = 10.0
 """How long a request may take to come in."""
 
 _COMING_IN: Final = (h11.IDLE, h11.SEND_BODY)
+_UNANSWERED: Final = (h11.IDLE, h11.SEND_RESPONSE)
 
 
 class RequestProtocol(H11Protocol):
@@ -35,6 +40,7 @@ class RequestProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = HeadConnection(h11.SERVER, self.conn._max_incomplete_event_size)  # noqa: SLF001
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -61,6 +67,20 @@ class RequestProtocol(H11Protocol):
         if self.scope is not None:
             extensions = cast("dict[str, Any]", self.scope.setdefault("extensions", {}))
             extensions[ABORT] = self._reset
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, if that can still be told, and end the connection.
+
+        A second answer in the middle of a first would be read as a part of it.
+        """
+        del msg
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in _UNANSWERED:
+            self.transport.write(refusal(sys.exception()))
+        self.transport.close()
 
     def _reset(self) -> None:
         """Cut the connection so that the peer sees it cut, and not ended."""
