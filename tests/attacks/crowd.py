@@ -94,18 +94,31 @@ class Attacker:
         self._writer.transport.abort()
 
 
-def exchange(target: Target, payloads: Iterable[bytes], lull: float | None = LULL) -> list[bytes]:
-    """Send each payload over a connection of its own; return all that came back on each."""
+def exchange(
+    target: Target, payloads: Iterable[bytes | tuple[bytes, bytes]], lull: float | None = LULL
+) -> list[bytes]:
+    """Send each payload over a connection of its own; return all that came back on each.
+
+    Args:
+        target: what is attacked.
+        payloads: what to send; of two parts, the second once there is an answer to the first.
+        lull: as `Attacker.read_to_the_end` has it.
+    """
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(payload: bytes) -> bytes:
+    async def one(payload: bytes | tuple[bytes, bytes]) -> bytes:
         async with places:
             attacker = await Attacker.connect(target)
+            head = b""
             try:
+                if isinstance(payload, tuple):
+                    begun, payload = payload
+                    await attacker.send(begun)
+                    head = await attacker.read_head()
                 _, answer = await asyncio.gather(
                     attacker.send(payload), attacker.read_to_the_end(lull)
                 )
-                return answer
+                return head + answer
             finally:
                 attacker.cut()
 

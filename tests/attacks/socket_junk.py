@@ -21,7 +21,8 @@ def handshake(path: str, *headers: str) -> bytes:
     """Return the request that opens a WebSocket."""
     lines = (
         f"GET {path} HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", *headers, "", "",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", *headers,
+        "", "",
     )  # fmt: skip
     return "\r\n".join(lines).encode()
 
@@ -111,8 +112,9 @@ def junk_frames(dice: random.Random, count: int) -> Iterator[bytes]:
 
 _SAID: Final = (
     b"ping", b"", b'{"type":"pause"}', b'{"type":"seek","t":5}', b'{"type":"speed","speed":-1}',
-    b'{"type":"auth","token":"x"}', b"[" * 2000, b'{"t":' + b"9" * 400 + b"}", b'"\\ud800"', b"null",
-    b'{"type":"speed","speed":1e999}', b'{"type":{}}', b"\xff", bytes(4096), b'{"type":"end"}',
+    b'{"type":"auth","token":"x"}', b"[" * 2000, b'{"t":' + b"9" * 400 + b"}", b'"\\ud800"',
+    b"null", b'{"type":"speed","speed":1e999}', b'{"type":{}}', b"\xff", bytes(4096),
+    b'{"type":"end"}',
 )  # fmt: skip
 
 

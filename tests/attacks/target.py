@@ -96,9 +96,13 @@ class Target:
         self._process = psutil.Process(server.process.pid)
         self._http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PATIENCE))
         self._log_read = 0
+        stack.callback(self.end)
         self.viewer = HonestViewer(server.stream_url)
-        stack.callback(self.viewer.end)
         self.viewer.reach(50)
+
+    def end(self) -> None:
+        """Let go of the honest viewer."""
+        self.viewer.end()
 
     @contextmanager
     def under_attack(self, log_lines: int | None = None) -> Iterator[None]:
@@ -107,6 +111,9 @@ class Target:
         Args:
             log_lines: what it may have written to its log at most.
         """
+        if self.viewer.report()["faults"]:  # told where they came; the next attack begins anew
+            self.viewer.end()
+            self.viewer = HonestViewer(self.server.stream_url)
         before = self.figures()
         self._log_read = len(self.server.log)
         yield
