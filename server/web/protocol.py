@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -10,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from marketcam.server.security.bounds import ReadingWatch, reset
 from marketcam.server.security.gate import SEAT
+from marketcam.server.web.heads import HeadConnection, refusal
 from marketcam.server.web.ranges import ABORT
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestProtocol"]
 
 _COMING_IN: Final = (h11.IDLE, h11.SEND_BODY)
+_UNANSWERED: Final = (h11.IDLE, h11.SEND_RESPONSE)
 
 _SLICE: Final = 1024
 """What is read of a head at a time: the limit on its size is looked at in between."""
@@ -42,6 +45,7 @@ class RequestProtocol(H11Protocol):
     ) -> None:
         """Take a seat with the connection, unless it has one."""
         super().__init__(*args, **kwargs)
+        self.conn = HeadConnection(h11.SERVER, bounds.head_bytes)
         self.timeout_keep_alive = cast("int", bounds.idle_seconds)  # for a timer of the loop
         self._seats = seats
         self._seat = seat
@@ -128,6 +132,22 @@ class RequestProtocol(H11Protocol):
             ),
         )
         super().handle_websocket_upgrade(event)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, if that can still be told, and end the connection.
+
+        A second answer in the middle of a first would be read as a part of it.
+        """
+        del msg
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in _UNANSWERED:
+            self.transport.write(refusal(sys.exception()))
+        if self._reading is not None:
+            self._reading.begin()
+        self.transport.close()
 
     def _watch_request(self) -> None:
         """Run a timer from the begin of a request to its end, however slowly it comes in.
