@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from marketcam.server.ingest.link import IngestProtocol
 from marketcam.server.logs import get_logger
 from marketcam.server.security.bounds import Meter
 from marketcam.server.security.gate import SEAT
-from marketcam.server.stream.protocol import StreamProtocol
 
 if TYPE_CHECKING:
     from typing import Any
@@ -23,7 +23,7 @@ _POLICY_VIOLATION: Final = 1008
 log = get_logger(__name__)
 
 
-class GuardedProtocol(StreamProtocol):
+class GuardedProtocol(IngestProtocol):
     """Counts what a client says, whatever it is, and ends the connection of one who says too much.
 
     It is what a `Gate` finds in its scope in the place of the `Seat`.
