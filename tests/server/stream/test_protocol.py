@@ -15,7 +15,7 @@ from websockets.frames import Close
 from marketcam.server import serve
 from marketcam.server.stream import connection
 from marketcam.server.stream import protocol as protocols
-from marketcam.server.stream.hub import Client
+from marketcam.server.stream.client import Client
 from marketcam.server.stream.protocol import StreamProtocol
 from tests.raw_streams import (
     CONTINUATION,
