@@ -80,6 +80,15 @@ def _recording_holes(view: _View) -> str | None:
     return f"{holes} holes in the recording {_OF_LATE}" if holes else None
 
 
+def _producer_gone(view: _View) -> str | None:
+    ingest = view.rig.ingest
+    if ingest is None or ingest.is_connected or ingest.is_finished or ingest.is_closed:
+        return None
+    if ingest.source is None:
+        return "no producer of ticks has connected yet"
+    return f"the producer of ticks is not connected, the last tick was {ingest.last_t}"
+
+
 def _frames_limited(view: _View) -> str | None:
     status = view.rig.filming.status
     if not status.degraded:
@@ -106,7 +115,7 @@ def _loop_late(view: _View) -> str | None:
 
 
 def _messages_dropped(view: _View) -> str | None:
-    if not view.rig.settings.tick_rate or not view.recent.busy:
+    if not view.rig.settings.pace or not view.recent.busy:
         return None
     return f"{view.recent.busy} messages went to no client {_OF_LATE}: the event loop was behind"
 
@@ -115,6 +124,11 @@ def _clients_sent_away(view: _View) -> str | None:
     gone, there = view.recent.sent_away, len(view.rig.hub)
     is_many = gone and gone >= _MANY * (gone + there)
     return f"{gone} clients closed for being too slow {_OF_LATE}" if is_many else None
+
+
+def _connections_refused(view: _View) -> str | None:
+    count = view.recent.turned_away
+    return f"{count} connections found no place {_OF_LATE}" if count else None
 
 
 def _queues_full(view: _View) -> str | None:
@@ -152,11 +166,13 @@ _RULES: Final[Mapping[str, Callable[[_View], str | None]]] = {
     "recording_stopped": _recording_stopped,
     "recording_holes": _recording_holes,
     "disk_full": _disk_full,
+    "producer_gone": _producer_gone,
     "frames_limited": _frames_limited,
     "ticks_refused": _ticks_refused,
     "loop_late": _loop_late,
     "messages_dropped": _messages_dropped,
     "clients_sent_away": _clients_sent_away,
+    "connections_refused": _connections_refused,
     "queues_full": _queues_full,
     "webhook_failing": _webhook_failing,
 }

@@ -36,6 +36,7 @@ def screen(url: str, interval: Interval, problem: str | None = None) -> Renderab
             ("queues", _queues(interval)),
             ("viewers", _viewers(interval)),
             ("recording", _recording(interval)),
+            ("producer", _producer(interval)),
             ("events posted", _webhook(interval)),
             ("process", _process(interval)),
         )
@@ -108,6 +109,8 @@ def _viewers(interval: Interval) -> Table:
     table = _table("", "metrics", "frames")
     table.add_row("connected", f"{interval.value('clients'):,.0f}", "")
     table.add_row("at most", f"{interval.value('clients_limit'):,.0f}", "")
+    table.add_row("behind", _count(interval, "clients_behind"), "")
+    table.add_row("selections", _count(interval, "audiences"), "")
     for title, name in (("made", "messages_total"), ("sent", "messages_sent_total")):
         rates = (interval.rate(name, kind) for kind in ("metric", "frame"))
         table.add_row(f"{title} a second", *(f"{rate:,.1f}" for rate in rates))
@@ -140,6 +143,19 @@ def _recording(interval: Interval) -> Table:
     return table
 
 
+def _producer(interval: Interval) -> Table:
+    table = _table("", "")
+    ingest = interval.now.health.get("ingest")
+    if ingest is None:
+        return table
+    is_there = bool(interval.value("ingest_connected"))
+    table.add_row("source", str(ingest["source"] or "none yet"))
+    table.add_row("connected", Text("yes" if is_there else "no", _alert(not is_there)))
+    table.add_row("last tick", str(ingest["last_t"]))
+    table.add_row("refused", _loss(interval, "ingest_refused_ticks_total"))
+    return table
+
+
 def _webhook(interval: Interval) -> Table:
     table = _table("", "")
     if interval.now.health.get("webhook") is None:
@@ -156,6 +172,8 @@ def _process(interval: Interval) -> Table:
     if interval.has("process_resident_memory_bytes"):
         table.add_row("memory", _size(interval.value("process_resident_memory_bytes")))
         table.add_row("cores", f"{interval.rate('process_cpu_seconds_total'):.2f}")
+        table.add_row("connections", _count(interval, "connections"))
+        table.add_row("refused", _loss(interval, "connections_refused_total"))
         table.add_row("open files", _count(interval, "process_open_fds"))
         table.add_row("at most", _count(interval, "process_max_fds"))
     return table

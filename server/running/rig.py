@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
 from marketcam.server.operators.condition import Condition
 from marketcam.server.operators.posting import Target, post
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from marketcam.io.sources import Source
     from marketcam.io.store import Level
+    from marketcam.server.security.seats import Seats
     from marketcam.server.settings import Settings
 
 __all__ = ["Rig"]
@@ -51,8 +53,10 @@ class Rig:
         filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
         lag: how late the event loop is.
+        ingest: what takes ticks of producers elsewhere, where that is the source, once started.
         saving: the checkpoints, where there are any, once it is started.
         webhook: posts bursts and shocks, where it is asked to.
+        seats: those of its connections; None where another server than ours counts them.
         stopping: whether it has begun to stop.
         condition: says whether it is as it should be.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
@@ -77,7 +81,9 @@ class Rig:
             self.filming.check_room(settings.agents)
         self.pipeline = Pipeline(self.filming, self._outputs(), _pipeline_options(settings))
         self.lag = LagProbe()
+        self.ingest: IngestSource | None = None
         self.saving: Saving | None = None
+        self.seats: Seats | None = None
         self.stopping = False
         self.condition = Condition(self)
         self._undo = AsyncExitStack()
@@ -95,6 +101,7 @@ class Rig:
         async with self._changing, AsyncExitStack() as undo:
             source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
             undo.callback(source.close)
+            self.ingest = source if isinstance(source, IngestSource) else None
             if self.webhook is not None:  # here, so that it is the last to stop but for the source
                 self.webhook.open()
                 undo.push_async_callback(self.webhook.close)
@@ -130,6 +137,9 @@ class Rig:
 
     def _start_pipeline(self, source: Source, on_fatal: Callable[[], None]) -> None:
         saving, pipeline = self.saving, self.pipeline
+        if isinstance(source, IngestSource):
+            pipeline.start(source, on_fatal, on_filmed=source.taken, on_refused=source.refuse)
+            return
         if saving is None:
             pipeline.start(source, on_fatal)
             return
@@ -180,7 +190,7 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
         sync_seconds=settings.fsync_seconds,
         queue_bytes=settings.record_queue_bytes,
         # Of a paced source every viewer expects the pace; without one, nobody does.
-        when_full="skip" if settings.tick_rate else "wait",
+        when_full="skip" if settings.pace else "wait",
         stall_seconds=settings.record_stall_seconds,
         retry_seconds=settings.record_retry_seconds,
         retention=RetentionPolicy(
@@ -206,7 +216,7 @@ def _hub_options(settings: Settings) -> HubOptions:
 
 def _pipeline_options(settings: Settings) -> PipelineOptions:
     return PipelineOptions(
-        tick_rate=settings.tick_rate,
+        tick_rate=settings.pace,
         metric_downsample=settings.metric_downsample,
         bad_tick=settings.bad_tick,
         record_ticks=settings.record_ticks,

@@ -42,17 +42,30 @@ def rig(**changes: Any) -> Any:
     filming = SimpleNamespace(degraded=False, waiting=False, rule="pairs")
     parts = {
         "settings": SimpleNamespace(
-            tick_rate=100.0, max_clients=10, record_queue_bytes=1000, client_queue_bytes=1000
+            pace=100.0,
+            max_clients=10,
+            record_queue_bytes=1000,
+            client_queue_bytes=1000,
+            ingest_queue_bytes=1000,
         ),
         "pipeline": SimpleNamespace(
             error=None, ticks=1000, refused=0, queues={"encode": QueueFigures()}
         ),
         "recorder": recorder,
         "filming": filming,
-        "hub": Hub(count=1, sent_away=0, waiting_bytes=0),
+        "hub": Hub(count=1, sent_away=0, waiting_bytes=0, audiences=1, fill=0.0),
         "handover": SimpleNamespace(dropped={"metric": 0}, waiting=0, fill=0.0),
         "lag": SimpleNamespace(lags=lags),
         "webhook": hook,
+        "seats": SimpleNamespace(refused=0),
+        "ingest": SimpleNamespace(
+            waiting_bytes=0,
+            source="s",
+            last_t=7,
+            is_connected=True,
+            is_finished=False,
+            is_closed=False,
+        ),
         "rig": SimpleNamespace(stopping=False),
     }
     for name, value in changes.items():
@@ -66,6 +79,8 @@ def rig(**changes: Any) -> Any:
         hub=parts["hub"],
         handover=parts["handover"],
         lag=parts["lag"],
+        seats=parts["seats"],
+        ingest=parts["ingest"],
         webhook=SimpleNamespace(status=lambda: hook),
         stopping=parts["rig"].stopping,  # type: ignore[attr-defined]
     )
@@ -89,15 +104,17 @@ def codes(made: Any) -> list[str]:
 WELL: list[dict[str, Any]] = [
     {},
     {"pipeline__refused": 9},  # of 1009: not many
-    {"hub__sent_away": 1, "hub__count": 9, "settings__max_clients": 500} | {"hub__count": 200},
+    {"hub__sent_away": 1, "hub__count": 200, "settings__max_clients": 500},
     {"lag__lags": lags_with(0.2, 0.2)},
     {"recorder__queued_bytes": 700},
-    {"recorder__queued_bytes": 990, "settings__tick_rate": 0.0},
-    {"handover__dropped": {"metric": 5}, "settings__tick_rate": 0.0},
-    {"handover__fill": 1.0, "settings__tick_rate": 0.0},
+    {"recorder__queued_bytes": 990, "settings__pace": 0.0},
+    {"handover__dropped": {"metric": 5}, "settings__pace": 0.0},
+    {"handover__fill": 1.0, "settings__pace": 0.0},
     {"recorder__retention": disk(84.9)},
     {"recorder__retention": disk(90.0, removed=True)},
     {"hub__waiting_bytes": 1000},
+    {"ingest__waiting_bytes": 1000},
+    {"ingest__is_connected": False, "ingest__is_finished": True},
 ]
 
 AMISS: list[tuple[str, dict[str, Any], str]] = [
@@ -108,6 +125,10 @@ AMISS: list[tuple[str, dict[str, Any], str]] = [
     ("recording_holes", {"recorder__holes": 2}, "2 holes"),
     ("disk_full", {"recorder__retention": disk(91.25)}, "91.2 % full"),
     ("disk_full", {"recorder__retention": disk(96.0, removed=True)}, "96.0 % full"),
+    ("producer_gone", {"ingest__is_connected": False}, "not connected, the last tick was 7"),
+    ("producer_gone", {"ingest__is_connected": False, "ingest__source": None}, "connected yet"),
+    ("connections_refused", {"seats__refused": 3}, "3 connections"),
+    ("queues_full", {"hub__fill": 0.8}, "audiences 80 %"),
     ("frames_limited", {"filming__degraded": True, "filming__waiting": True}, "no frames"),
     ("frames_limited", {"filming__degraded": True, "filming__rule": "neighbors"}, "neighbors"),
     ("ticks_refused", {"pipeline__refused": 11}, "11 of 1011 ticks"),
@@ -146,11 +167,12 @@ def test_several_are_told_in_their_order() -> None:
     assert codes(made) == ["clients_full", "recording_stopped", "ticks_refused"]
 
 
-def test_without_a_webhook_nothing_is_said_of_it() -> None:
+def test_of_parts_that_are_not_there_nothing_is_said() -> None:
     made = rig()
-    made.webhook = None
+    made.webhook = made.ingest = made.seats = None
     assert codes(made) == []
-    assert [queue.name for queue in queues_of(made)] == ["encode", "record", "handover", "clients"]
+    names = ["encode", "record", "handover", "audiences", "clients"]
+    assert [queue.name for queue in queues_of(made)] == names
 
 
 def test_what_was_amiss_passes() -> None:
