@@ -16,13 +16,17 @@ from urllib.parse import urlsplit, urlunsplit
 from rich.console import Console
 from rich.live import Live
 
+from marketcam.io.access import reader_headers
 from marketcam.io.remote_http import Address, HttpStatusError, RemoteStoreError
+from marketcam.io.store.errors import StoreError
 from marketcam.server.cli.parsing import (
     OK,
     CommandError,
     CommandTexts,
+    UsageError,
     add_command,
     add_log_level,
+    add_token,
     say,
 )
 from marketcam.server.operators.screen import screen
@@ -49,7 +53,7 @@ _TEXTS: Final = CommandTexts(
 Show how a running camera is doing: whether it is ready, or degraded and why; ticks a second, the
 stages and their queues, lags, viewers, what was lost, the recording. q or Ctrl-C ends. A camera
 that goes away is waited for. Where the output is no terminal, the figures are printed anew each
-time. The token of a camera that asks for one is taken from IG_READ_TOKEN.""",
+time.""",
     examples="""\
   marketcam top localhost:8000
   marketcam top https://example.org --interval 5
@@ -74,12 +78,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="accept any TLS certificate (self-signed)"
     )
+    add_token(parser)
     add_log_level(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the figures until q, Ctrl-C, or once; return the exit code."""
-    address = _address(args.url, insecure=args.insecure)
+    address = _address(args)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     try:
         first = _first_look(address)
@@ -127,22 +132,24 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _address(url: str, *, insecure: bool) -> Address:
+def _address(args: argparse.Namespace) -> Address:
+    try:
+        headers = reader_headers(args.token)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
     tls = None
-    if insecure and url.startswith("https:"):
+    if args.insecure and args.url.startswith("https:"):
         tls = ssl.create_default_context()
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
-    token = os.environ.get("IG_READ_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return Address(url, _TIMEOUT_SECONDS, headers, tls)
+    return Address(args.url, _TIMEOUT_SECONDS, headers, tls)
 
 
 def _first_look(address: Address) -> Look:
     try:
         return look_at(address)
     except HttpStatusError as error:
-        hint = " (IG_READ_TOKEN is the token to show)" if error.status == 401 else ""
+        hint = " (--token @FILE, or IG_READ_TOKEN)" if error.status == 401 else ""
         raise CommandError(f"{error}{hint}") from error
 
 

@@ -8,6 +8,7 @@ may read may read these.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -34,6 +35,9 @@ _SAMPLE_SECONDS: Final = 1.0
 _ALMOST_FULL: Final = 0.8
 _MANY: Final = 0.01
 """Share of ticks, of clients and of the probe's looks from which there is something amiss."""
+_SLOW: Final = 0.9
+_LONG_ENOUGH: Final = 10.0
+"""Share of the ticks that were due from which all is well, and the seconds it takes to tell."""
 _DISK_FULL_PCT: Final = 95.0
 
 _OF_LATE: Final = f"in the last {RECENT_SECONDS} s"
@@ -48,11 +52,12 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What the rules look at: how things are, and what has happened of late."""
+    """What the rules look at: how things are, and what has happened in so many seconds."""
 
     rig: Rig
     recorder: RecorderStatus
     recent: Counts
+    seconds: float
 
 
 def _run_failed(view: _View) -> str | None:
@@ -101,6 +106,16 @@ def _ticks_refused(view: _View) -> str | None:
     refused, ticks = view.recent.refused, view.recent.ticks
     is_many = refused and refused >= _MANY * (ticks + refused)
     return f"{refused} of {ticks + refused} ticks refused {_OF_LATE}" if is_many else None
+
+
+def _ticks_slow(view: _View) -> str | None:
+    """Judge a source that always has a tick to give: a file, or a pipe, may have none."""
+    settings, seconds = view.rig.settings, view.seconds
+    is_judged = settings.source in {"market", "simulator"} and view.rig.pipeline.running
+    due = settings.pace * seconds
+    if not is_judged or seconds < _LONG_ENOUGH or view.recent.ticks >= _SLOW * due:
+        return None
+    return f"{view.recent.ticks} ticks in the last {seconds:.0f} s, where {due:.0f} were due"
 
 
 def _loop_late(view: _View) -> str | None:
@@ -169,6 +184,7 @@ _RULES: Final[Mapping[str, Callable[[_View], str | None]]] = {
     "producer_gone": _producer_gone,
     "frames_limited": _frames_limited,
     "ticks_refused": _ticks_refused,
+    "ticks_slow": _ticks_slow,
     "loop_late": _loop_late,
     "messages_dropped": _messages_dropped,
     "clients_sent_away": _clients_sent_away,
@@ -188,9 +204,9 @@ others the stream goes on, and to take its clients elsewhere would be the greate
 class Condition:
     """Judges a rig, by how it is and by what has happened to it of late."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, clock: Callable[[], float] = time.monotonic) -> None:
         self._rig = rig
-        self._recent = Recent(lambda: counts_of(rig))
+        self._recent = Recent(lambda: counts_of(rig), clock)
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -207,7 +223,9 @@ class Condition:
 
         Cost: 50 µs, and what the hub takes to count what waits for its clients.
         """
-        view = _View(self._rig, self._rig.recorder.status(), self._recent.counts())
+        view = _View(
+            self._rig, self._rig.recorder.status(), self._recent.counts(), self._recent.seconds
+        )
         judged = ((code, rule(view)) for code, rule in _RULES.items())
         return [Reason(code, message) for code, message in judged if message is not None]
 

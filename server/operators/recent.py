@@ -98,6 +98,11 @@ class Recent:
         while len(self._samples) > 1 and now - self._samples[1][0] >= RECENT_SECONDS:
             self._samples.popleft()
 
+    @property
+    def seconds(self) -> float:
+        """How long it is since the oldest sample; 0 before the first."""
+        return self._clock() - self._samples[0][0] if self._samples else 0.0
+
     def counts(self) -> Counts:
         """Return what has been added of late; before the first sample, since the start."""
         now = self._read()

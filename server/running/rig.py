@@ -169,7 +169,7 @@ class Rig:
 def _webhook_of(settings: Settings, recorder: Recorder) -> Webhook | None:
     if settings.webhook_url is None:
         return None
-    target = Target.of(settings.webhook_url)
+    target = Target.of(settings.webhook_url.get_secret_value())
     options = WebhookOptions(target.host, settings.webhook_queue, settings.webhook_retry_seconds)
     return Webhook(options, lambda: recorder.run, partial(post, target))
 

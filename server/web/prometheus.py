@@ -221,6 +221,8 @@ def _of_hub(hub: Hub, limit: int) -> Iterator[Family]:
     yield gauge("clients", "Clients connected.", len(hub))
     yield gauge("clients_limit", "Clients there may be.", limit)
     yield gauge("audiences", "Different selections that clients have made.", hub.audiences)
+    forms = "Ways of writing a frame that clients want."
+    yield gauge("frame_forms", forms, len(hub.wanted))
     yield gauge("clients_behind", "Clients that do not keep up at the moment.", hub.behind)
     yield counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
     yield gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)

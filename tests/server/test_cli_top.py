@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketcam.server.cli import main
-from marketcam.server.cli.top import camera_url
+from marketcam.server.cli.top import _address, camera_url
 from tests.server_helpers import PATIENCE, fed_server
 
 if TYPE_CHECKING:
@@ -80,8 +81,29 @@ def test_the_token_is_shown_to_who_asks_for_it(
     assert shown == ["Bearer wrong-token-0123456789"]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"marketcam: {url}/health: status 401")
-    assert line.endswith("(IG_READ_TOKEN is the token to show)")
+    assert line.endswith("(--token @FILE, or IG_READ_TOKEN)")
     assert "wrong-token" not in line
+
+
+def test_a_token_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    token = "0123456789abcdef0123"
+    (tmp_path / "token").write_text(token + "\n")
+    with fed_server(tmp_path, read_token=token) as (server, _):
+        flags = ["--token", f"@{tmp_path / 'token'}", "--once", "--interval", "0.01"]
+        assert main(["top", server.listening.url, *flags]) == 0
+        assert main(["top", server.listening.url]) == 1
+    assert main(["top", "localhost", "--token", f"@{tmp_path / 'other'}"]) == 2
+    out, err = capsys.readouterr()
+    assert "viewers" in out
+    assert token not in out + err
+
+
+def test_any_certificate_is_taken_where_it_is_asked_for() -> None:
+    given = {"url": "https://h", "token": None}
+    assert _address(argparse.Namespace(**given, insecure=False)).tls is None
+    context = _address(argparse.Namespace(**given, insecure=True)).tls
+    assert context is not None
+    assert context.verify_mode is ssl.CERT_NONE
 
 
 @pytest.mark.parametrize(

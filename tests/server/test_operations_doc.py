@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 
+TOKEN = "0123456789abcdef0123"
+
 
 def rows(section: str) -> list[list[str]]:
     """Return the cells of the table of a section, without its head."""
@@ -36,11 +38,13 @@ def exposed(folder: Path) -> list[Metric]:
     settings = Settings(
         port=0,
         store_dir=folder,
-        ingest_token="0123456789abcdef0123",
+        ingest_token=TOKEN,
+        read_token=TOKEN[::-1],
         webhook_url="http://127.0.0.1:1/",
     )
+    headers = {"authorization": f"Bearer {TOKEN[::-1]}"}
     with running_server(settings) as server, server.http() as http:
-        text = http.get("/metrics").text
+        text = http.get("/metrics", headers=headers).text
         names = [queue.name for queue in queues_of(server.rig)]
     assert names == [row[0].strip("`") for row in rows("Queues")]
     return list(text_string_to_metric_families(text))

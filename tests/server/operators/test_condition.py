@@ -42,6 +42,7 @@ def rig(**changes: Any) -> Any:
     filming = SimpleNamespace(degraded=False, waiting=False, rule="pairs")
     parts = {
         "settings": SimpleNamespace(
+            source="market",
             pace=100.0,
             max_clients=10,
             record_queue_bytes=1000,
@@ -49,7 +50,7 @@ def rig(**changes: Any) -> Any:
             ingest_queue_bytes=1000,
         ),
         "pipeline": SimpleNamespace(
-            error=None, ticks=1000, refused=0, queues={"encode": QueueFigures()}
+            running=True, error=None, ticks=1000, refused=0, queues={"encode": QueueFigures()}
         ),
         "recorder": recorder,
         "filming": filming,
@@ -157,8 +158,39 @@ def test_what_is_amiss(code: str, changes: dict[str, Any], said: str) -> None:
     assert "/" not in reason.message
 
 
+@pytest.mark.parametrize(
+    ("ticks", "changes", "is_slow"),
+    [
+        (899, {}, True),
+        (901, {}, False),
+        (0, {"pipeline__running": False}, False),
+        (0, {"settings__source": "ticks"}, False),
+        (0, {"settings__pace": 0.0}, False),
+    ],
+)
+def test_a_source_that_does_not_keep_its_pace(
+    ticks: int, changes: dict[str, Any], is_slow: bool
+) -> None:
+    now = [0.0]
+    made = rig(**changes)
+    condition = Condition(made, lambda: now[0])
+    condition._recent.sample()
+    made.pipeline.ticks += ticks
+    now[0] = 10.0
+    said = f"{ticks} ticks in the last 10 s, where 1000 were due"
+    assert [tuple(reason) for reason in condition.reasons()] == [("ticks_slow", said)] * is_slow
+
+
+def test_of_a_few_seconds_nothing_is_said() -> None:
+    now = [0.0]
+    condition = Condition(rig(), lambda: now[0])
+    condition._recent.sample()
+    now[0] = 9.9
+    assert condition.reasons() == []
+
+
 def test_every_rule_is_tested() -> None:
-    assert {code for code, _, _ in AMISS} == set(CODES)
+    assert {code for code, _, _ in AMISS} | {"ticks_slow"} == set(CODES)
     assert set(CODES) >= TURNING_AWAY
 
 

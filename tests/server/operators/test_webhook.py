@@ -16,7 +16,7 @@ from marketcam.server.errors import ConfigurationError
 from marketcam.server.operators import posting, webhook
 from marketcam.server.operators.posting import Posted, PostError, Target, post
 from marketcam.server.operators.webhook import Webhook, WebhookOptions
-from marketcam.server.settings import Settings
+from marketcam.server.settings import Settings, SettingsError
 from tests.server.operators.test_events import frame_at
 from tests.server_helpers import PATIENCE, fed_server, receive_until, running_server, state_tick
 
@@ -265,6 +265,20 @@ def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Target.of(url)
     assert str(caught.value) == "IG_WEBHOOK_URL must be an http or https address with a host"
+
+
+@pytest.mark.parametrize("url", ["ftp://h/s3cret", "http://", "https://h/ s3cret", "s3cret"])
+def test_a_setting_that_is_refused_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_flags({"webhook_url": url})
+    (problem,) = caught.value.problems
+    assert problem.startswith("--webhook-url (IG_WEBHOOK_URL) must be an http or https address, ")
+    assert "s3cret" not in problem
+
+
+def test_the_address_is_no_part_of_what_settings_show() -> None:
+    assert "s3cret" not in repr(Settings(webhook_url="http://h/s3cret"))
+    assert Settings(webhook_url="").webhook_url is None
 
 
 def test_hosts_and_ports() -> None:
