@@ -221,7 +221,7 @@ class Condition:
     def reasons(self) -> list[Reason]:
         """Return why it is degraded; nothing where it is ready.
 
-        Cost: 50 µs, and what the hub takes to count what waits for its clients.
+        Cost: 0.1 ms, and what the hub takes to count what waits for its clients.
         """
         view = _View(
             self._rig, self._rig.recorder.status(), self._recent.counts(), self._recent.seconds

@@ -49,7 +49,7 @@ def queues_of(rig: Rig) -> list[Queue]:
     queues += [
         _of_bytes("record", status.queued_bytes, settings.record_queue_bytes, loses=is_paced),
         Queue("handover", rig.handover.waiting, "messages", rig.handover.fill, loses=is_paced),
-        Queue("audiences", rig.hub.audiences, "audiences", rig.hub.fill, loses=is_paced),
+        Queue("audiences", rig.hub.round_bytes, "bytes", rig.hub.fill, loses=is_paced),
         _of_bytes("clients", rig.hub.waiting_bytes, clients, loses=False),
     ]
     if rig.webhook is not None:

@@ -83,7 +83,7 @@ def _stages(interval: Interval) -> Table:
     table.add_row(
         "loop lag", "", *(Text(_bound(lag), style=_alert(lag > _LATE_SECONDS)) for lag in lags)
     )
-    table.caption = "loop lag: ms that half, and 99 of 100, did not pass"
+    table.caption = "loop lag: ms at p50 and p99"
     return table
 
 
@@ -107,8 +107,7 @@ def _queues(interval: Interval) -> Table:
 
 def _viewers(interval: Interval) -> Table:
     table = _table("", "metrics", "frames")
-    table.add_row("connected", f"{interval.value('clients'):,.0f}", "")
-    table.add_row("at most", f"{interval.value('clients_limit'):,.0f}", "")
+    table.add_row("connected", _of_limit(interval, "clients"), "")
     table.add_row("behind", _count(interval, "clients_behind"), "")
     table.add_row("selections", _count(interval, "audiences"), "")
     for title, name in (("made", "messages_total"), ("sent", "messages_sent_total")):
@@ -172,15 +171,21 @@ def _process(interval: Interval) -> Table:
     if interval.has("process_resident_memory_bytes"):
         table.add_row("memory", _size(interval.value("process_resident_memory_bytes")))
         table.add_row("cores", f"{interval.rate('process_cpu_seconds_total'):.2f}")
-        table.add_row("connections", _count(interval, "connections"))
+        table.add_row("connections", _of_limit(interval, "connections"))
         table.add_row("refused", _loss(interval, "connections_refused_total"))
-        table.add_row("open files", _count(interval, "process_open_fds"))
-        table.add_row("at most", _count(interval, "process_max_fds"))
+        files = [_count(interval, f"process_{each}_fds") for each in ("open", "max")]
+        table.add_row("open files", " of ".join(files))
     return table
 
 
 def _table(*titles: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, caption_style="dim")
+    table = Table(
+        box=None,
+        show_header=any(titles),
+        header_style="dim",
+        pad_edge=False,
+        caption_style="dim",
+    )
     for number, title in enumerate(titles):
         table.add_column(title, justify="right" if number else "left", no_wrap=True)
     return table
@@ -188,6 +193,12 @@ def _table(*titles: str) -> Table:
 
 def _count(interval: Interval, *name: str) -> str:
     return f"{interval.value(*name):,.0f}" if interval.has(*name) else ""
+
+
+def _of_limit(interval: Interval, name: str) -> str:
+    limit = f"{name}_limit"
+    now = _count(interval, name)
+    return f"{now} of {_count(interval, limit)}" if interval.has(limit) else now
 
 
 def _counts(interval: Interval, name: str, labels: Iterable[str]) -> list[str]:

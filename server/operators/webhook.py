@@ -159,7 +159,7 @@ class Webhook:
     def take(self, frame: Frame) -> None:
         """Let the new events of a frame wait. One thread at a time; never waits itself.
 
-        Cost: 1 µs for a frame without events.
+        Cost: 0.5 µs for a frame without events, 5 µs for each in its window.
         """
         events = self._sifter.new_events(frame)
         if not events:

@@ -139,6 +139,11 @@ class Hub:
         return sum(len(audience.others) for audience in self._audiences.values())
 
     @property
+    def round_bytes(self) -> int:
+        """Bytes that wait for the next rounds of all audiences."""
+        return sum(audience.round_bytes for audience in self._audiences.values())
+
+    @property
     def fill(self) -> float:
         """How full the fullest audience is of what waits for its next round, 0 to 1."""
         return max((audience.fill for audience in self._audiences.values()), default=0.0)

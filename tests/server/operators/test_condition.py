@@ -54,7 +54,7 @@ def rig(**changes: Any) -> Any:
         ),
         "recorder": recorder,
         "filming": filming,
-        "hub": Hub(count=1, sent_away=0, waiting_bytes=0, audiences=1, fill=0.0),
+        "hub": Hub(count=1, sent_away=0, waiting_bytes=0, round_bytes=0, fill=0.0),
         "handover": SimpleNamespace(dropped={"metric": 0}, waiting=0, fill=0.0),
         "lag": SimpleNamespace(lags=lags),
         "webhook": hook,
