@@ -238,11 +238,12 @@ class Audience:
                 for entry in (*entries, *owed):
                     client.offer(entry)
                 client.go_on()
-            self._lanes = self._new_lanes()
         elif self._fast:
             self._round = _Round(entries, data, list(self._fast))
             self.spoke_at = self.clock()
             self.bytes += len(data)
+        if not self._fast and self._lanes:  # which is owed to nobody any more
+            self._lanes = self._new_lanes()
         if not self._lanes:
             drained, self._drained = self._drained, {}
             for client in drained:

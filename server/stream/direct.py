@@ -95,12 +95,17 @@ def _in_few(pieces: Iterable[Piece]) -> Iterable[Piece]:
     for piece in pieces:
         own = sum(map(len, piece))
         if small and size + own > PIECE_BYTES:
-            yield (_joined(small),)
+            yield _one_of(small)
             small, size = [], 0
         small.append(piece)
         size += own
     if small:
-        yield (_joined(small),)
+        yield _one_of(small)
+
+
+def _one_of(pieces: list[Piece]) -> Piece:
+    """Return pieces as one; a single one, which may be a large one's view, is not copied."""
+    return pieces[0] if len(pieces) == 1 else (_joined(pieces),)
 
 
 class _Word(NamedTuple):
@@ -238,7 +243,7 @@ class DirectClient(Listener):
             self._audience.writer.enter(self)
             await word.said
         finally:
-            if word in self._words:
+            if self._words and word in self._words:
                 self._words.remove(word)
 
     def break_silence(self, body: Body, now: float) -> None:

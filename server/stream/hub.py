@@ -89,11 +89,16 @@ class Hub:
             given to the recorder before, what comes after it has yet to be published.
     """
 
-    def __init__(self, options: HubOptions, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        options: HubOptions,
+        clock: Callable[[], float] = time.monotonic,
+        writer: FairWriter | None = None,
+    ) -> None:
         """Start without clients; `clock` gives seconds, to tell who is behind."""
         self.options = options
         self.passed = {"metric": 0, "frame": 0}
-        self.writer: Final = FairWriter()
+        self.writer: Final = writer or FairWriter()
         self.wanted: frozenset[Form] = frozenset()
         self.sent_away = 0
         self._clock = clock
