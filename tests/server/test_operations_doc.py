@@ -15,7 +15,7 @@ from marketcam.server.operators.events import EventSifter
 from marketcam.server.operators.queues import queues_of
 from marketcam.server.operators.webhook import LOSSES
 from marketcam.server.settings import Settings
-from tests.server.operators.test_events import frame_at
+from tests.event_frames import frame_at
 from tests.server_helpers import fed_server, receive_until, running_server
 
 if TYPE_CHECKING:
