@@ -12,6 +12,7 @@ from marketcam.engine import SlidingWindowCamera
 from marketcam.io import encode_frame_columns
 from marketcam.server.stream.hub import GOING_AWAY, TRY_AGAIN_LATER
 from marketcam.server.stream.messages import PONG, Entry, Gap, Message
+from marketcam.server.stream.place import Place
 from marketcam.server.stream.selection import PLAIN, Form, Selection
 from marketcam.server.stream.writing import PASS_SECONDS, PIECE_BYTES
 from tests.server.stream.scripted_wires import (
@@ -261,7 +262,7 @@ def test_large_messages_go_out_in_turns_and_everyone_comes_back() -> None:
         order: list[int] = []
         wires = [ScriptedWire(clock) for _ in range(3)]
         clients = [hub.join_directly(PLAIN, wire) for wire in wires]
-        hub.publish([entry("metric", 1), entry("frame", 1, size=5 * PIECE_BYTES)])
+        hub.publish([entry("metric", 1), entry("frame", 1, size=40 * PIECE_BYTES)])
         while not all(client.is_fast for client in clients):
             order.append(max(len(wire.writes) for wire in wires))
             assert order[-1] - min(len(wire.writes) for wire in wires) <= 1
@@ -269,7 +270,7 @@ def test_large_messages_go_out_in_turns_and_everyone_comes_back() -> None:
         hub.publish(metrics(2, 2))
         for wire in wires:
             assert wire.names() == [("metric", 1), ("frame", 1), ("metric", 2)]
-            assert max(map(len, wire.writes)) <= PIECE_BYTES
+            assert max(map(len, wire.writes)) <= 8 * PIECE_BYTES
         assert hub.sent == {"metric": 6, "frame": 3}
 
     run(scenario)
@@ -281,7 +282,7 @@ def test_what_is_published_while_a_large_message_is_under_way_follows_it() -> No
         hub = hub_on(clock)
         wire = ScriptedWire(clock)
         client = hub.join_directly(PLAIN, wire)
-        hub.publish([entry("frame", 1, size=5 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=40 * PIECE_BYTES)])
         wire.resume(room=2 * PIECE_BYTES)
         for t in range(2, 6):
             hub.publish(metrics(t, t))
@@ -299,7 +300,7 @@ def test_the_message_in_hand_is_finished_at_the_end_and_no_other_is_begun() -> N
         hub = hub_on(clock)
         wire = ScriptedWire(clock, room=PIECE_BYTES)
         client = hub.join_directly(PLAIN, wire)
-        hub.publish([entry("frame", 1, size=3 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=12 * PIECE_BYTES)])
         hub.publish(metrics(2, 2))
         await turn()
         client.close(TRY_AGAIN_LATER, "too slow")
@@ -322,7 +323,7 @@ def test_nobody_waits_for_the_end_of_a_message_on_a_connection_that_is_lost() ->
         hub = hub_on(clock)
         wire = ScriptedWire(clock, room=PIECE_BYTES)
         client = hub.join_directly(PLAIN, wire)
-        hub.publish([entry("frame", 1, size=3 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=12 * PIECE_BYTES)])
         await turn()
         saying = asyncio.create_task(client.say(PONG))
         await turn()
@@ -345,7 +346,7 @@ def test_what_is_said_to_one_alone_comes_between_messages() -> None:
         wire = ScriptedWire(clock, room=PIECE_BYTES)
         client = hub.join_directly(PLAIN, wire)
         await client.say(PONG)
-        hub.publish([entry("frame", 1, size=3 * PIECE_BYTES)])
+        hub.publish([entry("frame", 1, size=12 * PIECE_BYTES)])
         await turn()
         saying = asyncio.create_task(client.say(PONG))
         hub.publish(metrics(2, 2))
@@ -519,7 +520,31 @@ def test_a_sweep_sends_away_who_is_behind_and_who_takes_nothing() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("seed", range(30))
+def test_who_catches_up_is_not_among_the_fast_before_all_is_meant_for_it() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        hub.publish(metrics(1, 3))
+        wire = ScriptedWire(clock)
+        client = hub.join_directly(PLAIN, wire, catches_up=True)
+        hub.listen(client, Place.before(6))  # which lies beyond the present
+        hub.go_live(client)
+        for t in range(4, 7):
+            hub.publish(metrics(t, t))
+        await turn()
+        assert wire.names() == named_metrics(6, 6)
+        assert not client.is_fast
+        hub.publish([entry("frame", 7, gap=Gap("frame", 2, 6, "busy"))])
+        await turn()
+        assert wire.names() == [("metric", 6), ("gap", 6), ("frame", 7)]
+        assert client.is_fast
+        hub.publish(metrics(8, 8))
+        assert wire.names()[3:] == named_metrics(8, 8)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("seed", range(50))
 def test_whatever_happens_nothing_is_lost_or_doubled_in_silence(seed: int) -> None:
     asyncio.run(_Storm(seed).rage())
 
@@ -534,19 +559,23 @@ class _Storm:
         self.hub = hub_on(self.clock, connect_metrics=5, client_queue_bytes=limit)
         self.joined: list[tuple[ScriptedWire, DirectClient, int]] = []
         self.frames: list[int] = []
+        self.catching_up: list[DirectClient] = []
         self.t = 0
 
     async def rage(self) -> None:
         rng = self.rng
         doings = [self.publish, self.join, self.pause, self.resume, self.turn, self.end]
+        doings.append(self.go_live)
         for _ in range(80):
             await rng.choice([self.publish, *doings])()
+        while self.catching_up:
+            await self.go_live()
         for wire, *_ in self.joined:
             wire.open_up()
         await turn(500)
         for wire, client, since in self.joined:
             if wire.is_open and client.closing is None:
-                assert client.is_fast
+                assert client.is_fast or not client.is_settled
                 self.check(wire, since)
 
     async def publish(self) -> None:
@@ -555,7 +584,7 @@ class _Storm:
             self.t += 1
             batch.append(entry("metric", self.t, size=self.rng.choice([10, 200])))
             if self.rng.random() < 0.3:
-                size = self.rng.choice([20, 20, 3000, 2 * PIECE_BYTES])
+                size = self.rng.choice([20, 20, 3000, 10 * PIECE_BYTES])
                 batch.append(entry("frame", self.t, size=size))
                 self.frames.append(self.t)
         self.hub.publish(batch)
@@ -564,8 +593,20 @@ class _Storm:
         for _ in range(self.rng.choice([1, 1, 10])):
             if len(self.joined) < 30:
                 wire = ScriptedWire(self.clock, cost=PASS_SECONDS / 4)
-                client = self.hub.join_directly(PLAIN, wire)
+                catches_up = self.rng.random() < 0.3
+                client = self.hub.join_directly(PLAIN, wire, catches_up=catches_up)
+                if catches_up:
+                    self.hub.listen(client, Place.before(0))
+                    self.catching_up.append(client)
                 self.joined.append((wire, client, self.t))
+
+    async def go_live(self) -> None:
+        if self.catching_up:
+            client = self.catching_up.pop()
+            if client.has_missed:
+                self.joined = [each for each in self.joined if each[1] is not client]
+            else:
+                self.hub.go_live(client)
 
     async def pause(self) -> None:
         for wire, *_ in self.some():
@@ -583,6 +624,8 @@ class _Storm:
     async def end(self) -> None:
         if self.joined and self.rng.random() < 0.3:
             wire, client, _ = self.joined.pop(self.rng.randrange(len(self.joined)))
+            if client in self.catching_up:
+                self.catching_up.remove(client)
             if self.rng.random() < 0.5:
                 client.close(GOING_AWAY, "bye")
             else:
