@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, cast
 from marketcam.server.history.history import TooManyError, View, tell_unreadable
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import FAULT, TRY_AGAIN_LATER
-from marketcam.server.stream.messages import KINDS
 from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
     from marketcam.server.history.history import History
+    from marketcam.server.stream.client import Client
     from marketcam.server.stream.connection import Connection
-    from marketcam.server.stream.hub import Client, Hub
+    from marketcam.server.stream.hub import Hub
     from marketcam.server.stream.messages import Kind
     from marketcam.server.stream.place import Reach
 
@@ -56,7 +56,8 @@ class _CatchingUp:
         """Send all that comes after a place, up to where the client is live; return that place."""
         history, hub, client = self._history, self._hub, self._client
         run = await history.current_run()
-        view = View(run, KINDS, client.encoding)
+        selection = client.selection
+        view = View(run, selection.kinds, selection.form.encoding)
         after = await self._send(view, after, await history.reach(run))
         while client.closing is None:
             reach = hub.listen(client, after)

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import TracebackType
 
-    from marketcam.server.stream.messages import Encoding
+    from marketcam.server.running.stages import QueueFigures
+    from marketcam.server.stream.selection import Form
 
 __all__ = ["EncodingStage", "Outputs"]
+
+
+def _notice_nothing(_: Frame) -> None:
+    """Do nothing with a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,15 @@ class Outputs:
         record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
             wait until there is room for it.
         publish: takes a message for the viewers, once its line is recorded; must not wait.
-        wanted: says which encodings there are viewers for, so that these are made here and not
+        wanted: says which forms there are viewers for, so that these are made here and not
             when somebody waits for them.
+        noticed: is shown each frame once it is published; must not wait.
     """
 
     record: Callable[[str, bytes, int], None]
     publish: Callable[[Message], None]
-    wanted: Callable[[], Collection[Encoding]]
+    wanted: Callable[[], Collection[Form]]
+    noticed: Callable[[Frame], None] = _notice_nothing
 
 
 class Times(NamedTuple):
@@ -63,9 +70,10 @@ class EncodingStage:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def __len__(self) -> int:
-        """Return how many things wait for its thread."""
-        return len(self._queue)
+    @property
+    def queue(self) -> QueueFigures:
+        """The things that wait for its thread."""
+        return self._queue.figures
 
     def __enter__(self) -> Self:
         return self
@@ -122,11 +130,12 @@ class EncodingStage:
             message = Message.of_frame(thing)
             timed(self._times.encode, self._prepare, message)
             self._send("frames", message)
+            self._outputs.noticed(thing)
 
     def _prepare(self, message: Message) -> None:
         _ = message.body("json").data
-        for encoding in self._outputs.wanted():
-            message.body(encoding).prepare()
+        for form in self._outputs.wanted():
+            message.body(form.encoding).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
         # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins

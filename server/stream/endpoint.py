@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from marketcam.server.history.catching_up import catch_up
 from marketcam.server.stream.connection import Connection, stalled
 from marketcam.server.stream.messages import heartbeat
+from marketcam.server.stream.selection import Form, Selection
 from marketcam.server.stream.writing import FairWriter
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from marketcam.server.history.history import History
-    from marketcam.server.stream.hub import Client, Hub
+    from marketcam.server.stream.client import Client
+    from marketcam.server.stream.hub import Hub
 
 __all__ = ["Stream"]
 
@@ -45,14 +47,14 @@ class Stream:
         """Serve one connection to its end, or refuse it for what it asks for."""
         query = Query(scope)
         try:
-            encoding = query.encoding()
+            selection = Selection(Form(query.encoding()))
             from_t = query.tick("from_t") if self.history is not None else None
         except QueryError as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
             return
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
-        client = self.hub.join(encoding, catches_up=from_t is not None)
+        client = self.hub.join(selection, catches_up=from_t is not None)
         connection = Connection(client, self.writer, scope, send)
         if (wire := connection.wire) is not None:
             client.is_held_up = lambda: wire.lacked_room

@@ -12,21 +12,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from marketcam.server.stream.audience import Audience
+from marketcam.server.stream.client import Client
 from marketcam.server.stream.ending import GOING_AWAY, TRY_AGAIN_LATER, Closing, Ending
-from marketcam.server.stream.lanes import LaneLimits, Lanes
-from marketcam.server.stream.messages import Entry, heartbeat
+from marketcam.server.stream.lanes import LaneLimits
+from marketcam.server.stream.messages import Entry
 from marketcam.server.stream.place import Place, Reach
+from marketcam.server.stream.selection import PLAIN
+from marketcam.server.stream.sieve import Sieve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from marketcam.server.stream.messages import Body, Encoding, Gap, Kind
+    from marketcam.server.stream.messages import Kind
+    from marketcam.server.stream.selection import Form, Selection
 
-__all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Client", "Hub", "HubOptions"]
+__all__ = ["GOING_AWAY", "TRY_AGAIN_LATER", "Hub", "HubOptions"]
 
 _CLIENT_MESSAGES: Final = 2**16
 _FRAME_SECONDS: Final = 2.0
@@ -46,161 +51,19 @@ class HubOptions:
             the client's encoding, and its columns, encoded and not, a third of the text more.
         client_slow_seconds: a client this far behind is sent away.
         max_clients: clients at the same time; one more is sent away.
+        steps: ticks from one message to the next, by kind, as `Selection.every` counts them.
     """
 
     connect_metrics: int = 300
     client_queue_bytes: int = 8 * 2**20
     client_slow_seconds: float = 60.0
-    max_clients: int = 4096
+    max_clients: int = 10_000
+    steps: Mapping[Kind, int] = field(default_factory=dict)
 
     @property
     def client_limits(self) -> LaneLimits:
         """What may wait for one client, half of the bytes for each kind."""
         return LaneLimits(self.client_queue_bytes // 2, _CLIENT_MESSAGES, _FRAME_SECONDS)
-
-
-class Client(Ending):
-    """What one viewer is still to be sent.
-
-    One that first catches up with what was recorded is offered nothing until it listens
-    (`Hub.listen`), and takes nothing and is not judged until it is live (`go_live`).
-
-    Attributes:
-        encoding: how it wants its frames.
-        is_live: whether it is sent what is published, and judged by it.
-        has_missed: whether something had to go since it began to listen, before it was live.
-        is_held_up: says whether it is its connection that holds it up, and not the server, which
-            may have more to write to everyone than it can. So long as nobody knows better, it is.
-        sent: messages handed to its connection whole, by kind.
-        dropped: messages missed, by kind.
-    """
-
-    def __init__(
-        self, greeting: Iterable[Entry], limits: LaneLimits, now: float, encoding: Encoding
-    ) -> None:
-        super().__init__()
-        self.encoding: Final[Encoding] = encoding
-        self.is_live = True
-        self.has_missed = False
-        self.is_held_up: Callable[[], bool] = lambda: True
-        self.sent = {"metric": 0, "frame": 0}
-        self.dropped = {"metric": 0, "frame": 0}
-        self._greeting = deque(greeting)
-        self._limits = limits
-        self._lanes = Lanes(limits, "slow", encoding)
-        self._after: Place | None = None  # what comes up to here is not for it
-        self._listens = True
-        self._position = now
-        self._silence: Body | None = None
-        self._in_hand: Kind | None = None
-        self._something = asyncio.Event()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is a message to take."""
-        return bool(self._greeting or self._lanes)
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes in its lanes."""
-        return self._lanes.bytes
-
-    def offer(self, entry: Entry) -> None:
-        """Let a new message wait; older ones may have to go for it."""
-        if not self._listens:
-            return
-        if self._after is not None:
-            own = _part_after(entry, self._after)
-            if own is None:
-                return
-            entry = own
-        message = entry.message
-        if not self.waiting:
-            self._position = message.at
-        self._lanes.reason = "slow" if self.is_held_up() else "busy"
-        dropped = self._lanes.push(entry)
-        if self.is_live:
-            self.dropped[message.kind] += dropped
-        elif dropped:
-            self.has_missed = True
-
-    def catch_up(self) -> None:
-        """Be offered nothing, and judged by nothing, since it reads what was recorded first."""
-        self.is_live = False
-        self._listens = False
-        self._greeting.clear()
-
-    def listen(self, after: Place) -> None:
-        """Let what is published from now on wait, so far as it comes after a place.
-
-        Again, it begins anew: what has waited is forgotten.
-        """
-        self._lanes = Lanes(self._limits, "slow", self.encoding)
-        self._after = after
-        self._listens = True
-        self.has_missed = False
-
-    def go_live(self, now: float) -> None:
-        """Be sent what waits, and be judged by that from now on."""
-        self.is_live = True
-        self._position = now
-
-    def behind(self, now: float) -> float:
-        """Return how far behind the present it is: the age, in seconds, of what it took last.
-
-        0 when nothing waits. It measures progress along the stream, so that a client that only
-        ever gets a part of a very fast stream, but reads on, is not behind.
-        """
-        return now - self._position if self.waiting and self.is_live else 0.0
-
-    def take(self) -> tuple[Body, ...]:
-        """Take what is to be sent next: a message, after the gap before it if any.
-
-        Empty when there is nothing to send. A message counts as sent when `note_sent` says so.
-        """
-        self._in_hand = None
-        if self._greeting:
-            entry = self._greeting.popleft()
-        elif self._lanes:
-            entry = self._lanes.pop()
-        else:
-            silence, self._silence = self._silence, None
-            return () if silence is None else (silence,)
-        self._silence = None
-        self._position = max(self._position, entry.message.at)
-        gap, message = entry
-        self._in_hand = message.kind
-        body = message.body(self.encoding)
-        return (body,) if gap is None else (gap.body, body)
-
-    def note_sent(self) -> None:
-        """Learn that what was taken last has been written to the connection, all of it."""
-        if self._in_hand is not None:
-            self.sent[self._in_hand] += 1
-            self._in_hand = None
-
-    def note_recorded(self, kind: Kind) -> None:
-        """Learn that a recorded message has been written to the connection, all of it."""
-        self.sent[kind] += 1
-
-    def break_silence(self, t: int | None) -> None:
-        """Send a heartbeat, unless there is something else to send; `t` is the last tick."""
-        self._silence = heartbeat(t)
-        self.wake()
-
-    def close(self, code: int, reason: str) -> None:
-        """End its connection; what still waits is not sent. The first reason given counts."""
-        super().close(code, reason)
-        self.wake()
-
-    def wake(self) -> None:
-        """Tell whoever waits in `wait` that there is something to take."""
-        self._something.set()
-
-    async def wait(self) -> None:
-        """Wait until there may be something to take."""
-        await self._something.wait()
-        self._something.clear()
 
 
 class Hub:
@@ -209,7 +72,7 @@ class Hub:
     Attributes:
         options: the limits.
         passed: messages that came in, by kind.
-        wanted: the encodings of the clients there are; may be read from any thread.
+        wanted: the forms that clients want; may be read from any thread.
         sent_away: clients that were closed for being too slow.
         reach: how far the run has come, None before the first message. What lies within it was
             given to the recorder before, what comes after it has yet to be published.
@@ -219,11 +82,11 @@ class Hub:
         """Start without clients; `clock` gives seconds, to tell who is behind."""
         self.options = options
         self.passed = {"metric": 0, "frame": 0}
-        self.wanted: frozenset[Encoding] = frozenset()
-        self._wanted_by: Counter[Encoding] = Counter()
+        self.wanted: frozenset[Form] = frozenset()
         self.sent_away = 0
         self._clock = clock
         self._clients: set[Client] = set()
+        self._audiences: dict[Selection, Audience] = {}
         self._guests: set[Ending] = set()
         self.reach: Reach | None = None
         self._sent = {"metric": 0, "frame": 0}  # of the clients that have left; as is the next
@@ -259,13 +122,13 @@ class Hub:
             entry.message.at = now
             self._remember(entry)
         self._note_reach(batch)
+        for audience in self._audiences.values():
+            audience.offer(batch)
         for client in self._clients:
-            for entry in batch:
-                client.offer(entry)
             self._judge(client, now)
             client.wake()
 
-    def join(self, encoding: Encoding = "json", *, catches_up: bool = False) -> Client:
+    def join(self, selection: Selection = PLAIN, *, catches_up: bool = False) -> Client:
         """Add a client; it is sent what is kept, then all that is published from now on.
 
         One that `catches_up` is offered nothing of either until `listen`.
@@ -273,7 +136,8 @@ class Hub:
         When there is no place, or the hub is closed, the client it returns is closed already.
         """
         limits = self.options.client_limits
-        client = Client(self._greeting(), limits, self._clock(), encoding)
+        greeting = Sieve(selection, self.options.steps).sift(self._greeting())
+        client = Client(greeting, limits, self._clock(), selection)
         if self._closing is not None:
             client.close(*self._closing)
         elif len(self._clients) >= self.options.max_clients:
@@ -283,7 +147,7 @@ class Hub:
         if catches_up:
             client.catch_up()
         self._clients.add(client)
-        self._count(encoding, 1)
+        self._audience(selection).add(client)
         self._empty.clear()
         return client
 
@@ -322,7 +186,7 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Forget a client whose connection has ended."""
         self._clients.remove(client)
-        self._count(client.encoding, -1)
+        self._dismiss(client)
         self._sent = _sums(self._sent, [client.sent])
         self._dropped = _sums(self._dropped, [client.dropped])
         self._note_empty()
@@ -346,9 +210,23 @@ class Hub:
             last = batch[-1].message
             self.reach = Reach(Place.of(last.kind, last.t), last_t)
 
-    def _count(self, encoding: Encoding, change: int) -> None:
-        self._wanted_by[encoding] += change
-        self.wanted = frozenset(+self._wanted_by)
+    def _audience(self, selection: Selection) -> Audience:
+        """Return those who chose a selection; the first of them founds it."""
+        audience = self._audiences.get(selection)
+        if audience is None:
+            audience = self._audiences[selection] = Audience(selection, self.options.steps)
+            self._note_wanted()
+        return audience
+
+    def _dismiss(self, client: Client) -> None:
+        audience = self._audiences[client.selection]
+        audience.remove(client)
+        if not audience:
+            del self._audiences[client.selection]
+            self._note_wanted()
+
+    def _note_wanted(self) -> None:
+        self.wanted = frozenset(selection.form for selection in self._audiences)
 
     def _remember(self, entry: Entry) -> None:
         self.passed[entry.message.kind] += 1
@@ -373,19 +251,6 @@ class Hub:
         behind, limit = client.behind(now), self.options.client_slow_seconds
         if behind > limit:
             self.send_away(client, f"too slow: {behind:.0f} s behind, the limit is {limit:g} s")
-
-
-def _part_after(entry: Entry, after: Place) -> Entry | None:
-    """Return an entry as far as it comes after a place; None where nothing of it does."""
-    gap, message = entry
-    if Place.of(message.kind, message.t) <= after:
-        return None
-    return Entry(None if gap is None else _gap_after(gap, after), message)
-
-
-def _gap_after(gap: Gap, after: Place) -> Gap | None:
-    first_t = max(gap.from_t, after.first_t_after(gap.kind))
-    return replace(gap, from_t=first_t) if first_t <= gap.to_t else None
 
 
 def _sums(first: dict[str, int], others: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -4,6 +4,7 @@ import pytest
 
 from marketcam.server.stream.lanes import LaneLimits, Lanes
 from marketcam.server.stream.messages import Body, Entry, Gap, Message
+from marketcam.server.stream.selection import Form
 
 ROOMY = LaneLimits(lane_bytes=10_000, messages=100, frame_seconds=2.0)
 
@@ -159,7 +160,7 @@ def test_bytes_are_those_of_the_encoding_when_they_came() -> None:
 
     later, prepared = message(1), message(2)
     prepared.body("columns").prepare()
-    lanes = Lanes(ROOMY, "slow", "columns")
+    lanes = Lanes(ROOMY, "slow", Form("columns"))
     lanes.push(Entry(None, later))
     lanes.push(Entry(None, prepared))
     assert lanes.bytes == 100 + 30  # what is not made yet counts as its JSON text
