@@ -24,7 +24,6 @@ from marketcam.server.security.guard import Guard
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
-from marketcam.server.stream.writing import FairWriter
 from marketcam.server.web.answers import FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
@@ -63,9 +62,9 @@ class CameraApp(Starlette):
         self.history = history = History(
             settings.store_dir, rig.recorder, rig.hub, options, lambda: rig.pipeline.running
         )
-        heartbeats, writer = settings.heartbeat_seconds, FairWriter()
-        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
-        replay = Replay(history, rig.hub, heartbeats, writer)
+        heartbeats = settings.heartbeat_seconds
+        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history)
+        replay = Replay(history, rig.hub, heartbeats)
         guard = Guard(settings)
         ingest = (
             []

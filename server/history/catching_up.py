@@ -17,7 +17,7 @@ from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
     from marketcam.server.history.history import History
-    from marketcam.server.stream.client import Client
+    from marketcam.server.stream.client import Listener
     from marketcam.server.stream.connection import Connection
     from marketcam.server.stream.hub import Hub
     from marketcam.server.stream.messages import Kind
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 async def catch_up(
-    history: History, hub: Hub, client: Client, connection: Connection, from_t: int
+    history: History, hub: Hub, client: Listener, connection: Connection, from_t: int
 ) -> None:
     """Send a client what was recorded from a tick on, and make it live where that ends.
 
@@ -46,7 +46,9 @@ async def catch_up(
 
 
 class _CatchingUp:
-    def __init__(self, history: History, hub: Hub, client: Client, connection: Connection) -> None:
+    def __init__(
+        self, history: History, hub: Hub, client: Listener, connection: Connection
+    ) -> None:
         self._history = history
         self._hub = hub
         self._client = client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -11,10 +11,9 @@ from marketcam.server.history.history import TooManyError, View
 from marketcam.server.history.replay_control import ControlError, check_speed
 from marketcam.server.history.replay_feed import Feed, recorded_rate
 from marketcam.server.history.replay_player import Player, Terms
-from marketcam.server.stream.connection import Connection, stalled
-from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending
+from marketcam.server.stream.connection import Connection
+from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending, stalled
 from marketcam.server.stream.messages import heartbeat
-from marketcam.server.stream.writing import FairWriter
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
 if TYPE_CHECKING:
@@ -63,15 +62,13 @@ class Replay:
 
     Attributes:
         history: what is replayed.
-        hub: closes it when the server stops.
+        hub: closes it when the server stops; its writer shares the loop's time.
         heartbeat_seconds: a viewer that was sent nothing for so long is sent a heartbeat.
-        writer: shares the loop's time for writing out.
     """
 
     history: History
     hub: Hub
     heartbeat_seconds: float
-    writer: FairWriter = field(default_factory=FairWriter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end, or refuse it for what it asks for."""
@@ -95,7 +92,7 @@ class Replay:
     ) -> None:
         ending = Ending()
         self.hub.admit(ending)
-        connection = Connection(ending, self.writer, scope, send)
+        connection = Connection(ending, self.hub.writer, scope, send)
         view = View(run, asked.kinds, asked.encoding)
         idle_seconds = self.history.options.idle_seconds
         terms = Terms(run.id, asked.span, asked.kinds, rate, idle_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.server.stream.ending import Ending
 from marketcam.server.stream.lanes import Lanes
@@ -19,54 +19,78 @@ if TYPE_CHECKING:
     from marketcam.server.stream.messages import Body, Gap, Kind
     from marketcam.server.stream.selection import Selection
 
-__all__ = ["Client"]
+__all__ = ["Client", "Listener", "Tally", "Terms"]
 
 
-class Client(Ending):
-    """What one viewer is still to be sent.
+class Tally:
+    """What all clients together were sent, and missed; shared, so that nobody has to add it up.
+
+    Attributes:
+        sent: messages sent, by kind, counted for each client.
+        dropped: messages missed, by kind, counted for each client.
+    """
+
+    __slots__ = ("dropped", "sent")
+
+    def __init__(self) -> None:
+        self.sent: dict[str, int] = {"metric": 0, "frame": 0}
+        self.dropped: dict[str, int] = {"metric": 0, "frame": 0}
+
+
+class Terms(NamedTuple):
+    """What a client has in common with all of the same selection.
+
+    Attributes:
+        selection: what it is sent, and how that is written.
+        limits: what may wait for it.
+        tally: where is counted what it was sent, and what it missed.
+    """
+
+    selection: Selection
+    limits: LaneLimits
+    tally: Tally
+
+
+class Listener(Ending):
+    """Messages that wait for one viewer, however they get to it.
 
     One that first catches up with what was recorded is offered nothing until it listens
     (`Hub.listen`), and takes nothing and is not judged until it is live (`go_live`).
 
     Attributes:
-        selection: what it is sent, and how that is written.
+        terms: what it has in common with others.
         is_live: whether it is sent what is published, and judged by it.
         has_missed: whether something had to go since it began to listen, before it was live.
         is_held_up: says whether it is its connection that holds it up, and not the server, which
             may have more to write to everyone than it can. So long as nobody knows better, it is.
-        sent: messages handed to its connection whole, by kind.
-        dropped: messages missed, by kind.
     """
 
-    def __init__(
-        self, greeting: Iterable[Entry], limits: LaneLimits, now: float, selection: Selection
-    ) -> None:
+    is_held_up: Callable[[], bool]
+
+    def __init__(self, terms: Terms, now: float, *, catches_up: bool = False) -> None:
         super().__init__()
-        self.selection: Final = selection
-        self.is_live = True
+        self.terms: Final = terms
+        self.is_live = not catches_up
         self.has_missed = False
-        self.is_held_up: Callable[[], bool] = lambda: True
-        self.sent = {"metric": 0, "frame": 0}
-        self.dropped = {"metric": 0, "frame": 0}
-        self._greeting = deque(greeting)
-        self._limits = limits
-        self._lanes = Lanes(limits, "slow", selection.form)
+        self._listens = not catches_up
+        self._waits: Lanes | None = None  # most clients never need any
         self._after: Place | None = None  # what comes up to here is not for it
-        self._listens = True
         self._position = now
-        self._silence: Body | None = None
-        self._in_hand: Kind | None = None
-        self._something = asyncio.Event()
+
+    @property
+    def selection(self) -> Selection:
+        """What it is sent, and how that is written."""
+        return self.terms.selection
 
     @property
     def waiting(self) -> bool:
         """Whether there is a message to take."""
-        return bool(self._greeting or self._lanes)
+        return bool(self._waits)
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes in its lanes."""
-        return self._lanes.bytes
+        return 0 if self._waits is None else self._waits.bytes
 
     def offer(self, entry: Entry) -> None:
         """Let a new message wait; older ones may have to go for it."""
@@ -80,25 +104,20 @@ class Client(Ending):
         message = entry.message
         if not self.waiting:
             self._position = message.at
-        self._lanes.reason = "slow" if self.is_held_up() else "busy"
-        dropped = self._lanes.push(entry)
+        lanes = self._lanes()
+        lanes.reason = "slow" if self.is_held_up() else "busy"
+        dropped = lanes.push(entry)
         if self.is_live:
-            self.dropped[message.kind] += dropped
+            self.terms.tally.dropped[message.kind] += dropped
         elif dropped:
             self.has_missed = True
-
-    def catch_up(self) -> None:
-        """Be offered nothing, and judged by nothing, since it reads what was recorded first."""
-        self.is_live = False
-        self._listens = False
-        self._greeting.clear()
 
     def listen(self, after: Place) -> None:
         """Let what is published from now on wait, so far as it comes after a place.
 
         Again, it begins anew: what has waited is forgotten.
         """
-        self._lanes = Lanes(self._limits, "slow", self.selection.form)
+        self._waits = None
         self._after = after
         self._listens = True
         self.has_missed = False
@@ -116,6 +135,34 @@ class Client(Ending):
         """
         return now - self._position if self.waiting and self.is_live else 0.0
 
+    def note_recorded(self, kind: Kind) -> None:
+        """Learn that a recorded message has been written to the connection, all of it."""
+        self.terms.tally.sent[kind] += 1
+
+    def _lanes(self) -> Lanes:
+        if self._waits is None:
+            self._waits = Lanes(self.terms.limits, "slow", self.selection.form)
+        return self._waits
+
+
+class Client(Listener):
+    """A client that takes its messages one by one, as its connection comes to it."""
+
+    def __init__(
+        self, terms: Terms, now: float, greeting: Iterable[Entry] = (), *, catches_up: bool = False
+    ) -> None:
+        super().__init__(terms, now, catches_up=catches_up)
+        self.is_held_up = lambda: True
+        self._greeting = deque(() if catches_up else greeting)
+        self._silence: Body | None = None
+        self._in_hand: Kind | None = None
+        self._something = asyncio.Event()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a message to take."""
+        return bool(self._greeting or self._waits)
+
     def take(self) -> tuple[Body, ...]:
         """Take what is to be sent next: a message, after the gap before it if any.
 
@@ -124,8 +171,8 @@ class Client(Ending):
         self._in_hand = None
         if self._greeting:
             entry = self._greeting.popleft()
-        elif self._lanes:
-            entry = self._lanes.pop()
+        elif self._waits:
+            entry = self._waits.pop()
         else:
             silence, self._silence = self._silence, None
             return () if silence is None else (silence,)
@@ -139,12 +186,8 @@ class Client(Ending):
     def note_sent(self) -> None:
         """Learn that what was taken last has been written to the connection, all of it."""
         if self._in_hand is not None:
-            self.sent[self._in_hand] += 1
+            self.terms.tally.sent[self._in_hand] += 1
             self._in_hand = None
-
-    def note_recorded(self, kind: Kind) -> None:
-        """Learn that a recorded message has been written to the connection, all of it."""
-        self.sent[kind] += 1
 
     def break_silence(self, t: int | None) -> None:
         """Send a heartbeat, unless there is something else to send; `t` is the last tick."""

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from marketcam.server.history.catching_up import catch_up
-from marketcam.server.stream.connection import Connection, stalled
+from marketcam.server.stream.connection import WIRE, Connection, DirectConnection
 from marketcam.server.stream.messages import heartbeat
 from marketcam.server.stream.selection import Form, Selection
-from marketcam.server.stream.writing import FairWriter
+from marketcam.server.stream.sweeping import Sweeper
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from marketcam.server.history.history import History
     from marketcam.server.stream.client import Client
     from marketcam.server.stream.hub import Hub
+    from marketcam.server.stream.writing import Wire
 
 __all__ = ["Stream"]
 
@@ -34,14 +35,18 @@ class Stream:
         heartbeat_seconds: a client that was sent nothing for so long is sent a heartbeat.
         last_t: gives the last tick taken in, or None.
         history: where those that are asked for with `from_t` come from; None where there is none.
-        writer: shares the loop's time for writing out.
     """
 
     hub: Hub
     heartbeat_seconds: float
     last_t: Callable[[], int | None]
     history: History | None = None
-    writer: FairWriter = field(default_factory=FairWriter)
+    _sweeper: Sweeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what sees to its clients' silences."""
+        sweeper = Sweeper(self.hub, self.heartbeat_seconds, self.last_t)
+        object.__setattr__(self, "_sweeper", sweeper)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end, or refuse it for what it asks for."""
@@ -54,20 +59,46 @@ class Stream:
             return
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
+        wire: Wire | None = scope.get("extensions", {}).get(WIRE)
+        if wire is None:
+            await self._serve_plainly(selection, from_t, scope, receive, send)
+        else:
+            await self._serve_directly(selection, wire, from_t, scope, receive, send)
+
+    async def _serve_directly(
+        self,
+        selection: Selection,
+        wire: Wire,
+        from_t: int | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Serve a connection below ASGI: its client writes to it, this only listens."""
+        hub = self.hub
+        client = hub.join_directly(selection, wire, catches_up=from_t is not None)
+        connection = DirectConnection(client, hub.writer, scope, send)
+        self._sweeper.go_on()
+        catching_up = None
+        if from_t is not None and self.history is not None and client.closing is None:
+            catching_up = catch_up(self.history, hub, client, connection, from_t)
+        try:
+            await connection.live(receive, catching_up)
+        finally:
+            hub.leave(client)
+
+    async def _serve_plainly(
+        self, selection: Selection, from_t: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a connection of a server that offers nothing but ASGI."""
         client = self.hub.join(selection, catches_up=from_t is not None)
-        connection = Connection(client, self.writer, scope, send)
-        if (wire := connection.wire) is not None:
-            client.is_held_up = lambda: wire.lacked_room
-        slow_seconds = self.hub.options.client_slow_seconds
+        connection = Connection(client, self.hub.writer, scope, send)
         try:
             await connection.run(
                 self._send_messages(client, connection, from_t),
                 connection.answer(receive),
                 connection.watch_silences(
                     self.heartbeat_seconds, partial(self._break_silence, client, connection)
-                ),
-                connection.watch_progress(
-                    slow_seconds, partial(self.hub.send_away, client, stalled(slow_seconds))
                 ),
             )
         finally:

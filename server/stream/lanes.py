@@ -20,7 +20,7 @@ from marketcam.server.stream.messages import Entry, Gap
 from marketcam.server.stream.selection import PLAIN, Form
 
 if TYPE_CHECKING:
-    from marketcam.server.stream.messages import Kind, Reason
+    from marketcam.server.stream.messages import Kind, Message, Reason
 
 __all__ = ["LaneLimits", "Lanes", "joined"]
 
@@ -81,14 +81,37 @@ class Lanes:
         Raises:
             IndexError: nothing waits.
         """
-        metrics, frames = self._metrics.waiting, self._frames.waiting
-        if not frames or (metrics and metrics[0].message.t <= frames[0].message.t):
-            return self._metrics.pop()
-        return self._frames.pop()
+        return self._next_lane().pop()
 
-    def drain(self, most: int) -> list[Entry]:
-        """Take the next messages, in order, up to `most`."""
-        return [self.pop() for _ in range(min(most, len(self)))]
+    def peek(self) -> Message:
+        """Return the message that `pop` would give."""
+        return self._next_lane().waiting[0].message
+
+    @property
+    def next_size(self) -> int:
+        """Bytes of the message that `pop` would give, as they were counted."""
+        return self._next_lane().next_size
+
+    def entries(self) -> list[Entry]:
+        """Return what waits, in order and with its gaps, as `pop` would give it; it stays."""
+        metrics, frames = self._metrics.entries(), self._frames.entries()
+        return sorted(metrics + frames, key=lambda entry: entry.message.t)  # of two the metric
+
+    def drain(self, most: int, most_bytes: float = math.inf) -> list[Entry]:
+        """Take the next messages, in order, up to `most`, and up to so many bytes; one at least."""
+        taken: list[Entry] = []
+        left = most_bytes
+        while self and len(taken) < most:
+            left -= self.next_size
+            if taken and left < 0:
+                break
+            taken.append(self.pop())
+        return taken
+
+    def _next_lane(self) -> _Lane:
+        metrics, frames = self._metrics.waiting, self._frames.waiting
+        is_metric = not frames or (metrics and metrics[0].message.t <= frames[0].message.t)
+        return self._metrics if is_metric else self._frames
 
     def _lane(self, kind: Kind) -> _Lane:
         return self._metrics if kind == "metric" else self._frames
@@ -109,6 +132,11 @@ class _Lane:
         limits = self._limits
         return max(self.bytes / limits.lane_bytes, len(self.waiting) / limits.messages)
 
+    @property
+    def next_size(self) -> int:
+        """Bytes of the oldest."""
+        return self._sizes[0]
+
     def push(self, entry: Entry, size: int, reason: Reason) -> int:
         self.waiting.append(entry)
         self._sizes.append(size)
@@ -120,6 +148,13 @@ class _Lane:
         self.bytes -= self._sizes.popleft()
         gap, self._missed = joined(self._missed, gap), None
         return Entry(gap, message)
+
+    def entries(self) -> list[Entry]:
+        entries = list(self.waiting)
+        if entries:
+            gap, message = entries[0]
+            entries[0] = Entry(joined(self._missed, gap), message)
+        return entries
 
     def _fits(self) -> bool:
         limits = self._limits

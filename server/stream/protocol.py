@@ -13,7 +13,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from marketcam.server.logs import get_logger
-from marketcam.server.stream.connection import CLOSE_SECONDS, PIECE_BYTES, WIRE
+from marketcam.server.stream.connection import CLOSE_SECONDS, WIRE
+from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._lost = asyncio.Event()
         self._late_pong = b""
         self._on_change: Callable[[], None] | None = None
+        self._by_others: Callable[[], int] | None = None
         self.lacked_room = False
         self._written = 0
         self._taken_before = 0  # the answer to the last ping
@@ -84,16 +86,29 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     @property
     def taken(self) -> int:
         """Bytes of messages that the peer's side has acknowledged, but for a few of pings."""
-        return self._written - self.transport.get_write_buffer_size() - self._in_kernel()
+        written = self._written + (0 if self._by_others is None else self._by_others())
+        return written - self.transport.get_write_buffer_size() - self._in_kernel()
+
+    @property
+    def write_bytes(self) -> Callable[[bytes], None]:
+        """The transport's own `write`."""
+        return self.transport.write
 
     def write(self, piece: Piece) -> None:
         """Write a WebSocket frame as it is."""
         self._written += sum(len(part) for part in piece)
         self.transport.writelines(piece)
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
-        """Call back whenever there is room again, and when the connection has ended."""
+    def watch(
+        self, on_change: Callable[[], None] | None, by_others: Callable[[], int] | None = None
+    ) -> None:
+        """Call back whenever there is room again, or none, and when the connection has ended."""
         self._on_change = on_change
+        self._by_others = by_others
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Read on; a handshake that cannot be read is answered, and ends the connection.
@@ -124,6 +139,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Learn that there is no room: the peer reads more slowly than is written."""
         super().pause_writing()
         self.lacked_room = True
+        self._tell_of_change()
 
     def resume_writing(self) -> None:
         """Go on writing: the peer reads again."""

@@ -15,7 +15,7 @@ from websockets.frames import Close
 from marketcam.server import serve
 from marketcam.server.stream import connection
 from marketcam.server.stream import protocol as protocols
-from marketcam.server.stream.client import Client
+from marketcam.server.stream.direct import DirectClient
 from marketcam.server.stream.protocol import StreamProtocol
 from tests.raw_streams import (
     CONTINUATION,
@@ -141,13 +141,13 @@ def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: P
 def told_to_end(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """An event that is set once a server is about to end the connections of its viewers."""
     told = threading.Event()
-    close = Client.close
+    close = DirectClient.close
 
-    def noted(client: Client, code: int, reason: str) -> None:
+    def noted(client: DirectClient, code: int, reason: str) -> None:
         close(client, code, reason)
         told.set()
 
-    monkeypatch.setattr(Client, "close", noted)
+    monkeypatch.setattr(DirectClient, "close", noted)
     return told
 
 
