@@ -238,7 +238,7 @@ class DirectClient(Listener):
             self._audience.writer.enter(self)
             await word.said
         finally:
-            if word in self._words:
+            if self._words is not None and word in self._words:
                 self._words.remove(word)
 
     def break_silence(self, body: Body, now: float) -> None:

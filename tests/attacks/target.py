@@ -163,8 +163,9 @@ class Target:
         """Wait until it has no more descriptors than before."""
         deadline = time.monotonic() + LETTING_GO_SECONDS
         while self.figures().descriptors > before.descriptors:
-            held = [*self._process.net_connections(), *self._process.open_files()]
-            assert time.monotonic() < deadline, f"{held} are held, {before} were before"
+            connections = [f"{c.laddr}-{c.raddr}" for c in self._process.net_connections()]
+            held = [*connections, *(f"{f.path}:{f.mode}" for f in self._process.open_files())]
+            assert time.monotonic() < deadline, f"held: {held}; before: {before}"
 
     def check_log(self, most_lines: int | None) -> None:
         """Check that no fault of a peer is told as one of the server."""
