@@ -71,7 +71,6 @@ class CameraApp(Starlette):
             if settings.ingest_token is None
             else [WebSocketRoute("/ws/ingest", guard.producing(Ingest(rig)))]
         )
-        outermost, token_required = guard.middleware()
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),
@@ -79,7 +78,7 @@ class CameraApp(Starlette):
                 WebSocketRoute("/ws/replay", guard.reading(replay)),
                 *ingest,
             ],
-            middleware=[outermost, Middleware(FaultBarrier), token_required],
+            middleware=guard.middleware(Middleware(FaultBarrier)),
             exception_handlers={HTTPException: refuse},
         )
         self.router.redirect_slashes = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.middleware import Middleware
 
 from marketcam.server.security.gate import Gate, TokenRequired
+from marketcam.server.security.headers import SafeHeaders
 from marketcam.server.security.origins import ANY, Origins
 from marketcam.server.web.answers import cors
 
@@ -55,16 +56,19 @@ class Guard:
             given.ingest_message_bytes,
         )
 
-    def middleware(self) -> tuple[Middleware, Middleware]:
-        """Return what goes around all HTTP: the outermost layer, and the one that asks for a token.
+    def middleware(self, *between: Middleware) -> list[Middleware]:
+        """Return what goes around all HTTP; the innermost layer asks for a token.
 
-        What lies between the two answers requests that show none, so it says nothing of a run.
+        Args:
+            between: answers requests that show none, so it must say nothing of a run.
         """
         origins = self._origins.listed
-        return (
+        return [
+            Middleware(SafeHeaders),
             cors([ANY] if origins is None else origins),
+            *between,
             Middleware(TokenRequired, token=self.settings.read_token, open_paths=OPEN_PATHS),
-        )
+        ]
 
     @property
     def _origins(self) -> Origins:

@@ -14,6 +14,7 @@ from marketcam.io.store import KINDS
 from marketcam.server.operators.condition import TURNING_AWAY, told
 from marketcam.server.running.compiling import kernel_figures
 from marketcam.server.running.stages import QueueFigures
+from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.listings import Listings
@@ -44,12 +45,13 @@ class HttpApi:
         self._rig = rig
         self._history = history
         self._exposition = Exposition(rig, history)
-        self._version = version("marketcam")
+        shown = shows_version(rig.settings)
+        self._version = {"version": version("marketcam")} if shown else {}
 
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
-        listings = Listings(self._rig.recorder, self._history)
+        listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
         return [
             Route("/", self.index),
             Route("/health", self.health),
@@ -104,7 +106,7 @@ class HttpApi:
         reasons = self._rig.condition.reasons()
         turns_away = any(reason.code in TURNING_AWAY for reason in reasons)
         status = 503 if asks_if_ready and turns_away else 200
-        return JsonResponse(self._health(told(reasons)), status)
+        return JsonResponse(without_folders(self._health(told(reasons))), status)
 
     def _health(self, condition: dict[str, object]) -> dict[str, object]:
         rig, pipeline = self._rig, self._rig.pipeline
@@ -119,7 +121,7 @@ class HttpApi:
             },
             "current_segment": rig.recorder.current("frames"),
             **condition,
-            "version": self._version,
+            **self._version,
             "error": pipeline.error,
             "run": recorder.run,
             "recording": recorder.recording,

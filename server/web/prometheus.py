@@ -25,6 +25,7 @@ from marketcam.server.operators.condition import CODES
 from marketcam.server.operators.queues import queues_of
 from marketcam.server.operators.webhook import LOSSES, WebhookStatus
 from marketcam.server.running.filming import Rule
+from marketcam.server.security.telling import shows_version
 from marketcam.server.web.families import counter, gauge, labelled, summary
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class _RigCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         rig = self._rig
-        yield self._info
+        if shows_version(rig.settings):
+            yield self._info
         yield counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
         yield from _of_condition(rig)
         yield from _of_pipeline(rig.pipeline)
