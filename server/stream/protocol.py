@@ -14,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.connection import CLOSE_SECONDS, WIRE
+from marketcam.server.stream.deflate import DEFLATE, Offer, asks_for_deflate
 from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from websockets.frames import Frame
+    from websockets.http11 import Request
 
     from marketcam.server.stream.writing import Piece
 
@@ -129,6 +131,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
+    def handle_connect(self, event: Request) -> None:
+        """Answer a handshake; compression is agreed on where its query asks for it."""
+        if asks_for_deflate(event.path):
+            self.conn.available_extensions = [Offer()]
+        super().handle_connect(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the connection is gone."""
         super().connection_lost(exc)
@@ -207,7 +215,10 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the application, and see to it that the connection ends after it."""
-        cast("dict[str, Any]", self.scope["extensions"])[WIRE] = self
+        extensions = cast("dict[str, Any]", self.scope["extensions"])
+        extensions[WIRE] = self
+        if self.conn.extensions:
+            extensions[DEFLATE] = {}
         await super().run_asgi()
         await self._wait_until_lost()
         self.transport.abort()
