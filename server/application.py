@@ -19,11 +19,13 @@ from marketcam.server import logs
 from marketcam.server.history.history import History, HistoryOptions
 from marketcam.server.history.replay import Replay
 from marketcam.server.ingest.endpoint import Ingest
+from marketcam.server.running.about import filmed_with
 from marketcam.server.running.rig import Rig
 from marketcam.server.security.guard import Guard
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
+from marketcam.server.stream.forms import Forms
 from marketcam.server.web.answers import FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
@@ -60,10 +62,22 @@ class CameraApp(Starlette):
         settings = rig.settings
         options = _history_options(settings)
         self.history = history = History(
-            settings.store_dir, rig.recorder, rig.hub, options, lambda: rig.pipeline.running
+            settings.store_dir,
+            rig.recorder,
+            rig.hub,
+            options,
+            lambda: rig.pipeline.running,
+            filmed_with(settings),
         )
         heartbeats = settings.heartbeat_seconds
-        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history)
+        stream = Stream(
+            rig.hub,
+            heartbeats,
+            lambda: rig.pipeline.last_t,
+            history,
+            Forms(settings.frame_forms),
+            settings.edge_cap,
+        )
         replay = Replay(history, rig.hub, heartbeats)
         guard = Guard(settings)
         ingest = (

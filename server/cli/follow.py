@@ -19,6 +19,7 @@ from marketcam.server.cli.parsing import CommandError, say
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
+    from websockets.http11 import Response
     from websockets.sync.client import ClientConnection
 
 __all__ = ["MAX_MESSAGE_BYTES", "Camera", "Message", "follow"]
@@ -196,7 +197,7 @@ def _opened(camera: Camera) -> ClientConnection:
             logger=_silent_logger(),
         )
     except InvalidStatus as error:
-        reason = _refusal(error.response.status_code)
+        reason = _refusal(error.response)
     except ssl.SSLCertVerificationError as error:
         reason = f"TLS certificate refused, {error.verify_message} (--insecure accepts any)"
     except AssertionError:  # websockets, when a peer speaks and hangs up before it is asked
@@ -208,10 +209,18 @@ def _opened(camera: Camera) -> ClientConnection:
     raise CommandError(f"{camera.url}: {reason}")
 
 
-def _refusal(status: int) -> str:
-    if status == _UNAUTHORIZED:
+def _refusal(response: Response) -> str:
+    """Return why a server has not opened a stream, in its own words where it is a camera."""
+    if response.status_code == _UNAUTHORIZED:
         return "wrong token (--token @FILE, or IG_READ_TOKEN)"
-    return f"no stream of a camera there, the server answered {status}"
+    status = f"the server answered {response.status_code}"
+    try:
+        error = orjson.loads(response.body or b"")["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        error = None
+    if isinstance(error, str) and error.isprintable():
+        return f"{status}: {error}"
+    return f"no stream of a camera there, {status}"
 
 
 def _silent_logger() -> logging.Logger:

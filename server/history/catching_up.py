@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from marketcam.server.history.history import TooManyError, View, tell_unreadable
+from marketcam.server.history.history import TooManyError, tell_unreadable
+from marketcam.server.history.recorded import View
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import FAULT, TRY_AGAIN_LATER
 from marketcam.server.stream.place import Place
@@ -59,7 +60,7 @@ class _CatchingUp:
         history, hub, client = self._history, self._hub, self._client
         run = await history.current_run()
         selection = client.selection
-        view = View(run, selection.kinds, selection.form.encoding)
+        view = View(run, selection.kinds, selection.form, selection.every, history.filmed)
         after = await self._send(view, after, await history.reach(run))
         while client.closing is None:
             reach = hub.listen(client, after)

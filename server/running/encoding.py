@@ -35,12 +35,15 @@ class Outputs:
         publish: takes a message for the viewers, once its line is recorded; must not wait.
         wanted: says which forms there are viewers for, so that these are made here and not
             when somebody waits for them.
+        match_share: the share of a frame's edges that is set aside for matches, by which those go
+            that a viewer does not want.
         noticed: is shown each frame once it is published; must not wait.
     """
 
     record: Callable[[str, bytes, int], None]
     publish: Callable[[Message], None]
     wanted: Callable[[], Collection[Form]]
+    match_share: float = 0.5
     noticed: Callable[[Frame], None] = _notice_nothing
 
 
@@ -127,20 +130,20 @@ class EncodingStage:
             text = timed(self._times.encode, encode_metric, thing)
             self._send("metrics", Message.of_text("metric", thing.t, text))
         else:
-            message = Message.of_frame(thing)
+            message = Message.of_frame(thing, self._outputs.match_share)
             timed(self._times.encode, self._prepare, message)
             self._send("frames", message)
             self._outputs.noticed(thing)
 
     def _prepare(self, message: Message) -> None:
-        _ = message.body("json").data
+        _ = message.body().data
         for form in self._outputs.wanted():
-            message.body(form.encoding).prepare()
+            message.body(form).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
         # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins
         # history and the live stream, after the recorder's `flush`, finds no hole between them.
-        self._record(folder, message.body("json").data, message.t)
+        self._record(folder, message.body().data, message.t)
         self._outputs.publish(message)
 
     def _record(self, folder: str, line: bytes, t: int) -> None:

@@ -15,7 +15,7 @@ from marketcam.server.logs import get_logger
 from marketcam.server.operators.condition import Condition
 from marketcam.server.operators.posting import Target, post
 from marketcam.server.operators.webhook import Webhook, WebhookOptions
-from marketcam.server.running.about import about_run
+from marketcam.server.running.about import about_run, filmed_with
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.filming import Filming
 from marketcam.server.running.lag import LagProbe
@@ -122,9 +122,10 @@ class Rig:
 
     def _outputs(self) -> Outputs:
         record, publish = self.recorder.write, self.handover.put
+        share = self.settings.match_share
         if self.webhook is None:
-            return Outputs(record, publish, lambda: self.hub.wanted)
-        return Outputs(record, publish, lambda: self.hub.wanted, self.webhook.take)
+            return Outputs(record, publish, lambda: self.hub.wanted, share)
+        return Outputs(record, publish, lambda: self.hub.wanted, share, self.webhook.take)
 
     def _saving_of(self, source: Source) -> Saving | None:
         """Return what saves the run of a source, where that can be saved and is to be."""
@@ -207,7 +208,7 @@ def _hub_options(settings: Settings) -> HubOptions:
         client_queue_bytes=settings.client_queue_bytes,
         client_slow_seconds=settings.client_slow_seconds,
         max_clients=settings.max_clients,
-        steps={"metric": settings.metric_downsample, "frame": settings.stride},
+        steps=filmed_with(settings).steps,
     )
 
 

@@ -108,7 +108,7 @@ class Audience:
 
     def greeting(self, kept: Iterable[Entry]) -> list[Entry]:
         """Return what is wanted of the messages that are kept for those who come."""
-        return Sieve(self.terms.selection, self._steps).sift(kept)
+        return Sieve(self.terms.selection, self._steps).sift_kept(kept)
 
     def add(self, client: Listener) -> None:
         """Offer a client what is published from now on."""

@@ -180,7 +180,7 @@ class Client(Listener):
         self._position = max(self._position, entry.message.at)
         gap, message = entry
         self._in_hand = message.kind
-        body = message.body(self.selection.form.encoding)
+        body = message.body(self.selection.form)
         return (body,) if gap is None else (gap.body, body)
 
     def note_sent(self) -> None:

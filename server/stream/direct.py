@@ -36,12 +36,12 @@ log = get_logger(__name__)
 
 def _pieces_of(entry: Entry, form: Form) -> tuple[Piece, ...]:
     """Return an entry as it is sent, the gap before the message."""
-    pieces = entry.message.body(form.encoding).pieces
+    pieces = entry.message.body(form).pieces
     return pieces if entry.gap is None else entry.gap.body.pieces + pieces
 
 
 def _is_ready(entry: Entry, form: Form) -> bool:
-    return entry.message.body(form.encoding).is_ready
+    return entry.message.body(form).is_ready
 
 
 def _joined(pieces: Iterable[Piece]) -> bytes:
@@ -229,17 +229,16 @@ class DirectClient(Listener):
         if self.is_fast and len(body.pieces) > 1:  # nothing may come between them
             self._audience.fall_behind(self)
         word = _Word(body.pieces, asyncio.get_running_loop().create_future())
-        if self._words is None:
-            self._words = deque()
-        self._words.append(word)
+        words = self._words = self._words or deque()
+        words.append(word)
         try:
             if not self.waits_its_turn and self._audience.writer.is_free():
                 self.write_part()
             self._audience.writer.enter(self)
             await word.said
         finally:
-            if word in self._words:
-                self._words.remove(word)
+            if word in words:  # which are no longer its own, if the connection has ended
+                words.remove(word)
 
     def break_silence(self, body: Body, now: float) -> None:
         """Send a heartbeat, unless it is being sent something else, or has no room."""
@@ -317,7 +316,7 @@ class DirectClient(Listener):
         assert self._waits is not None  # noqa: S101 - whoever calls this has seen them
         self.wire.lacked_room = False
         form = self.selection.form
-        waits, body = self._waits, self._waits.peek().body(form.encoding)
+        waits, body = self._waits, self._waits.peek().body(form)
         if not body.is_ready:
             self._is_preparing = True
             self._audience.preparing.prepare(body, self._note_ready)
@@ -325,7 +324,7 @@ class DirectClient(Listener):
         entries: list[Entry] = []
         size = 0
         while waits and (not entries or size + waits.next_size <= PIECE_BYTES):
-            if not waits.peek().body(form.encoding).is_ready:
+            if not waits.peek().body(form).is_ready:
                 break
             size += waits.next_size
             entries.append(waits.pop())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from marketcam.server.history.catching_up import catch_up
 from marketcam.server.stream.connection import WIRE, Connection, DirectConnection
+from marketcam.server.stream.deflate import has_agreed
+from marketcam.server.stream.forms import Forms, TooManyFormsError
 from marketcam.server.stream.messages import heartbeat
-from marketcam.server.stream.selection import Form, Selection
 from marketcam.server.stream.sweeping import Sweeper
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from marketcam.server.history.history import History
     from marketcam.server.stream.client import Client
     from marketcam.server.stream.hub import Hub
+    from marketcam.server.stream.selection import Selection
     from marketcam.server.stream.writing import Wire
 
 __all__ = ["Stream"]
@@ -35,12 +37,16 @@ class Stream:
         heartbeat_seconds: a client that was sent nothing for so long is sent a heartbeat.
         last_t: gives the last tick taken in, or None.
         history: where those that are asked for with `from_t` come from; None where there is none.
+        forms: bounds the ways in which frames are written.
+        edge_cap: edges that a frame has at most.
     """
 
     hub: Hub
     heartbeat_seconds: float
     last_t: Callable[[], int | None]
     history: History | None = None
+    forms: Forms = field(default_factory=Forms)
+    edge_cap: int = 2000
     _sweeper: Sweeper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,11 +58,20 @@ class Stream:
         """Serve one connection to its end, or refuse it for what it asks for."""
         query = Query(scope)
         try:
-            selection = Selection(Form(query.encoding()))
+            selection = query.selection(can_deflate=has_agreed(scope)).normal(self.edge_cap)
             from_t = query.tick("from_t") if self.history is not None else None
         except QueryError as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
             return
+        try:
+            with self.forms.hold(selection.form):
+                await self._serve(selection, from_t, scope, receive, send)
+        except TooManyFormsError as error:  # of `hold`: before the handshake
+            await refuse_websocket(str(error), 503, scope, receive, send)
+
+    async def _serve(
+        self, selection: Selection, from_t: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
         wire: Wire | None = scope.get("extensions", {}).get(WIRE)

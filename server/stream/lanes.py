@@ -73,7 +73,7 @@ class Lanes:
     def push(self, entry: Entry) -> int:
         """Add the newest message of its kind; return how many older ones had to go for it."""
         message = entry.message
-        return self._lane(message.kind).push(entry, message.size(self._form.encoding), self.reason)
+        return self._lane(message.kind).push(entry, message.size(self._form), self.reason)
 
     def pop(self) -> Entry:
         """Take the message of the lowest tick, of two the metric, with the gap before it.

@@ -37,6 +37,19 @@ class Sieve:
             return list(batch)
         return [wanted for entry in batch if (wanted := self._sift(entry)) is not None]
 
+    def sift_kept(self, kept: Iterable[Entry]) -> list[Entry]:
+        """Return what is wanted of what is kept for those who come: metrics, and the latest frame.
+
+        That one is wanted whatever its tick is, so that there is something to be seen at once.
+        """
+        wanted = map(self._sift_one_kept, kept)
+        return [entry for entry in wanted if entry is not None]
+
+    def _sift_one_kept(self, entry: Entry) -> Entry | None:
+        if entry.message.kind == "frame":
+            return entry if "frame" in self._kinds else None
+        return self._sift(entry)
+
     def _sift(self, entry: Entry) -> Entry | None:
         gap, message = entry
         kind = message.kind

@@ -130,10 +130,10 @@ def test_encodings_are_made_only_where_they_are_wanted() -> None:
         with desk.stage as stage:
             stage.take(frame)
         (message,) = desk.published
-        assert desk.lines[0][2] is message.body("json").data
-        made = message.body("columns").size is not None
+        assert desk.lines[0][2] is message.body().data
+        made = message.body(COLUMNS).size is not None
         assert made == (COLUMNS in wanted)
-        assert message.body("columns").data == encode_frame_columns(frame)
+        assert message.body(COLUMNS).data == encode_frame_columns(frame)
 
 
 def test_a_fault_at_once_is_raised_at_once() -> None:

@@ -209,7 +209,7 @@ def test_who_joins_later_gets_the_latest_frame_in_its_encoding() -> None:
     frame = film.maybe_frame(1)
     assert frame is not None
     message = Message.of_frame(frame)
-    message.body("json").prepare()
+    message.body().prepare()
     hub = hub_with()
     hub.publish([Entry(None, message)])
     (body,) = hub.join(COLUMNS).take()
