@@ -68,7 +68,7 @@ _HEADERS: Final = (
     b"Origin: null", b"Access-Control-Request-Method: GET", b"Authorization: Bearer \xff",
 )  # fmt: skip
 _QUERY: Final = (
-    b"from_t", b"to_t", b"every", b"kinds", b"encoding", b"edges", b"speed", b"deflate",
+    b"from_t", b"to_t", b"every", b"kinds", b"encoding", b"edges", b"run", b"speed", b"deflate",
 )  # fmt: skip
 _VALUES: Final = (
     b"", b"-1", b"0", b"9" * 30, b"1e9", b"nan", b"%00", b"%ff%fe", b"..%2f..", b"metric,frame",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +21,7 @@ import psutil
 from tests.server_helpers import PATIENCE, ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["MORE_MEMORY", "STRIDE", "Target", "running_target"]
 
@@ -32,6 +35,9 @@ MOST_LAG: Final = 100
 MORE_MEMORY: Final = 24 * 2**20
 """Bytes that a server may have grown by after an attack. Allocators give back by halves; what
 thousands of attackers leave behind each is far more."""
+
+LETTING_GO_SECONDS: Final = 20.0
+"""When a test gives up waiting for connections to be let go that should have been long before."""
 
 INDISCREET: Final = re.compile(
     rb"Traceback|File \"|\.py\b|site-packages|uvicorn|starlette|websockets/|h11|python",
@@ -50,10 +56,13 @@ class Figures:
 class HonestViewer:
     """The program `honest.py`; asked from here."""
 
-    def __init__(self, url: str) -> None:
-        command = [sys.executable, str(HERE / "honest.py"), url, str(STRIDE)]
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(HERE / "honest.py"), url, str(STRIDE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
         )
         self._lock = threading.Lock()
 
@@ -90,19 +99,26 @@ class Target:
 
     secret = b"what-nobody-may-read"
 
-    def __init__(self, server: ServerProcess, stack: ExitStack) -> None:
+    def __init__(self, server: ServerProcess, trust: Path | None, stack: ExitStack) -> None:
         self.server = server
+        self._trust = {} if trust is None else {"SSL_CERT_FILE": str(trust)}
         self.address = "127.0.0.1", server.port
         self._process = psutil.Process(server.process.pid)
-        self._http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PATIENCE))
+        verify = True if trust is None else ssl.create_default_context(cafile=trust)
+        self._http = stack.enter_context(
+            httpx.Client(base_url=server.url, timeout=PATIENCE, verify=verify)
+        )
         self._log_read = 0
         stack.callback(self.end)
-        self.viewer = HonestViewer(server.stream_url)
+        self.viewer = self._new_viewer()
         self.viewer.reach(50)
 
     def end(self) -> None:
         """Let go of the honest viewer."""
         self.viewer.end()
+
+    def _new_viewer(self) -> HonestViewer:
+        return HonestViewer(self.server.stream_url, self._trust)
 
     @contextmanager
     def under_attack(self, log_lines: int | None = None) -> Iterator[None]:
@@ -113,7 +129,7 @@ class Target:
         """
         if self.viewer.report()["faults"]:  # told where they came; the next attack begins anew
             self.viewer.end()
-            self.viewer = HonestViewer(self.server.stream_url)
+            self.viewer = self._new_viewer()
         before = self.figures()
         self._log_read = len(self.server.log)
         yield
@@ -145,10 +161,11 @@ class Target:
 
     def wait_until_let_go(self, before: Figures) -> None:
         """Wait until it has no more descriptors than before."""
-        for _ in range(20_000):
-            if self.figures().descriptors <= before.descriptors:
-                return
-        raise AssertionError(f"{self.figures()} are held, {before} were before")
+        deadline = time.monotonic() + LETTING_GO_SECONDS
+        while self.figures().descriptors > before.descriptors:
+            connections = [f"{c.laddr}-{c.raddr}" for c in self._process.net_connections()]
+            held = [*connections, *(f"{f.path}:{f.mode}" for f in self._process.open_files())]
+            assert time.monotonic() < deadline, f"held: {held}; before: {before}"
 
     def check_log(self, most_lines: int | None) -> None:
         """Check that no fault of a peer is told as one of the server."""
@@ -171,8 +188,17 @@ class Target:
 
 
 @contextmanager
-def running_target(folder: Path, *flags: str, **variables: str) -> Iterator[Target]:
-    """Run a server to attack, with what is nobody's to read in its store and beside it."""
+def running_target(
+    folder: Path, *flags: str, trust: Path | None = None, **variables: str
+) -> Iterator[Target]:
+    """Run a server to attack, with what is nobody's to read in its store and beside it.
+
+    Args:
+        folder: where it keeps its store.
+        flags: of the command line, beside `FLAGS`.
+        trust: the certificate of one that speaks TLS.
+        variables: of the environment.
+    """
     folder.mkdir(exist_ok=True)
     (folder / "secret.txt").write_bytes(Target.secret)
     command = (str(HERE / "served.py"), "serve", "--port", "0", *FLAGS, *flags)
@@ -182,4 +208,4 @@ def running_target(folder: Path, *flags: str, **variables: str) -> Iterator[Targ
         server.wait_until_listening()
         for place in (server.store, server.store / "frames", server.store / "metrics"):
             (place / "secret.txt").write_bytes(Target.secret)
-        yield Target(server, stack)
+        yield Target(server, trust, stack)
