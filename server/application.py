@@ -19,11 +19,12 @@ from marketcam.server import logs
 from marketcam.server.history.history import History, HistoryOptions
 from marketcam.server.history.replay import Replay
 from marketcam.server.running.rig import Rig
+from marketcam.server.security.guard import Guard
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
 from marketcam.server.stream.writing import FairWriter
-from marketcam.server.web.answers import CORS, FaultBarrier, NotFound, refuse
+from marketcam.server.web.answers import FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
 if TYPE_CHECKING:
@@ -64,13 +65,15 @@ class CameraApp(Starlette):
         heartbeats, writer = settings.heartbeat_seconds, FairWriter()
         stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
         replay = Replay(history, rig.hub, heartbeats, writer)
+        guard = Guard(settings)
+        outermost, token_required = guard.middleware()
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),
-                WebSocketRoute("/ws/stream", stream),
-                WebSocketRoute("/ws/replay", replay),
+                WebSocketRoute("/ws/stream", guard.reading(stream)),
+                WebSocketRoute("/ws/replay", guard.reading(replay)),
             ],
-            middleware=[CORS, Middleware(FaultBarrier)],
+            middleware=[outermost, Middleware(FaultBarrier), token_required],
             exception_handlers={HTTPException: refuse},
         )
         self.router.redirect_slashes = False

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
+from pydantic import SecretStr
 
 __all__ = ["is_token", "token_of"]
 
@@ -26,7 +26,7 @@ def token_of(value: object) -> object:
     """
     if value is None or value == "":
         return None
-    text = str(value)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     if text.startswith(_FILE_MARK):
         path = Path(text.removeprefix(_FILE_MARK)).expanduser()
         try:
@@ -40,5 +40,12 @@ def token_of(value: object) -> object:
 
 
 def is_token(shown: str, token: SecretStr) -> bool:
-    """Return whether what is shown is the token, in a time that tells nothing of it."""
-    return hmac.compare_digest(shown.encode(), token.get_secret_value().encode())
+    """Return whether what is shown is the token, in a time that tells nothing of it.
+
+    Digests are compared, since a comparison of texts may tell their length.
+    """
+    return hmac.compare_digest(_digest(shown), _digest(token.get_secret_value()))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
