@@ -6,7 +6,10 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
 
 from marketcam.engine import Tick, TickError
 from marketcam.engine.checks import are_ready, as_columns, check_columns
@@ -29,19 +32,21 @@ if TYPE_CHECKING:
 __all__ = ["TickPublisher"]
 
 _BUFFER_BYTES: Final = 64 * 2**20
+_RETRY_SECONDS: Final = 60.0
+_NO_IDS: Final = np.empty(0, dtype=np.int64)
 _LAST_WORDS_SECONDS: Final = 5.0
 """How long a failing program waits for what it had published."""
 
 
 class TickPublisher:
-    """Sends raw ticks to the ``/ws/ingest`` of a camera and keeps them until it has dealt with them.
+    """Sends raw ticks to the ``/ws/ingest`` of a camera, and keeps each until it is dealt with.
 
     ::
 
         with TickPublisher("http://127.0.0.1:8000", token, source="my-market") as publisher:
             for _ in range(100_000):
                 market.step()
-                publisher.publish({"t": market.t, "mid": …, "agents": …, "actions": …, "matches": …})
+                publisher.publish(market.raw_tick())
 
     Ticks are checked where they are published, leave in a thread of the publisher's own, and are
     held until the camera acknowledges them, at most `buffer_bytes` of them: then `publish` waits,
@@ -81,7 +86,7 @@ class TickPublisher:
         source: str = "python",
         on_refused: Callable[[Refusal], object] | None = None,
         buffer_bytes: int = _BUFFER_BYTES,
-        retry_seconds: float = Patience.reach,
+        retry_seconds: float = _RETRY_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         if buffer_bytes < 1:
@@ -107,12 +112,7 @@ class TickPublisher:
 
         Cost: some 2 µs an agent; `publish_arrays` costs a hundredth.
         """
-        try:
-            tick = Tick.from_dict(raw)
-        except TickError as error:
-            self._refuse_here(error)
-        else:
-            self._publish(tick)
+        self._publish(partial(Tick.from_dict, raw))
 
     def publish_arrays(  # noqa: PLR0913, PLR0917 - the array form of a tick
         self,
@@ -140,17 +140,8 @@ class TickPublisher:
         Raises:
             TickError, TickRefusedError, PublishError: as `publish`.
         """
-        try:
-            t = tick_number(t)
-            columns = (agent_id, experience, side, price, matches)
-            ready = columns if are_ready(columns) else as_columns(t, columns)
-            check_columns(t, ready, ready[0][:0])
-            mid = None if mid is None else finite_number(mid, "mid", t=t)
-            tick = Tick(t, mid, *ready, _state_of(s, t))
-        except TickError as error:
-            self._refuse_here(error)
-        else:
-            self._publish(tick)
+        columns = (agent_id, experience, side, price, matches)
+        self._publish(partial(_tick_of, t, mid, columns, s))
 
     def wait_for_run(self, timeout: float | None = None) -> IngestRun:
         """Wait for the first connection and return the run that takes the ticks.
@@ -248,8 +239,13 @@ class TickPublisher:
             with suppress(PublishError):
                 self.close(end=False, timeout=_LAST_WORDS_SECONDS)
 
-    def _publish(self, tick: Tick) -> None:
-        data = encode_tick_binary(tick)
+    def _publish(self, read: Callable[[], Tick]) -> None:
+        try:
+            tick = read()
+            data = encode_tick_binary(tick)
+        except TickError as error:
+            self._refuse_here(error)
+            return
         while not self._outbox.put(tick.t, data):
             self._tell_refusals()
 
@@ -307,6 +303,20 @@ class _LinkThread:
         await asyncio.wait([self._task])
         if not self._task.cancelled():
             self._task.result()
+
+
+def _tick_of(
+    t: int,
+    mid: float | None,
+    columns: tuple[ArrayLike, ...],
+    state: MarketState | Mapping[str, float] | None,
+) -> Tick:
+    """Return a tick of the array form, checked as `SlidingWindowCamera.ingest_arrays` does."""
+    t = tick_number(t)
+    ready = columns if are_ready(columns) else as_columns(t, columns)
+    check_columns(t, ready, _NO_IDS)
+    mid = None if mid is None else finite_number(mid, "mid", t=t)
+    return Tick(t, mid, *ready, _state_of(state, t))
 
 
 def _state_of(state: MarketState | Mapping[str, float] | None, t: int) -> MarketState | None:

@@ -7,7 +7,7 @@ import random
 import ssl
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -64,7 +64,7 @@ class Patience:
         longest_pause: the longest of them.
     """
 
-    reach: float = 60.0
+    reach: float
     occupied: float = 15.0
     handshake: float = 10.0
     silence: float = 20.0
@@ -135,9 +135,8 @@ class Link:
 
     def _pause(self) -> float:
         """Return how long to wait: longer each time, and not the same for all who wait."""
-        longest = min(
-            self._patience.longest_pause, self._patience.first_pause * 2 ** min(self._pauses, 20)
-        )
+        doubled = self._patience.first_pause * 2.0 ** min(self._pauses, 20)
+        longest = min(self._patience.longest_pause, doubled)
         self._pauses += 1
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
@@ -152,7 +151,8 @@ class Link:
             OSError, WebSocketException: no connection, or a broken one.
             PublishError: the server does not speak as it should.
         """
-        async with self._connection() as connection:
+        async with self._connection() as opened:
+            connection = cast("_HeardConnection", opened)
             async with asyncio.timeout(self._patience.handshake):
                 greeting = _message(await connection.recv())
             self._outbox.begin(_run_of(greeting, self._address))
@@ -161,7 +161,6 @@ class Link:
             await _first_of(self._hear(connection), self._send(connection), self._watch(connection))
 
     def _connection(self) -> connect:
-        secure = {"ssl": self._address.tls or True} if self._address.is_secure else {}
         return connect(
             self._address.uri,
             additional_headers={"Authorization": f"Bearer {self._address.token}"},
@@ -175,7 +174,7 @@ class Link:
             ping_interval=None,
             close_timeout=1.0,
             max_size=_MOST_ANSWER_BYTES,
-            **secure,
+            ssl=(self._address.tls or True) if self._address.is_secure else None,
         )
 
     async def _send(self, connection: ClientConnection) -> None:
@@ -207,9 +206,8 @@ class Link:
                 raise PublishError("the camera greets twice")
             # Heartbeats, and what later versions say.
 
-    async def _watch(self, connection: ClientConnection) -> None:
+    async def _watch(self, connection: _HeardConnection) -> None:
         """Cut the connection when nothing was heard for too long."""
-        assert isinstance(connection, _HeardConnection)
         loop = asyncio.get_running_loop()
         while True:
             left = connection.heard_at + self._patience.silence - loop.time()
@@ -225,7 +223,7 @@ class _HeardConnection(ClientConnection):
     heard_at: float = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
+        super().connection_made(transport)
         self.heard_at = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
@@ -272,7 +270,7 @@ def _run_of(greeting: dict[str, Any], address: IngestAddress) -> IngestRun:
     last_t = None if greeting.get("last_t") is None else _integer(greeting, "last_t")
     return IngestRun(
         source=address.source,
-        run=str(greeting.get("run")),
+        run=None if greeting.get("run") is None else str(greeting["run"]),
         last_t=last_t,
         window=_integer(greeting, "window"),
         stride=_integer(greeting, "stride"),

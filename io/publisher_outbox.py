@@ -24,7 +24,7 @@ class IngestRun(NamedTuple):
 
     Attributes:
         source: the name that the camera knows this producer by.
-        run: the run's name in the store.
+        run: the run's name in the store, None where nothing is recorded.
         last_t: the last tick it had dealt with when the connection began, or None.
         window: ticks of a frame's window.
         stride: ticks between two frames.
@@ -32,7 +32,7 @@ class IngestRun(NamedTuple):
     """
 
     source: str
-    run: str
+    run: str | None
     last_t: int | None
     window: int
     stride: int
@@ -77,7 +77,7 @@ class Outbox:
         self._failure: PublishError | None = None
         self._over = False
         self._ending = False
-        self._wake: Callable[[], None] | None = None
+        self._wake: Callable[[], object] | None = None
         self.taken = 0
         self.refused = 0
 
@@ -169,7 +169,7 @@ class Outbox:
         with self._changed:
             return not self._held
 
-    def on_news(self, wake: Callable[[], None] | None) -> None:
+    def on_news(self, wake: Callable[[], object] | None) -> None:
         """Have `wake` called, once and from any thread, when there is something to send."""
         with self._changed:
             self._wake = wake
@@ -184,11 +184,15 @@ class Outbox:
         """
         with self._changed:
             self._run = run
-            self._waiting.extendleft(reversed(self._sent))
-            self._sent.clear()
             self._dealt_with = 0
-            while self._waiting and _is_done_with(self._waiting[0], run.last_t):
-                self._let_go(self._waiting)
+            entries = (*self._sent, *self._waiting)
+            self._sent.clear()
+            self._waiting.clear()
+            for entry in entries:
+                if _is_done_with(entry, run.last_t):
+                    self._let_go(entry)
+                else:
+                    self._waiting.append(entry)
             self._changed.notify_all()
 
     def take(self, most: int) -> bytes:
@@ -204,7 +208,7 @@ class Outbox:
                 entry = self._waiting[0]
                 if len(entry.data) > longest:
                     self._refuse(entry, _too_long(entry, longest))
-                    self._let_go(self._waiting)
+                    self._let_go(self._waiting.popleft())
                     self._changed.notify_all()
                     continue
                 if taken and size + len(entry.data) > min(most, longest):
@@ -230,7 +234,7 @@ class Outbox:
                 )
             progress = count > self._dealt_with
             for _ in range(count - self._dealt_with):
-                self._let_go(self._sent)
+                self._let_go(self._sent.popleft())
             self._dealt_with = count
             if progress:
                 self._changed.notify_all()
@@ -274,8 +278,7 @@ class Outbox:
     def _fits(self, size: int) -> bool:
         return not self._held or self._held + size <= self._limit
 
-    def _let_go(self, entries: deque[_Entry]) -> None:
-        entry = entries.popleft()
+    def _let_go(self, entry: _Entry) -> None:
         self._held -= len(entry.data)
         self.taken += not entry.refused
 
