@@ -18,6 +18,7 @@ from marketcam.engine import MarketCameraError
 from marketcam.server import logs
 from marketcam.server.history.history import History, HistoryOptions
 from marketcam.server.history.replay import Replay
+from marketcam.server.ingest.endpoint import Ingest
 from marketcam.server.running.rig import Rig
 from marketcam.server.security.guard import Guard
 from marketcam.server.settings import Settings
@@ -66,12 +67,18 @@ class CameraApp(Starlette):
         stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
         replay = Replay(history, rig.hub, heartbeats, writer)
         guard = Guard(settings)
+        ingest = (
+            []
+            if settings.ingest_token is None
+            else [WebSocketRoute("/ws/ingest", guard.producing(Ingest(rig)))]
+        )
         outermost, token_required = guard.middleware()
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),
                 WebSocketRoute("/ws/stream", guard.reading(stream)),
                 WebSocketRoute("/ws/replay", guard.reading(replay)),
+                *ingest,
             ],
             middleware=[outermost, Middleware(FaultBarrier), token_required],
             exception_handlers={HTTPException: refuse},

@@ -19,10 +19,10 @@ import uvloop
 
 from marketcam.server.application import create_app
 from marketcam.server.errors import ConfigurationError, ServerError
+from marketcam.server.ingest.link import IngestProtocol
 from marketcam.server.logs import get_logger
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.connection import MAX_CLIENT_MESSAGE
-from marketcam.server.stream.protocol import StreamProtocol
 from marketcam.server.web.protocol import RequestProtocol
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
         loop="uvloop",
         # h11 bounds the head of a request, which httptools, though faster, does not.
         http=RequestProtocol,
-        ws=StreamProtocol,
+        ws=IngestProtocol,
         ws_max_size=MAX_CLIENT_MESSAGE,
         # The loop only moves bytes: deflating a frame for each client would take it 100 times
         # as long as sending it.

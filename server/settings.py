@@ -349,6 +349,11 @@ class Settings(BaseSettings):
             return "ticks"
         return "market" if self.simulator is None else "simulator"
 
+    @property
+    def pace(self) -> float:
+        """Ticks a second that the source is held to, 0 for none; a producer has its own."""
+        return 0.0 if self.source == "ingest" else self.tick_rate
+
     def camera_arguments(self) -> CameraArguments:
         """Return the keyword arguments of `SlidingWindowCamera`."""
         return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
 from marketcam.server.running.about import about_run
 from marketcam.server.running.compiling import compile_kernels
@@ -47,6 +48,7 @@ class Rig:
         filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
         lag: how late the event loop is.
+        ingest: what takes ticks of producers elsewhere, where that is the source, once started.
         saving: the checkpoints, where there are any, once it is started.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
@@ -69,6 +71,7 @@ class Rig:
             self.filming.check_room(settings.agents)
         self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
         self.lag = LagProbe()
+        self.ingest: IngestSource | None = None
         self.saving: Saving | None = None
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
@@ -85,6 +88,7 @@ class Rig:
         async with self._changing, AsyncExitStack() as undo:
             source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
             undo.callback(source.close)
+            self.ingest = source if isinstance(source, IngestSource) else None
             saving = self.saving = await asyncio.to_thread(self._saving_of, source)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
@@ -109,6 +113,9 @@ class Rig:
 
     def _start_pipeline(self, source: Source, on_fatal: Callable[[], None]) -> None:
         saving, pipeline = self.saving, self.pipeline
+        if isinstance(source, IngestSource):
+            pipeline.start(source, on_fatal, on_filmed=source.taken, on_refused=source.refuse)
+            return
         if saving is None:
             pipeline.start(source, on_fatal)
             return
@@ -150,7 +157,7 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
         sync_seconds=settings.fsync_seconds,
         queue_bytes=settings.record_queue_bytes,
         # Of a paced source every viewer expects the pace; without one, nobody does.
-        when_full="skip" if settings.tick_rate else "wait",
+        when_full="skip" if settings.pace else "wait",
         stall_seconds=settings.record_stall_seconds,
         retry_seconds=settings.record_retry_seconds,
         retention=RetentionPolicy(
@@ -174,7 +181,7 @@ def _hub_options(settings: Settings) -> HubOptions:
 
 def _pipeline_options(settings: Settings) -> PipelineOptions:
     return PipelineOptions(
-        tick_rate=settings.tick_rate,
+        tick_rate=settings.pace,
         metric_downsample=settings.metric_downsample,
         bad_tick=settings.bad_tick,
         record_ticks=settings.record_ticks,

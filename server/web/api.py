@@ -58,7 +58,12 @@ class HttpApi:
             Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
             Route("/ws/replay", self.upgrade_required),
+            *([Route("/ws/ingest", self.upgrade_required)] if self._takes_ticks else []),
         ]
+
+    @property
+    def _takes_ticks(self) -> bool:
+        return self._rig.settings.source == "ingest"
 
     async def index(self, _: Request) -> Response:
         """Say what can be asked for."""
@@ -70,6 +75,7 @@ class HttpApi:
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
+            **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),
             "metrics": "/metrics",
             "columns_decoder": "/viewer/columns.js",
         }
@@ -102,6 +108,7 @@ class HttpApi:
                 "recording": recorder.recording,
                 "recorder": _recorder_figures(recorder),
                 "checkpoint": None if rig.saving is None else rig.saving.figures(),
+                "ingest": None if rig.ingest is None else rig.ingest.figures(),
                 "stages": _stage_figures(pipeline),
                 "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
                 "clients": len(rig.hub),
