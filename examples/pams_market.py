@@ -15,6 +15,7 @@ import argparse
 import math
 import random
 import statistics
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the simulation, filmed."""
     options = _parser().parse_args(arguments)
+    # PAMS rounds prices to the market's ticks, which is meant here, and warns of it.
+    warnings.filterwarnings("ignore", message="order price does not accord to the tick size")
     with TickPublisher(options.url, source="pams") as publisher:
         runner = SequentialRunner(
             settings=settings_of(options.agents, options.orders, options.ticks),
