@@ -81,7 +81,7 @@ bench-save: $(VENV)/.dev   ## run the quick benchmarks on a quiet machine and sa
 
 lock:            ## pin the newest versions again (needs uv)
 	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-header --upgrade -q -o requirements/run.lock
-	uv pip compile pyproject.toml --group build --group dev --all-extras --universal --generate-hashes --no-header --upgrade -q -o requirements/dev.lock
+	uv pip compile pyproject.toml --group build --group dev --group examples --all-extras --universal --generate-hashes --no-header --upgrade -q -o requirements/dev.lock
 
 clean:           ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info
@@ -98,6 +98,6 @@ $(VENV)/bin/python:
 
 $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing $< into $(VENV) ..."
-	$(PIP) --require-hashes -r $<
+	$(PIP) --no-deps --require-hashes -r $<
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

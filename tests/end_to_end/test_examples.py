@@ -3,60 +3,21 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
+from marketcam.server.settings import Settings
+from tests.example_runs import EXAMPLES, run_javascript, run_python
 from tests.ingest_helpers import TOKEN, ingest_server
-from tests.server_helpers import PATIENCE, recorded
+from tests.server_helpers import recorded
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.server_helpers import Running
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-REQUIRED = os.environ.get("CI") == "true"
-
-
-def run(*command: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-    ended = subprocess.run(
-        command,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert ended.returncode == code, ended.stderr
-    return ended
-
-
-def run_python(name: str, server: Running, *flags: str) -> str:
-    command = (sys.executable, str(EXAMPLES / name), server.listening.url, *flags)
-    return run(*command, IG_INGEST_TOKEN=TOKEN).stdout
-
-
-def node() -> list[str]:
-    """Return how to run Node with WebSocket, which has been without a flag since version 22."""
-    path = shutil.which("node")
-    if path is None:
-        if REQUIRED:
-            pytest.fail("node is not installed (Debian: nodejs)")
-        pytest.skip("node is not installed")
-    [major] = re.findall(r"^v(\d+)\.", run(path, "--version").stdout)
-    return [path] if int(major) >= 22 else [path, "--experimental-websocket", "--no-warnings"]
-
-
-def run_javascript(server: Running, *arguments: str, code: int = 0) -> str:
-    url = server.listening.url.replace("http", "ws")
-    ended = run(*node(), str(EXAMPLES / "producer.mjs"), url, *arguments, code=code)
-    return ended.stdout + ended.stderr
 
 
 def frames(store: Path) -> list[dict[str, Any]]:
@@ -112,7 +73,7 @@ def test_an_order_book_of_pams(tmp_path):
 
 def test_a_producer_in_javascript(tmp_path):
     with ingest_server(tmp_path, window=20, stride=5) as server:
-        assert run_javascript(server, TOKEN, "2500") == "published up to tick 2500\n"
+        assert run_javascript(server.listening.url, TOKEN, "2500") == "published up to tick 2500\n"
         assert server.rig.pipeline.ticks == 2500
         assert is_over(server)
     film = frames(tmp_path / "store")[-1]
@@ -123,7 +84,7 @@ def test_a_producer_in_javascript(tmp_path):
 
 def test_a_producer_in_javascript_with_a_wrong_token(tmp_path):
     with ingest_server(tmp_path) as server:
-        assert "token" in run_javascript(server, "not-the-token-of-this-one", code=1)
+        assert "token" in run_javascript(server.listening.url, "not-the-token-of-this-one", code=1)
         assert server.rig.pipeline.ticks == 0
 
 
@@ -133,6 +94,13 @@ def test_the_javascript_is_as_short_as_it_is_said_to_be():
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_examples_use_the_public_interface_only(path):
-    for node_ in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node_, ast.ImportFrom) and (node_.module or "").startswith("marketcam"):
-            assert node_.module == "marketcam.io"
+    for part in ast.walk(ast.parse(path.read_text())):
+        if isinstance(part, ast.ImportFrom) and (part.module or "").startswith("marketcam"):
+            assert part.module == "marketcam.io"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
+def test_flags_that_the_examples_name_exist(path):
+    known = {name.replace("_", "-") for name in Settings.model_fields}
+    for line in re.findall(r"marketcam serve( .*)", path.read_text()):
+        assert {flag.lower() for flag in re.findall(r"--([a-zA-Z-]+)", line)} <= known | {"w"}

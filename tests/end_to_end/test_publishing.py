@@ -17,7 +17,7 @@ from marketcam.engine import Tick, film
 from marketcam.io import PublishError, Refusal, Store, TickPublisher, TickRefusedError, encode_frame
 from marketcam.io.publisher_link import Patience
 from tests.crossing import crossing
-from tests.end_to_end.test_examples import EXAMPLES, node, run
+from tests.example_runs import run_javascript
 from tests.ingest_helpers import TOKEN, ingest_server
 from tests.raw_ticks import STATE, arrays_of, crowd
 from tests.server_helpers import receive_until, recorded, server_process, state_tick
@@ -86,8 +86,7 @@ def test_javascript_over_a_network_that_breaks(tmp_path):
         ingest_server(tmp_path, record_ticks=True) as server,
         crossing(server.listening.port, [700, 50_000, 5000, 120_000]) as between,
     ):
-        command = (*node(), str(EXAMPLES / "producer.mjs"), between.url.replace("http", "ws"))
-        assert run(*command, TOKEN, "1500").stdout == "published up to tick 1500\n"
+        assert run_javascript(between.url, TOKEN, "1500") == "published up to tick 1500\n"
         assert not between.cuts
     assert ticks_of(tmp_path / "store") == list(range(1, 1501))
 
