@@ -35,8 +35,8 @@ _MESSAGE_BYTES: Final = 256 * 1024
 """Small ticks leave together up to this; what a system call costs is then shared by many."""
 
 _MOST_ANSWER_BYTES: Final = 64 * 1024
-_LATER: Final = frozenset({408, 425, 429})
 _OCCUPIED: Final = 409
+_LATER: Final = frozenset({408, _OCCUPIED, 425, 429})
 _FINAL_CODES: Final = frozenset(
     {
         CloseCode.PROTOCOL_ERROR,
@@ -86,6 +86,7 @@ class Link:
         self._outbox = outbox
         self._patience = patience
         self._failing_since: float | None = None
+        self._occupied_since: float | None = None
         self._said_end = False
         self._pauses = 0
 
@@ -116,21 +117,25 @@ class Link:
             except (OSError, WebSocketException) as error:
                 if self._said_end and _was_answered(error):
                     return
-                if self._failing_since is None:
-                    self._failing_since = loop.time()
-                self._give_up_in_the_end(error, loop.time() - self._failing_since)
+                self._give_up_in_the_end(error, loop.time())
             else:
                 return
             await asyncio.sleep(self._pause())
 
-    def _give_up_in_the_end(self, error: Exception, failing: float) -> None:
+    def _give_up_in_the_end(self, error: Exception, now: float) -> None:
         """Raise where trying again is of no use, or was tried for long enough."""
+        if self._failing_since is None:
+            self._failing_since = now
+        if not _is_occupied(error):
+            self._occupied_since = None
+        elif self._occupied_since is None:
+            self._occupied_since = now
         said = f"{self._address.uri}: {_said(error)}"
         if _is_final(error):
             raise PublishError(said) from error
-        patience = self._patience
-        occupied = isinstance(error, InvalidStatus) and error.response.status_code == _OCCUPIED
-        if failing >= (min(patience.occupied, patience.reach) if occupied else patience.reach):
+        failing, since = now - self._failing_since, self._occupied_since
+        occupied = since is not None and now - since >= self._patience.occupied
+        if occupied or failing >= self._patience.reach:
             raise PublishError(f"{said} (tried for {failing:.0f} s)") from error
 
     def _pause(self) -> float:
@@ -156,6 +161,7 @@ class Link:
             async with asyncio.timeout(self._patience.handshake):
                 greeting = _message(await connection.recv())
             self._outbox.begin(_run_of(greeting, self._address))
+            self._occupied_since = None
             if self._outbox.is_empty:
                 self._made_progress()
             await _first_of(self._hear(connection), self._send(connection), self._watch(connection))
@@ -282,12 +288,16 @@ def _is_final(error: Exception) -> bool:
     """Tell whether the same would come of trying again."""
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
-        return status < 500 and status != _OCCUPIED and status not in _LATER
+        return status < 500 and status not in _LATER
     if isinstance(error, ConnectionClosed):
         return error.rcvd is not None and error.rcvd.code in _FINAL_CODES
     if isinstance(error, InvalidMessage):
         return False  # the connection broke within the answer
     return isinstance(error, InvalidHandshake | ssl.SSLCertVerificationError)
+
+
+def _is_occupied(error: Exception) -> bool:
+    return isinstance(error, InvalidStatus) and error.response.status_code == _OCCUPIED
 
 
 def _was_answered(error: Exception) -> bool:

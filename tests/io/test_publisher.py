@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from marketcam.engine import Tick, TickError
 from marketcam.io import PublishError, Refusal, TickPublisher, TickRefusedError
@@ -304,6 +307,29 @@ def test_in_the_end_it_gives_up(status):
             publisher.wait_for_run()
         with pytest.raises(PublishError):
             publisher.close()
+
+
+def test_another_producer_is_waited_for_less_long_than_a_server(monkeypatch):
+    be_patient(monkeypatch, occupied=0.0)
+    with fake_camera() as camera:
+        camera.statuses += [503, 503, 409]
+        publisher = publisher_of(camera)
+        with pytest.raises(PublishError, match="status 409"):
+            publisher.wait_for_run()
+        assert len(camera.tokens) == 3
+        with pytest.raises(PublishError):
+            publisher.close()
+
+
+def test_how_long_a_server_was_away_does_not_count_against_another_producer():
+    address = IngestAddress.of("http://localhost", TOKEN, "python")
+    link = Link(address, Outbox(1), Patience(60.0))
+    occupied = InvalidStatus(Response(409, "Conflict", Headers()))
+    link._give_up_in_the_end(ConnectionRefusedError(), 100.0)
+    link._give_up_in_the_end(occupied, 140.0)
+    link._give_up_in_the_end(occupied, 154.0)
+    with pytest.raises(PublishError, match=r"409.* \(tried for 55 s\)"):
+        link._give_up_in_the_end(occupied, 155.0)
 
 
 def test_nobody_there():
