@@ -9,12 +9,11 @@ kept, and where more pairs have just that count than fit, the last `src` that ca
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from marketcam.engine.frame import Edges
+from marketcam.engine.frame import Edges, set_aside
 from marketcam.engine.jit import kernel
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class EdgeCap:
 
     def __init__(self, W: int, cap: int, match_share: float) -> None:
         self.cap = cap
-        self.reserved = min(cap, math.floor(cap * match_share + 1e-9))
+        self.reserved = set_aside(cap, match_share)
         self._weights = np.array([round(count / W, 6) for count in range(W, -1, -1)])
 
     def edges(

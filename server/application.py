@@ -19,12 +19,13 @@ from marketcam.server import logs
 from marketcam.server.history.history import History, HistoryOptions
 from marketcam.server.history.replay import Replay
 from marketcam.server.ingest.endpoint import Ingest
+from marketcam.server.running.about import filmed_with
 from marketcam.server.running.rig import Rig
 from marketcam.server.security.guard import Guard
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
-from marketcam.server.stream.writing import FairWriter
+from marketcam.server.stream.forms import Forms
 from marketcam.server.web.answers import FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
@@ -61,18 +62,29 @@ class CameraApp(Starlette):
         settings = rig.settings
         options = _history_options(settings)
         self.history = history = History(
-            settings.store_dir, rig.recorder, rig.hub, options, lambda: rig.pipeline.running
+            settings.store_dir,
+            rig.recorder,
+            rig.hub,
+            options,
+            lambda: rig.pipeline.running,
+            filmed_with(settings),
         )
-        heartbeats, writer = settings.heartbeat_seconds, FairWriter()
-        stream = Stream(rig.hub, heartbeats, lambda: rig.pipeline.last_t, history, writer)
-        replay = Replay(history, rig.hub, heartbeats, writer)
+        heartbeats = settings.heartbeat_seconds
+        stream = Stream(
+            rig.hub,
+            heartbeats,
+            lambda: rig.pipeline.last_t,
+            history,
+            Forms(settings.frame_forms),
+            settings.edge_cap,
+        )
+        replay = Replay(history, rig.hub, heartbeats)
         guard = Guard(settings)
         ingest = (
             []
             if settings.ingest_token is None
             else [WebSocketRoute("/ws/ingest", guard.producing(Ingest(rig)))]
         )
-        outermost, token_required = guard.middleware()
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),
@@ -80,7 +92,7 @@ class CameraApp(Starlette):
                 WebSocketRoute("/ws/replay", guard.reading(replay)),
                 *ingest,
             ],
-            middleware=[outermost, Middleware(FaultBarrier), token_required],
+            middleware=guard.middleware(Middleware(FaultBarrier)),
             exception_handlers={HTTPException: refuse},
         )
         self.router.redirect_slashes = False

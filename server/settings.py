@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, LiteralString, Self, TypedDict
 
@@ -19,6 +20,8 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from marketcam.server.security.addresses import Proxies
+from marketcam.server.security.origins import Origins
 from marketcam.server.security.tokens import token_of
 from marketcam.server.variables import (
     Setting,
@@ -30,7 +33,7 @@ from marketcam.server.variables import (
 from marketcam.server.variables import setting as _setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic_settings import PydanticBaseSettingsSource
 
@@ -90,12 +93,22 @@ def _home_expanded(path: Path | None) -> Path | None:
         raise ValueError(str(error)) from error
 
 
+def _readable_by(read: Callable[[str], object]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return check
+
+
 _Path = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_home_expanded)]
 _OptionalPath = Annotated[
     Path | None, BeforeValidator(_none_if_empty), AfterValidator(_home_expanded)
 ]
 _OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
 _Token = Annotated[SecretStr | None, BeforeValidator(token_of)]
+_Origins = Annotated[str, AfterValidator(_readable_by(Origins.of))]
+_Proxies = Annotated[str, AfterValidator(_readable_by(Proxies.of))]
 _LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
@@ -113,6 +126,7 @@ class Settings(BaseSettings):
         case_sensitive=True,
         env_ignore_empty=True,
         populate_by_name=True,
+        hide_input_in_errors=True,  # a traceback is no place for a token
     )
 
     # fmt: off
@@ -262,14 +276,14 @@ class Settings(BaseSettings):
         "what readers have to show; without it, whoever reaches the port may read",
         form="16 to 256 printable ASCII characters, or @FILE that holds them",
         placeholder="TOKEN")
-    allowed_origins: str = _setting("*", "IG_ALLOWED_ORIGINS", "security",
+    allowed_origins: _Origins = _setting("*", "IG_ALLOWED_ORIGINS", "security",
         "origins of web pages that may read and connect, joined by commas; *: any",
         form="such as https://example.org", placeholder="ORIGINS")
     max_connections: int = _setting(12_288, "IG_MAX_CONNECTIONS", "security",
         "connections at the same time, of all kinds", ge=1, le=_COUNT)
     max_connections_per_address: int = _setting(1024, "IG_MAX_CONNECTIONS_PER_ADDRESS", "security",
         "of these from one address, proxies aside; 0: no limit of its own", ge=0, le=_COUNT)
-    trusted_proxies: str = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
+    trusted_proxies: _Proxies = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
         "addresses that speak for many, whose X-Forwarded-For counts, joined by commas",
         form="addresses or networks, such as 10.0.0.0/8", placeholder="ADDRESSES")
     handshake_seconds: float = _setting(10.0, "IG_HANDSHAKE_SECONDS", "security",
@@ -306,7 +320,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_conflicts(self) -> Self:
-        if conflict := next(self._conflicts(), None):
+        if conflict := next(chain(self._conflicts(), self._source_conflicts()), None):
             raise PydanticCustomError("conflict", *conflict)
         return self
 
@@ -319,6 +333,10 @@ class Settings(BaseSettings):
             )
         if (self.tls_cert is None) != (self.tls_key is None):
             yield "IG_TLS_CERT and IG_TLS_KEY must be set both or neither, got one", {}
+        if self.read_token is not None and self.read_token == self.ingest_token:
+            yield "IG_READ_TOKEN and IG_INGEST_TOKEN must be different, got the same", {}
+
+    def _source_conflicts(self) -> Iterator[tuple[LiteralString, dict[str, object]]]:
         if self.ticks is not None and self.simulator is not None:
             yield "IG_TICKS and IG_SIMULATOR must be set one at most, got both", {}
         if self.ingest_token is not None and (self.ticks or self.simulator) is not None:

@@ -14,12 +14,20 @@ if TYPE_CHECKING:
 
     from tests.server_helpers import Running
 
-UPGRADE = (
-    b"GET /ws/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
-CONTINUATION, TEXT, PING, PONG = 0x0, 0x1, 0x9, 0xA
-FIN = 0x80
+
+def upgrade(target: str, extensions: str = "") -> bytes:
+    """Return a handshake, with an offer of extensions."""
+    offer = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
+    return (
+        f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        f"{offer}\r\n"
+    ).encode()
+
+
+UPGRADE = upgrade("/ws/stream")
+CONTINUATION, TEXT, CLOSE, PING, PONG = 0x0, 0x1, 0x8, 0x9, 0xA
+FIN, RSV1 = 0x80, 0x40
 
 
 @contextmanager
@@ -44,15 +52,27 @@ def raw_stream(server: Running) -> Iterator[tuple[socket.socket, BufferedReader]
             yield sock, reader
 
 
+def read_head(reader: BufferedReader) -> bytes:
+    """Read the head of an answer."""
+    return b"".join(iter(reader.readline, b"\r\n"))
+
+
 def frame(opcode: int, data: bytes = b"", fin: int = FIN) -> bytes:
-    """Return a small frame of a client; its mask is zero."""
-    return bytes([fin | opcode, 0x80 | len(data), 0, 0, 0, 0]) + data
+    """Return a frame of a client, of up to 64 KB; its mask is zero."""
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
+    return bytes([fin | opcode]) + size + bytes(4) + data
 
 
 def next_frame(reader: BufferedReader) -> tuple[int, bytes]:
     """Read a small frame of the server; return its opcode and its data."""
+    first, data = next_message(reader)
+    return first & 0x0F, data
+
+
+def next_message(reader: BufferedReader) -> tuple[int, bytes]:
+    """Read a frame of the server, of up to 64 KB; return its first byte and its data."""
     first, size = reader.read(2)
-    return first & 0x0F, reader.read(size)
+    return first, reader.read(size if size < 126 else int.from_bytes(reader.read(2)))
 
 
 def read_to_the_end(sock: socket.socket) -> bytes:

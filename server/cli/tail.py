@@ -7,16 +7,21 @@ import re
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from marketcam.io.access import reader_headers
+from marketcam.io.store.errors import StoreError
 from marketcam.server.cli.follow import Camera, follow
 from marketcam.server.cli.lines import KINDS, line_of
 from marketcam.server.cli.parsing import (
     OK,
     CommandError,
     CommandTexts,
+    UsageError,
     add_command,
     add_log_level,
+    add_token,
+    at_least,
     say,
 )
 
@@ -28,6 +33,7 @@ __all__ = ["add_parser", "run", "stream_url"]
 
 _STREAM_PATH: Final = "/ws/stream"
 _DEFAULT_PORT: Final = 8000
+_STREAMED: Final = {"metric", "frame"}
 _SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 _TEXTS: Final = CommandTexts(
@@ -39,6 +45,7 @@ at once, then all that come. A lost connection is made again, and said on stderr
     examples="""\
   marketcam tail localhost:8000
   marketcam tail https://example.org --kinds frame --count 1 --json | jq .edges
+  marketcam tail https://example.org --kinds frame --every 10 --edges 100 --deflate
   marketcam tail ws://localhost:8000/ws/stream --no-reconnect""",
 )
 
@@ -59,7 +66,17 @@ def add_parser(subparsers: Subparsers) -> None:
         type=_kinds,
         help=f"show only these: {', '.join(KINDS)} [default: all]",
     )
-    parser.add_argument("--count", metavar="N", type=_count, help="end after so many messages")
+    parser.add_argument(
+        "--every",
+        metavar="N",
+        type=at_least(1),
+        help="have each N-th metric and frame sent, by the number of its tick",
+    )
+    parser.add_argument(
+        "--edges", metavar="N", type=at_least(0), help="have the N best edges of a frame sent"
+    )
+    parser.add_argument("--deflate", action="store_true", help="have frames sent compressed")
+    parser.add_argument("--count", metavar="N", type=at_least(1), help="end after so many messages")
     parser.add_argument(
         "--no-reconnect",
         dest="reconnect",
@@ -69,6 +86,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="accept any TLS certificate (self-signed)"
     )
+    add_token(parser)
     add_log_level(parser)
 
 
@@ -77,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     show = _show_json if args.json else _show_line
     shown = 0
     try:
-        with closing(follow(Camera(args.url, args.reconnect, args.insecure))) as messages:
+        with closing(follow(_camera(args))) as messages:
             for message in messages:
                 if args.kinds is None or message.kind in args.kinds:
                     show(message)
@@ -89,6 +107,14 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     return OK
+
+
+def _camera(args: argparse.Namespace) -> Camera:
+    try:
+        headers = reader_headers(args.token)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+    return Camera(_asking_for(args), args.reconnect, args.insecure, headers)
 
 
 def stream_url(text: str) -> str:
@@ -113,6 +139,22 @@ def stream_url(text: str) -> str:
     return urlunsplit((_SCHEMES[parts.scheme], place, path, parts.query, ""))
 
 
+def _asking_for(args: argparse.Namespace) -> str:
+    """Return the URL with what the flags ask of the camera, behind what it asks for itself."""
+    options: dict[str, object] = {}
+    if args.kinds is not None and args.kinds <= _STREAMED:
+        options["kinds"] = ",".join(kind for kind in KINDS if kind in args.kinds)
+    for name in ("every", "edges"):
+        if (value := getattr(args, name)) is not None:
+            options[name] = value
+    if args.deflate:
+        options["deflate"] = 1
+    url: str = args.url
+    parts = urlsplit(url)
+    query = "&".join(text for text in (parts.query, urlencode(options, safe=",")) if text)
+    return urlunsplit(parts._replace(query=query))
+
+
 def _kinds(text: str) -> frozenset[str]:
     kinds = frozenset(text.split(","))
     if unknown := sorted(kinds.difference(KINDS)):
@@ -120,13 +162,6 @@ def _kinds(text: str) -> frozenset[str]:
             f"must be of {', '.join(KINDS)}, got {', '.join(map(repr, unknown))}"
         )
     return kinds
-
-
-def _count(text: str) -> int:
-    count = int(text) if text.isascii() and text.isdigit() else 0
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text!r}")
-    return count
 
 
 def _show_json(message: Message) -> None:

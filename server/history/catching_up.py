@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from marketcam.server.history.history import TooManyError, View, tell_unreadable
+from marketcam.server.history.history import TooManyError, tell_unreadable
+from marketcam.server.history.recorded import View
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import FAULT, TRY_AGAIN_LATER
-from marketcam.server.stream.messages import KINDS
 from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
     from marketcam.server.history.history import History
+    from marketcam.server.stream.client import Listener
     from marketcam.server.stream.connection import Connection
-    from marketcam.server.stream.hub import Client, Hub
+    from marketcam.server.stream.hub import Hub
     from marketcam.server.stream.messages import Kind
     from marketcam.server.stream.place import Reach
 
@@ -29,7 +30,7 @@ log = get_logger(__name__)
 
 
 async def catch_up(
-    history: History, hub: Hub, client: Client, connection: Connection, from_t: int
+    history: History, hub: Hub, client: Listener, connection: Connection, from_t: int
 ) -> None:
     """Send a client what was recorded from a tick on, and make it live where that ends.
 
@@ -46,7 +47,9 @@ async def catch_up(
 
 
 class _CatchingUp:
-    def __init__(self, history: History, hub: Hub, client: Client, connection: Connection) -> None:
+    def __init__(
+        self, history: History, hub: Hub, client: Listener, connection: Connection
+    ) -> None:
         self._history = history
         self._hub = hub
         self._client = client
@@ -56,7 +59,8 @@ class _CatchingUp:
         """Send all that comes after a place, up to where the client is live; return that place."""
         history, hub, client = self._history, self._hub, self._client
         run = await history.current_run()
-        view = View(run, KINDS, client.encoding)
+        selection = client.selection
+        view = View(run, selection.kinds, selection.form, selection.every, history.filmed)
         after = await self._send(view, after, await history.reach(run))
         while client.closing is None:
             reach = hub.listen(client, after)

@@ -30,17 +30,17 @@ from marketcam.server.history.pieces import Pieces
 from marketcam.server.history.recorded import Stretch, told
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.place import KIND_OF_FOLDER, Place, Reach
+from marketcam.server.stream.selection import FilmedWith
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from marketcam.io.store import Recorder
-    from marketcam.server.history.recorded import Told
+    from marketcam.server.history.recorded import Told, View
     from marketcam.server.stream.hub import Hub
-    from marketcam.server.stream.messages import Encoding
 
-__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "View", "tell_unreadable"]
+__all__ = ["History", "HistoryOptions", "Seats", "TooManyError", "tell_unreadable"]
 
 _THREADS: Final = 4
 """Threads that read at the same time, for all clients together; a piece takes one for 20 ms."""
@@ -113,21 +113,6 @@ class HistoryOptions:
     idle_seconds: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """How one client wants to see a run.
-
-    Attributes:
-        run: the run.
-        kinds: the kinds of message wanted.
-        encoding: how frames are wanted.
-    """
-
-    run: Run
-    kinds: tuple[str, ...]
-    encoding: Encoding
-
-
 class History:
     """Reads the store that a recorder writes. All of it is used from one event loop.
 
@@ -137,9 +122,11 @@ class History:
         hub: knows how far the run has come.
         options: the limits.
         is_running: whether the run still makes messages.
+        filmed: with what the run is filmed.
 
     Attributes:
         options: the limits.
+        filmed: with what the current run is filmed.
         readers: who reads: range requests, and streams that catch up.
         replays: who replays.
     """
@@ -151,8 +138,10 @@ class History:
         hub: Hub,
         options: HistoryOptions,
         is_running: Callable[[], bool],
+        filmed: FilmedWith,
     ) -> None:
         self.options = options
+        self.filmed = filmed
         self.readers = Seats(options.clients, "clients that read history")
         self.replays = Seats(options.replays, "replays")
         self._store_dir = store_dir
@@ -184,6 +173,10 @@ class History:
     def is_growing(self, run: Run) -> bool:
         """Return whether there may be more of a run."""
         return self.is_current(run) and self._is_running()
+
+    def filmed_with(self, run: Run) -> FilmedWith | None:
+        """Return with what a run was filmed; None where nobody knows."""
+        return self.filmed if self.is_current(run) else FilmedWith.of(run.about)
 
     async def reach(self, run: Run) -> Reach | None:
         """Return how far the current run can be read, after bringing it there.
@@ -224,9 +217,7 @@ class History:
             reach: how far the run has come, where it is being recorded; None: to its end.
         """
         stretch = Stretch(
-            view.run,
-            view.kinds,
-            view.encoding,
+            view,
             after,
             None if reach is None else reach.place,
             {} if reach is None else reach.last_t,
@@ -275,12 +266,13 @@ class History:
 
     def _told(self, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
         # Read anew, since a hole may have been declared while the last stretch was sent.
-        if self.is_current(stretch.run):
-            stretch = replace(stretch, run=self._current_run())
+        run = stretch.view.run
+        if self.is_current(run):
+            stretch = replace(stretch, view=replace(stretch.view, run=self._current_run()))
         try:
             yield from told(self.store(), stretch)
         except UnknownRunError:
-            if not self.is_current(stretch.run):
+            if not self.is_current(run):
                 raise
 
     def _recorded_reach(self, run: str) -> Reach | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store import KINDS, StoreError, UnknownRunError
-from marketcam.server.history.history import TooManyError, View
+from marketcam.server.history.history import TooManyError
+from marketcam.server.history.recorded import View
 from marketcam.server.history.replay_control import ControlError, check_speed
 from marketcam.server.history.replay_feed import Feed, recorded_rate
 from marketcam.server.history.replay_player import Player, Terms
-from marketcam.server.stream.connection import Connection, stalled
-from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending
+from marketcam.server.security.telling import told
+from marketcam.server.stream.connection import Connection
+from marketcam.server.stream.deflate import has_agreed
+from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending, stalled
 from marketcam.server.stream.messages import heartbeat
-from marketcam.server.stream.writing import FairWriter
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from marketcam.io.store import Run, SegmentEntry
     from marketcam.server.history.history import History
     from marketcam.server.stream.hub import Hub
-    from marketcam.server.stream.messages import Encoding
+    from marketcam.server.stream.selection import FilmedWith, Form
     from marketcam.server.web.asking import Span
 
 __all__ = ["USUAL_RATE", "Replay"]
@@ -37,11 +39,12 @@ class _Asked:
     run: str | None
     span: Span
     kinds: tuple[str, ...]
-    encoding: Encoding
+    form: Form
+    every: int
     speed: float
 
     @classmethod
-    def by(cls, query: Query) -> _Asked:
+    def by(cls, query: Query, *, can_deflate: bool) -> _Asked:
         """Read a query.
 
         Raises:
@@ -52,9 +55,24 @@ class _Asked:
             query.run(),
             query.span(),
             query.kinds(),
-            query.encoding(),
+            query.form(can_deflate=can_deflate),
+            query.every(),
             check_speed(1.0 if speed is None else speed),
         )
+
+    def view(self, run: Run, filmed: FilmedWith | None) -> View:
+        """Return how a run is to be seen, which was filmed with this, if anyone knows.
+
+        Raises:
+            QueryError: what is asked for takes to know with what it was filmed, which nobody does.
+        """
+        for name, value, least in (("every", self.every, 1), ("edges", self.form.edges, None)):
+            if filmed is None and value != least:
+                raise QueryError(
+                    f"{name} must not be asked of the run {run.id}, of which it is not known with "
+                    f"what it was filmed, got {value}"
+                )
+        return View(run, self.kinds, self.form, self.every, filmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,42 +81,40 @@ class Replay:
 
     Attributes:
         history: what is replayed.
-        hub: closes it when the server stops.
+        hub: closes it when the server stops; its writer shares the loop's time.
         heartbeat_seconds: a viewer that was sent nothing for so long is sent a heartbeat.
-        writer: shares the loop's time for writing out.
     """
 
     history: History
     hub: Hub
     heartbeat_seconds: float
-    writer: FairWriter = field(default_factory=FairWriter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end, or refuse it for what it asks for."""
         try:
-            asked = _Asked.by(Query(scope))
+            asked = _Asked.by(Query(scope), can_deflate=has_agreed(scope))
             run = await self.history.run(asked.run)
+            view = asked.view(run, self.history.filmed_with(run))
             rate = await self.history.in_thread(partial(self._rate_of, run))
         except (QueryError, ControlError) as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
         except UnknownRunError as error:
-            await refuse_websocket(str(error), 404, scope, receive, send)
+            await refuse_websocket(told(error), 404, scope, receive, send)
         except StoreError as error:
-            await refuse_websocket(str(error), 500, scope, receive, send)
+            await refuse_websocket(told(error), 500, scope, receive, send)
         else:
             await receive()  # websocket.connect
             await send({"type": "websocket.accept"})
-            await self._serve(asked, run, rate, scope, receive, send)
+            await self._serve(asked, view, rate, scope, receive, send)
 
     async def _serve(
-        self, asked: _Asked, run: Run, rate: float, scope: Scope, receive: Receive, send: Send
+        self, asked: _Asked, view: View, rate: float, scope: Scope, receive: Receive, send: Send
     ) -> None:
         ending = Ending()
         self.hub.admit(ending)
-        connection = Connection(ending, self.writer, scope, send)
-        view = View(run, asked.kinds, asked.encoding)
+        connection = Connection(ending, self.hub.writer, scope, send)
         idle_seconds = self.history.options.idle_seconds
-        terms = Terms(run.id, asked.span, asked.kinds, rate, idle_seconds)
+        terms = Terms(view.run.id, asked.span, asked.kinds, rate, idle_seconds)
         feed = Feed(self.history, view, asked.span)
         player = Player(feed, terms, asked.speed, connection.say, ending)
         slow_seconds = self.hub.options.client_slow_seconds

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from marketcam.io.store import Run, SegmentEntry
-    from marketcam.server.history.history import History, View
+    from marketcam.server.history.history import History
     from marketcam.server.history.pieces import Pieces
-    from marketcam.server.history.recorded import Told
+    from marketcam.server.history.recorded import Told, View
     from marketcam.server.web.asking import Span
 
 __all__ = ["LOOK_SECONDS", "Feed", "Nothing", "recorded_rate"]

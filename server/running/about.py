@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from marketcam.server.stream.selection import FilmedWith
+
 if TYPE_CHECKING:
     from marketcam.server.settings import Settings
 
-__all__ = ["about_run"]
+__all__ = ["about_run", "filmed_with"]
 
 
 def about_run(settings: Settings) -> dict[str, object]:
@@ -21,3 +23,13 @@ def about_run(settings: Settings) -> dict[str, object]:
         "metric_downsample": settings.metric_downsample,
         "camera": dict(settings.camera_arguments()),
     }
+
+
+def filmed_with(settings: Settings) -> FilmedWith:
+    """Return of the same what a viewer's wishes depend on."""
+    return FilmedWith(
+        stride=settings.stride,
+        metric_downsample=settings.metric_downsample,
+        edge_cap=settings.edge_cap,
+        match_share=settings.match_share,
+    )

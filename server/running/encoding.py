@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import TracebackType
 
-    from marketcam.server.stream.messages import Encoding
+    from marketcam.server.running.stages import QueueFigures
+    from marketcam.server.stream.selection import Form
 
 __all__ = ["EncodingStage", "Outputs"]
+
+
+def _notice_nothing(_: Frame) -> None:
+    """Do nothing with a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,18 @@ class Outputs:
         record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
             wait until there is room for it.
         publish: takes a message for the viewers, once its line is recorded; must not wait.
-        wanted: says which encodings there are viewers for, so that these are made here and not
+        wanted: says which forms there are viewers for, so that these are made here and not
             when somebody waits for them.
+        match_share: the share of a frame's edges that is set aside for matches, by which those go
+            that a viewer does not want.
+        noticed: is shown each frame once it is published; must not wait.
     """
 
     record: Callable[[str, bytes, int], None]
     publish: Callable[[Message], None]
-    wanted: Callable[[], Collection[Encoding]]
+    wanted: Callable[[], Collection[Form]]
+    match_share: float = 0.5
+    noticed: Callable[[Frame], None] = _notice_nothing
 
 
 class Times(NamedTuple):
@@ -63,9 +73,10 @@ class EncodingStage:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def __len__(self) -> int:
-        """Return how many things wait for its thread."""
-        return len(self._queue)
+    @property
+    def queue(self) -> QueueFigures:
+        """The things that wait for its thread."""
+        return self._queue.figures
 
     def __enter__(self) -> Self:
         return self
@@ -119,19 +130,20 @@ class EncodingStage:
             text = timed(self._times.encode, encode_metric, thing)
             self._send("metrics", Message.of_text("metric", thing.t, text))
         else:
-            message = Message.of_frame(thing)
+            message = Message.of_frame(thing, self._outputs.match_share)
             timed(self._times.encode, self._prepare, message)
             self._send("frames", message)
+            self._outputs.noticed(thing)
 
     def _prepare(self, message: Message) -> None:
-        _ = message.body("json").data
-        for encoding in self._outputs.wanted():
-            message.body(encoding).prepare()
+        _ = message.body().data
+        for form in self._outputs.wanted():
+            message.body(form).prepare()
 
     def _send(self, folder: str, message: Message) -> None:
         # Recorded first: what a viewer has seen is on its way to the disk, so that whoever joins
         # history and the live stream, after the recorder's `flush`, finds no hole between them.
-        self._record(folder, message.body("json").data, message.t)
+        self._record(folder, message.body().data, message.t)
         self._outputs.publish(message)
 
     def _record(self, folder: str, line: bytes, t: int) -> None:

@@ -27,7 +27,7 @@ from marketcam.server.logs import get_logger
 from marketcam.server.running.encoding import EncodingStage, Outputs, Times
 from marketcam.server.running.pacing import Pacer
 from marketcam.server.running.reading import Reader
-from marketcam.server.running.stages import STAGES, Stage, StageTime, timed
+from marketcam.server.running.stages import STAGES, QueueFigures, Stage, StageTime, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,10 +109,10 @@ class Pipeline:
         return self._refused_ticks + self._skipped_lines
 
     @property
-    def waiting(self) -> dict[Stage, int]:
-        """What waits before the stages that have a queue: ticks read ahead, things to encode."""
-        ahead = 0 if self._reader is None else len(self._reader)
-        return {"ingest": ahead, "encode": len(self._encoding)}
+    def queues(self) -> dict[Stage, QueueFigures]:
+        """The queues, by the stage behind each: ticks read ahead, and things to encode."""
+        ahead = QueueFigures() if self._reader is None else self._reader.ahead
+        return {"ingest": ahead, "encode": self._encoding.queue}
 
     def start(
         self,

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
-from marketcam.server.running.about import about_run
+from marketcam.server.operators.condition import Condition
+from marketcam.server.operators.posting import Target, post
+from marketcam.server.operators.webhook import Webhook, WebhookOptions
+from marketcam.server.running.about import about_run, filmed_with
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.filming import Filming
 from marketcam.server.running.lag import LagProbe
@@ -50,6 +54,9 @@ class Rig:
         lag: how late the event loop is.
         ingest: what takes ticks of producers elsewhere, where that is the source, once started.
         saving: the checkpoints, where there are any, once it is started.
+        webhook: posts bursts and shocks, where it is asked to.
+        stopping: whether it has begun to stop.
+        condition: says whether it is as it should be.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
     """
@@ -59,20 +66,23 @@ class Rig:
 
         Raises:
             LimitError: the camera or the recorder refuses a setting.
+            ConfigurationError: the webhook's address is none.
         """
         self.settings = settings
         self.recorder = Recorder(_recorder_options(settings), on_event=_log_event)
         self.hub = Hub(_hub_options(settings))
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
-        outputs = Outputs(self.recorder.write, self.handover.put, lambda: self.hub.wanted)
+        self.webhook = _webhook_of(settings, self.recorder)
         self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if settings.source == "market":
             self.filming.check_room(settings.agents)
-        self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
+        self.pipeline = Pipeline(self.filming, self._outputs(), _pipeline_options(settings))
         self.lag = LagProbe()
         self.ingest: IngestSource | None = None
         self.saving: Saving | None = None
+        self.stopping = False
+        self.condition = Condition(self)
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
@@ -89,6 +99,9 @@ class Rig:
             source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
             undo.callback(source.close)
             self.ingest = source if isinstance(source, IngestSource) else None
+            if self.webhook is not None:  # here, so that it is the last to stop but for the source
+                self.webhook.open()
+                undo.push_async_callback(self.webhook.close)
             saving = self.saving = await asyncio.to_thread(self._saving_of, source)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
@@ -103,7 +116,16 @@ class Rig:
             undo.push_async_callback(self._send_viewers_away)
             self.lag.start()
             undo.callback(self.lag.stop)
+            self.condition.start()
+            undo.callback(self.condition.stop)
             self._undo = undo.pop_all()
+
+    def _outputs(self) -> Outputs:
+        record, publish = self.recorder.write, self.handover.put
+        share = self.settings.match_share
+        if self.webhook is None:
+            return Outputs(record, publish, lambda: self.hub.wanted, share)
+        return Outputs(record, publish, lambda: self.hub.wanted, share, self.webhook.take)
 
     def _saving_of(self, source: Source) -> Saving | None:
         """Return what saves the run of a source, where that can be saved and is to be."""
@@ -130,6 +152,7 @@ class Rig:
 
         Waits for a start that is under way. Again does nothing.
         """
+        self.stopping = True
         async with self._changing:
             await self._undo.aclose()
 
@@ -139,6 +162,14 @@ class Rig:
                 await self.hub.close(GOING_AWAY, "the server is shutting down")
         except TimeoutError:
             log.warning("viewers_left_behind", clients=len(self.hub))
+
+
+def _webhook_of(settings: Settings, recorder: Recorder) -> Webhook | None:
+    if settings.webhook_url is None:
+        return None
+    target = Target.of(settings.webhook_url)
+    options = WebhookOptions(target.host, settings.webhook_queue, settings.webhook_retry_seconds)
+    return Webhook(options, lambda: recorder.run, partial(post, target))
 
 
 def _log_event(level: Level, event: str, /, **fields: object) -> None:
@@ -176,6 +207,8 @@ def _hub_options(settings: Settings) -> HubOptions:
         connect_metrics=settings.connect_metrics,
         client_queue_bytes=settings.client_queue_bytes,
         client_slow_seconds=settings.client_slow_seconds,
+        max_clients=settings.max_clients,
+        steps=filmed_with(settings).steps,
     )
 
 

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 
 from marketcam.server.logs import get_logger
 from marketcam.server.security.tokens import is_token
+from marketcam.server.stream.connection import MESSAGE_BYTES
 from marketcam.server.web.answers import JsonResponse
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["SEAT", "Gate", "TokenRequired"]
 
 SEAT: Final = "marketcam.seat"
-"""Name of the ASGI extension under which the server offers the connection's `Seat`."""
+"""Name of the ASGI extension with what counts the connection: its `Seat`, or the `GuardedProtocol`
+of a WebSocket."""
 
 _POLICY_VIOLATION: Final = 1008
 _BEARER: Final = "bearer "
@@ -47,20 +49,23 @@ class Gate:
         token: what has to be shown; None: nothing.
         origins: of which pages connections are taken.
         seconds: how long a page may take to show the token.
-        message_bytes: messages of those who are let in may be as long, and come at any rate; None:
-            the limits of all clients stay.
+        message_bytes: messages of those who are let in may be as long.
+        any_rate: they may come as fast as they do: it is for the endpoint to slow them.
     """
 
     endpoint: ASGIApp
     token: SecretStr | None
     origins: Origins
     seconds: float
-    message_bytes: int | None = None
+    message_bytes: int
+    any_rate: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one connection on, or refuse it."""
         headers = Headers(scope=scope)
-        if not self.origins.allow(headers.get("origin")):
+        if not _has_room(scope):
+            await _refuse(429, "too many connections from your address", scope, receive, send)
+        elif not self.origins.allow(headers.get("origin")):
             log.info("origin_refused", client=scope.get("client"), path=scope["path"])
             await _refuse(403, "origin not allowed", scope, receive, send)
         elif self.token is None:
@@ -98,8 +103,9 @@ class Gate:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         seat = scope.get("extensions", {}).get(SEAT)
         if seat is not None:
-            seat.admit(self.message_bytes)
-        await self.endpoint(scope, receive, send)
+            seat.admit(self.message_bytes if self.any_rate else None)
+        with suppress(ConnectionError):  # the connection has ended meanwhile, which is no fault
+            await self.endpoint({**scope, MESSAGE_BYTES: self.message_bytes}, receive, send)
 
 
 class _Opened:
@@ -140,6 +146,9 @@ class TokenRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
+        if scope["type"] == "http" and not _has_room(scope):
+            await _refuse(429, "too many connections from your address", scope, receive, send)
+            return
         if scope["type"] == "http" and self.token is not None and not self._is_open(scope):
             shown = _bearer(Headers(scope=scope))
             if shown is None:
@@ -153,6 +162,12 @@ class TokenRequired:
 
     def _is_open(self, scope: Scope) -> bool:
         return bool(self.open_paths) and scope["path"].startswith(self.open_paths)
+
+
+def _has_room(scope: Scope) -> bool:
+    """Return whether the address that a proxy speaks for may have one more connection."""
+    seat, client = scope.get("extensions", {}).get(SEAT), scope.get("client")
+    return seat is None or client is None or seat.speak_for(client[0])
 
 
 def _bearer(headers: Headers) -> str | None:

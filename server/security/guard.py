@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.middleware import Middleware
 
 from marketcam.server.security.gate import Gate, TokenRequired
+from marketcam.server.security.headers import SafeHeaders
 from marketcam.server.security.origins import ANY, Origins
 from marketcam.server.web.answers import cors
 
@@ -36,7 +37,13 @@ class Guard:
     def reading(self, endpoint: ASGIApp) -> Gate:
         """Put the readers' gate before the endpoint of a WebSocket."""
         given = self.settings
-        return Gate(endpoint, given.read_token, self._origins, given.handshake_seconds)
+        return Gate(
+            endpoint,
+            given.read_token,
+            self._origins,
+            given.handshake_seconds,
+            given.client_message_bytes,
+        )
 
     def producing(self, endpoint: ASGIApp) -> Gate:
         """Put the producer's gate before the endpoint of a WebSocket.
@@ -53,18 +60,22 @@ class Guard:
             self._origins,
             given.handshake_seconds,
             given.ingest_message_bytes,
+            any_rate=True,
         )
 
-    def middleware(self) -> tuple[Middleware, Middleware]:
-        """Return what goes around all HTTP: the outermost layer, and the one that asks for a token.
+    def middleware(self, *between: Middleware) -> list[Middleware]:
+        """Return what goes around all HTTP; the innermost layer asks for a token.
 
-        What lies between the two answers requests that show none, so it says nothing of a run.
+        Args:
+            between: answers requests that show none, so it must say nothing of a run.
         """
         origins = self._origins.listed
-        return (
+        return [
+            Middleware(SafeHeaders),
             cors([ANY] if origins is None else origins),
+            *between,
             Middleware(TokenRequired, token=self.settings.read_token, open_paths=OPEN_PATHS),
-        )
+        ]
 
     @property
     def _origins(self) -> Origins:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import TOO_LARGE, TRY_AGAIN_LATER
 from marketcam.server.stream.messages import PONG
+from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from marketcam.server.stream.direct import DirectClient
     from marketcam.server.stream.ending import Ending
     from marketcam.server.stream.messages import Body
     from marketcam.server.stream.writing import FairWriter, Wire
@@ -28,35 +30,31 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOSE_SECONDS",
     "MAX_CLIENT_MESSAGE",
-    "PIECE_BYTES",
+    "MESSAGE_BYTES",
     "WIRE",
     "Connection",
+    "DirectConnection",
     "ignore_message",
-    "stalled",
 ]
 
 WIRE: Final = "marketcam.wire"
 """Name of the ASGI extension under which the server's protocol offers a `Wire`."""
 
 MAX_CLIENT_MESSAGE: Final = 4096
-"""Bytes of a message from a client at most; a longer one ends its connection."""
+"""Bytes of a message from a client at most, unless the scope says otherwise; a longer one ends its
+connection."""
+
+MESSAGE_BYTES: Final = "marketcam.message_bytes"
+"""Name of the entry of the scope in which a gate says how long a client's messages may be."""
 
 CLOSE_SECONDS: Final = 2.0
 """How long a client may take to read the message in hand when its connection ends, and as long to
 be told of the end, before it is cut."""
 
-PIECE_BYTES: Final = 64 * 1024
-"""What a peer has to take to be one that reads: as much as a piece of a large message."""
-
 _LOOKS: Final = 4
 """How often, within the time a peer may take nothing, it is looked whether it did."""
 
 log = get_logger(__name__)
-
-
-def stalled(limit: float) -> str:
-    """Say why a connection is ended whose peer does not read."""
-    return f"too slow: nothing read for {limit:g} s"
 
 
 async def ignore_message(_: str | bytes) -> None:
@@ -75,6 +73,7 @@ class Connection:
         self._ending = ending
         self._writer = writer
         self._address = scope.get("client")
+        self._limit = scope.get(MESSAGE_BYTES, MAX_CLIENT_MESSAGE)
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._spoke_at = self._loop.time()
@@ -114,8 +113,8 @@ class Connection:
         """Answer pings and hand on what else the client says, until it goes."""
         while (event := await receive())["type"] != "websocket.disconnect":
             message = event.get("text") or event.get("bytes") or ""
-            if len(message.encode() if isinstance(message, str) else message) > MAX_CLIENT_MESSAGE:
-                reason = f"message too large, the limit is {MAX_CLIENT_MESSAGE} bytes"
+            if len(message.encode() if isinstance(message, str) else message) > self._limit:
+                reason = f"message too large, the limit is {self._limit} bytes"
                 self._ending.close(TOO_LARGE, reason)
                 return
             if message == "ping":
@@ -173,9 +172,74 @@ class Connection:
     async def _wait_until_closed(self) -> None:
         await self._ending.closed.wait()
 
-    async def _close(self, code: int, reason: str) -> None:
+    def _note_close(self, code: int, reason: str) -> None:
         if code == TRY_AGAIN_LATER:
             log.warning("client_sent_away", client=self._address, reason=reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._note_close(code, reason)
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+class DirectConnection(Connection):
+    """The connection of a client that is written to directly: one task, that of its endpoint."""
+
+    def __init__(self, client: DirectClient, writer: FairWriter, scope: Scope, send: Send) -> None:
+        super().__init__(client, writer, scope, send)
+        self._client = client
+        self._farewell: asyncio.Task[None] | None = None
+
+    async def live(
+        self, receive: Receive, catching_up: Coroutine[Any, Any, None] | None = None
+    ) -> None:
+        """Answer what the client says until it goes, or is to go; catch up beside that."""
+        client = self._client
+        client.on_closing = self._begin_farewell
+        if client.closing is not None:  # there was no place for it
+            self._begin_farewell()
+        before = None if catching_up is None else asyncio.create_task(catching_up)
+        if before is not None:
+            before.add_done_callback(self._end_at_fault)
+        try:
+            with suppress(OSError):  # the peer has gone
+                await self.answer(receive)
+        finally:
+            if before is not None:
+                before.cancel()
+                await asyncio.wait([before])
+            if self._farewell is not None:
+                await self._farewell
+        if before is not None and not before.cancelled():
+            _raise_fault(before.exception())
+
+    async def say(self, body: Body) -> None:
+        """Send a message, unless the connection is to end before it has begun."""
+        await self._client.say(body)
+
+    def _end_at_fault(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._client.wire.abort()
+
+    def _begin_farewell(self) -> None:
+        self._farewell = asyncio.create_task(self._bid_farewell())
+
+    async def _bid_farewell(self) -> None:
+        """Tell the peer why the connection ends, after the message in hand; cut it if need be."""
+        client = self._client
+        assert client.closing is not None  # noqa: S101 - it is what began this
+        try:
+            # A close frame between the fragments of a message is an error to many clients.
+            await asyncio.wait_for(client.finish(), CLOSE_SECONDS)
+        except TimeoutError:
+            self._note_close(*client.closing)
+        else:
+            await self._close(*client.closing)
+        client.wire.abort()
+
+
+def _raise_fault(error: BaseException | None) -> None:
+    """Raise what is a fault, and not the peer's going."""
+    if error is not None and not isinstance(error, OSError):
+        raise error

@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from marketcam.server.history.catching_up import catch_up
-from marketcam.server.stream.connection import Connection, stalled
+from marketcam.server.stream.connection import WIRE, Connection, DirectConnection
+from marketcam.server.stream.deflate import has_agreed
+from marketcam.server.stream.forms import Forms, TooManyFormsError
 from marketcam.server.stream.messages import heartbeat
-from marketcam.server.stream.writing import FairWriter
+from marketcam.server.stream.sweeping import Sweeper
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
 if TYPE_CHECKING:
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from marketcam.server.history.history import History
-    from marketcam.server.stream.hub import Client, Hub
+    from marketcam.server.stream.client import Client
+    from marketcam.server.stream.hub import Hub
+    from marketcam.server.stream.selection import Selection
+    from marketcam.server.stream.writing import Wire
 
 __all__ = ["Stream"]
 
@@ -32,40 +37,83 @@ class Stream:
         heartbeat_seconds: a client that was sent nothing for so long is sent a heartbeat.
         last_t: gives the last tick taken in, or None.
         history: where those that are asked for with `from_t` come from; None where there is none.
-        writer: shares the loop's time for writing out.
+        forms: bounds the ways in which frames are written.
+        edge_cap: edges that a frame has at most.
     """
 
     hub: Hub
     heartbeat_seconds: float
     last_t: Callable[[], int | None]
     history: History | None = None
-    writer: FairWriter = field(default_factory=FairWriter)
+    forms: Forms = field(default_factory=Forms)
+    edge_cap: int = 2000
+    _sweeper: Sweeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what sees to its clients' silences."""
+        sweeper = Sweeper(self.hub, self.heartbeat_seconds, self.last_t)
+        object.__setattr__(self, "_sweeper", sweeper)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end, or refuse it for what it asks for."""
         query = Query(scope)
         try:
-            encoding = query.encoding()
+            selection = query.selection(can_deflate=has_agreed(scope)).normal(self.edge_cap)
             from_t = query.tick("from_t") if self.history is not None else None
         except QueryError as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
             return
+        try:
+            with self.forms.hold(selection.form):
+                await self._serve(selection, from_t, scope, receive, send)
+        except TooManyFormsError as error:  # of `hold`: before the handshake
+            await refuse_websocket(str(error), 503, scope, receive, send)
+
+    async def _serve(
+        self, selection: Selection, from_t: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
-        client = self.hub.join(encoding, catches_up=from_t is not None)
-        connection = Connection(client, self.writer, scope, send)
-        if (wire := connection.wire) is not None:
-            client.is_held_up = lambda: wire.lacked_room
-        slow_seconds = self.hub.options.client_slow_seconds
+        wire: Wire | None = scope.get("extensions", {}).get(WIRE)
+        if wire is None:
+            await self._serve_plainly(selection, from_t, scope, receive, send)
+        else:
+            await self._serve_directly(selection, wire, from_t, scope, receive, send)
+
+    async def _serve_directly(
+        self,
+        selection: Selection,
+        wire: Wire,
+        from_t: int | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Serve a connection below ASGI: its client writes to it, this only listens."""
+        hub = self.hub
+        client = hub.join_directly(selection, wire, catches_up=from_t is not None)
+        connection = DirectConnection(client, hub.writer, scope, send)
+        self._sweeper.go_on()
+        catching_up = None
+        if from_t is not None and self.history is not None and client.closing is None:
+            catching_up = catch_up(self.history, hub, client, connection, from_t)
+        try:
+            await connection.live(receive, catching_up)
+        finally:
+            hub.leave(client)
+
+    async def _serve_plainly(
+        self, selection: Selection, from_t: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a connection of a server that offers nothing but ASGI."""
+        client = self.hub.join(selection, catches_up=from_t is not None)
+        connection = Connection(client, self.hub.writer, scope, send)
         try:
             await connection.run(
                 self._send_messages(client, connection, from_t),
                 connection.answer(receive),
                 connection.watch_silences(
                     self.heartbeat_seconds, partial(self._break_silence, client, connection)
-                ),
-                connection.watch_progress(
-                    slow_seconds, partial(self.hub.send_away, client, stalled(slow_seconds))
                 ),
             )
         finally:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from marketcam.server.stream.messages import Entry, Gap
+from marketcam.server.stream.selection import PLAIN, Form
 
 if TYPE_CHECKING:
-    from marketcam.server.stream.messages import Encoding, Kind, Reason
+    from marketcam.server.stream.messages import Kind, Message, Reason
 
-__all__ = ["LaneLimits", "Lanes"]
+__all__ = ["LaneLimits", "Lanes", "joined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,10 @@ class Lanes:
         reason: what is given as the reason for what has to go.
     """
 
-    def __init__(self, limits: LaneLimits, reason: Reason, encoding: Encoding = "json") -> None:
-        """Wait within `limits`, with the bytes counted as they are in `encoding`."""
+    def __init__(self, limits: LaneLimits, reason: Reason, form: Form = PLAIN.form) -> None:
+        """Wait within `limits`, with the bytes counted as they are in `form`."""
         self.reason: Reason = reason
-        self._encoding: Encoding = encoding
+        self._form = form
         self._metrics = _Lane(limits)
         self._frames = _LatestLane(limits)
 
@@ -64,10 +65,15 @@ class Lanes:
         """Bytes that wait."""
         return self._metrics.bytes + self._frames.bytes
 
+    @property
+    def fill(self) -> float:
+        """How full the fuller of the two is, 0 to 1: of the bytes or the number it may hold."""
+        return max(self._metrics.fill, self._frames.fill)
+
     def push(self, entry: Entry) -> int:
         """Add the newest message of its kind; return how many older ones had to go for it."""
         message = entry.message
-        return self._lane(message.kind).push(entry, message.size(self._encoding), self.reason)
+        return self._lane(message.kind).push(entry, message.size(self._form), self.reason)
 
     def pop(self) -> Entry:
         """Take the message of the lowest tick, of two the metric, with the gap before it.
@@ -75,14 +81,37 @@ class Lanes:
         Raises:
             IndexError: nothing waits.
         """
-        metrics, frames = self._metrics.waiting, self._frames.waiting
-        if not frames or (metrics and metrics[0].message.t <= frames[0].message.t):
-            return self._metrics.pop()
-        return self._frames.pop()
+        return self._next_lane().pop()
 
-    def drain(self, most: int) -> list[Entry]:
-        """Take the next messages, in order, up to `most`."""
-        return [self.pop() for _ in range(min(most, len(self)))]
+    def peek(self) -> Message:
+        """Return the message that `pop` would give."""
+        return self._next_lane().waiting[0].message
+
+    @property
+    def next_size(self) -> int:
+        """Bytes of the message that `pop` would give, as they were counted."""
+        return self._next_lane().next_size
+
+    def entries(self) -> list[Entry]:
+        """Return what waits, in order and with its gaps, as `pop` would give it; it stays."""
+        metrics, frames = self._metrics.entries(), self._frames.entries()
+        return sorted(metrics + frames, key=lambda entry: entry.message.t)  # of two the metric
+
+    def drain(self, most: int, most_bytes: float = math.inf) -> list[Entry]:
+        """Take the next messages, in order, up to `most`, and up to so many bytes; one at least."""
+        taken: list[Entry] = []
+        left = most_bytes
+        while self and len(taken) < most:
+            left -= self.next_size
+            if taken and left < 0:
+                break
+            taken.append(self.pop())
+        return taken
+
+    def _next_lane(self) -> _Lane:
+        metrics, frames = self._metrics.waiting, self._frames.waiting
+        is_metric = not frames or (metrics and metrics[0].message.t <= frames[0].message.t)
+        return self._metrics if is_metric else self._frames
 
     def _lane(self, kind: Kind) -> _Lane:
         return self._metrics if kind == "metric" else self._frames
@@ -98,6 +127,16 @@ class _Lane:
         self._limits = limits
         self._missed: Gap | None = None
 
+    @property
+    def fill(self) -> float:
+        limits = self._limits
+        return max(self.bytes / limits.lane_bytes, len(self.waiting) / limits.messages)
+
+    @property
+    def next_size(self) -> int:
+        """Bytes of the oldest."""
+        return self._sizes[0]
+
     def push(self, entry: Entry, size: int, reason: Reason) -> int:
         self.waiting.append(entry)
         self._sizes.append(size)
@@ -107,8 +146,15 @@ class _Lane:
     def pop(self) -> Entry:
         gap, message = self.waiting.popleft()
         self.bytes -= self._sizes.popleft()
-        gap, self._missed = _joined(self._missed, gap), None
+        gap, self._missed = joined(self._missed, gap), None
         return Entry(gap, message)
+
+    def entries(self) -> list[Entry]:
+        entries = list(self.waiting)
+        if entries:
+            gap, message = entries[0]
+            entries[0] = Entry(joined(self._missed, gap), message)
+        return entries
 
     def _fits(self) -> bool:
         limits = self._limits
@@ -124,7 +170,7 @@ class _Lane:
         gap, message = self.waiting.popleft()
         self.bytes -= self._sizes.popleft()
         own = Gap(message.kind, message.t, message.t, reason)
-        self._missed = _joined(_joined(self._missed, gap), own)
+        self._missed = joined(joined(self._missed, gap), own)
 
 
 class _LatestLane(_Lane):
@@ -141,7 +187,7 @@ class _LatestLane(_Lane):
         return dropped
 
 
-def _joined(first: Gap | None, second: Gap | None) -> Gap | None:
+def joined(first: Gap | None, second: Gap | None) -> Gap | None:
     """Return two gaps of a kind, one right after the other, as one."""
     if first is None or second is None:
         return first or second

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -11,11 +11,14 @@ import orjson
 from websockets.frames import Opcode
 
 from marketcam.io import encode_frame, encode_frame_columns
+from marketcam.server.stream.deflate import deflated
+from marketcam.server.stream.selection import PLAIN_FORM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from marketcam.engine import Frame
+    from marketcam.server.stream.selection import Form
     from marketcam.server.stream.writing import Piece
 
 __all__ = [
@@ -51,6 +54,9 @@ FRAGMENT_BYTES: Final = 2**16 - 4
 joins. With its header, such a piece is 64 KB: a write of some tens of µs over loopback, after which
 others have their turn, and between which pings find their place."""
 
+_RSV1: Final = 0x40
+"""Says, in the first fragment of a message, that it is compressed (RFC 7692, 6)."""
+
 _COPIED_UP_TO: Final = 1024
 """Bytes that are copied behind their header: one buffer is written faster than two."""
 
@@ -59,19 +65,28 @@ _TWO_BYTE_SIZE: Final = 126
 
 
 class Body:
-    """A message in one encoding: made once, framed once, and shared by all who are sent it.
+    """A message in one form: made once, framed once, and shared by all who are sent it.
 
     The bytes are held once: what is sent are views of them, unless they are few.
 
     Attributes:
         is_text: whether it is text, UTF-8, or else binary.
+        is_deflated: whether its bytes are compressed. Such a one is for connections that have
+            agreed to that, and only as `pieces`.
     """
 
-    __slots__ = ("_data", "_make", "_making", "_pieces", "_text", "is_text")
+    __slots__ = ("_data", "_make", "_making", "_pieces", "_text", "is_deflated", "is_text")
 
-    def __init__(self, data: bytes | Callable[[], bytes], *, is_text: bool = True) -> None:
+    def __init__(
+        self,
+        data: bytes | Callable[[], bytes],
+        *,
+        is_text: bool = True,
+        is_deflated: bool = False,
+    ) -> None:
         """Hold the bytes, or what makes them when they are first wanted."""
         self.is_text = is_text
+        self.is_deflated = is_deflated
         self._data = data if isinstance(data, bytes) else None
         self._make = None if isinstance(data, bytes) else data
         self._making = threading.Lock()
@@ -112,7 +127,8 @@ class Body:
             data = self.data
             with self._making:
                 if self._pieces is None:
-                    self._pieces = _fragments(data, Opcode.TEXT if self.is_text else Opcode.BINARY)
+                    opcode = Opcode.TEXT if self.is_text else Opcode.BINARY
+                    self._pieces = _fragments(data, opcode | _RSV1 * self.is_deflated)
         return self._pieces
 
     def prepare(self) -> None:
@@ -120,7 +136,7 @@ class Body:
         _ = self.pieces
 
 
-def _fragments(data: bytes, opcode: Opcode) -> tuple[Piece, ...]:
+def _fragments(data: bytes, opcode: int) -> tuple[Piece, ...]:
     if len(data) <= _COPIED_UP_TO:
         return ((_header(opcode, len(data), is_last=True) + data,),)
     view = memoryview(data)
@@ -133,7 +149,7 @@ def _fragments(data: bytes, opcode: Opcode) -> tuple[Piece, ...]:
     )
 
 
-def _header(opcode: Opcode, size: int, *, is_last: bool) -> bytes:
+def _header(opcode: int, size: int, *, is_last: bool) -> bytes:
     """Return the header of an unmasked WebSocket frame of up to 65,535 bytes (RFC 6455, 5.2)."""
     first = opcode | (0x80 if is_last else 0)
     if size < _TWO_BYTE_SIZE:
@@ -152,9 +168,9 @@ PONG: Final = Body(b'{"type":"pong"}')
 class Message:
     """One metric or frame, on its way to all who are sent it.
 
-    A frame's holds the text, the columns once they are encoded, and the frame itself until no
-    encoding is left to be made. Of the memory of the text, the encoded columns take about a
-    ninth, and the frame, whose columns are wider, a quarter.
+    A frame's holds the text, the frame itself, from which any other form can be made, and the forms
+    that were made. Of the memory of the text, the frame takes a quarter, the encoded columns about
+    a ninth, the compressed text a twelfth, and a form with fewer edges its share.
 
     Attributes:
         kind: which of the two.
@@ -162,43 +178,80 @@ class Message:
         at: when it reached the hub, on the event loop's clock, in seconds.
     """
 
-    __slots__ = ("_bodies", "at", "kind", "t")
+    __slots__ = ("_bodies", "_frame", "_match_share", "_reading", "at", "kind", "t")
 
-    def __init__(self, kind: Kind, t: int, bodies: Mapping[Encoding, Body]) -> None:
-        """Take the encodings there are; under any other, it is sent as JSON."""
+    def __init__(
+        self,
+        kind: Kind,
+        t: int,
+        text: Body,
+        frame: Frame | Callable[[], Frame] | None = None,
+        match_share: float = 0.5,
+    ) -> None:
+        """Hold its JSON text and, so that it can be written in other forms, the frame.
+
+        Without one it is JSON text under every form.
+
+        Args:
+            kind: which of the two.
+            t: its tick.
+            text: its JSON text.
+            frame: the frame, or what reads it when it is first wanted.
+            match_share: the share of the edges that was set aside for matches.
+        """
         self.kind: Final[Kind] = kind
         self.t = t
         self.at = 0.0
-        self._bodies = bodies
+        self._bodies = {PLAIN_FORM: text}
+        self._frame = frame
+        self._match_share = match_share
+        self._reading = threading.Lock()
 
     @classmethod
     def of_text(cls, kind: Kind, t: int, text: bytes) -> Message:
-        """Return a message that is JSON under every encoding."""
-        return cls(kind, t, {"json": Body(text)})
+        """Return a message that is JSON under every form."""
+        return cls(kind, t, Body(text))
 
     @classmethod
-    def of_frame(cls, frame: Frame) -> Message:
-        """Return the message of a frame, which is encoded when an encoding is first wanted.
+    def of_frame(cls, frame: Frame, match_share: float = 0.5) -> Message:
+        """Return the message of a frame, which is encoded when a form is first wanted."""
+        return cls("frame", frame.t, Body(partial(encode_frame, frame)), frame, match_share)
 
-        Whoever joins later may want another encoding of it: until all are made it keeps the frame.
+    def body(self, form: Form = PLAIN_FORM) -> Body:
+        """Return it in a form; the same one to all, whose bytes are made on first use."""
+        body = self._bodies.get(form)
+        if body is None:
+            body = self._bodies.setdefault(form, self._new_body(form))
+        return body
+
+    def size(self, form: Form = PLAIN_FORM) -> int:
+        """Return the bytes it is sent as; of a form not made yet, those of the JSON text.
+
+        All other forms are the smaller ones.
         """
-        bodies = {
-            name: Body(partial(encode, frame), is_text=name == "json")
-            for name, encode in ENCODINGS.items()
-        }
-        return cls("frame", frame.t, bodies)
+        size = self.body(form).size
+        return len(self._bodies[PLAIN_FORM].data) if size is None else size
 
-    def body(self, encoding: Encoding = "json") -> Body:
-        """Return it in an encoding."""
-        return self._bodies.get(encoding) or self._bodies["json"]
+    def _new_body(self, form: Form) -> Body:
+        if self._frame is None:
+            return self._bodies[PLAIN_FORM]
+        if form.deflate:
+            plain = self.body(replace(form, deflate=False))
+            return Body(lambda: deflated(plain.data), is_text=plain.is_text, is_deflated=True)
+        return Body(partial(self._written, form), is_text=form.encoding == "json")
 
-    def size(self, encoding: Encoding = "json") -> int:
-        """Return the bytes it is sent as; of an encoding not made yet, those of the JSON text.
+    def _written(self, form: Form) -> bytes:
+        frame = self._read_frame()
+        if form.edges is not None:
+            frame = frame.with_fewer_edges(form.edges, self._match_share)
+        return ENCODINGS[form.encoding](frame)
 
-        The columns are the smaller ones.
-        """
-        size = self.body(encoding).size
-        return len(self._bodies["json"].data) if size is None else size
+    def _read_frame(self) -> Frame:
+        with self._reading:
+            if callable(self._frame):
+                self._frame = self._frame()
+        assert self._frame is not None  # noqa: S101 - only frames are written anew
+        return self._frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,25 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from marketcam.server.logs import get_logger
-from marketcam.server.stream.connection import CLOSE_SECONDS, PIECE_BYTES, WIRE
+from marketcam.server.stream.connection import CLOSE_SECONDS, WIRE
+from marketcam.server.stream.deflate import DEFLATE, Offer, asks_for_deflate
+from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from websockets.frames import Frame
+    from websockets.http11 import Request
 
     from marketcam.server.stream.writing import Piece
 
 __all__ = ["StreamProtocol"]
 
 _INVALID_TEXT: Final = 1007
+
+_READ_BYTES: Final = 4096
+"""What is read at a time at least."""
 
 log = get_logger(__name__)
 
@@ -54,6 +60,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._lost = asyncio.Event()
         self._late_pong = b""
         self._on_change: Callable[[], None] | None = None
+        self._by_others: Callable[[], int] | None = None
         self.lacked_room = False
         self._written = 0
         self._taken_before = 0  # the answer to the last ping
@@ -81,16 +88,54 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     @property
     def taken(self) -> int:
         """Bytes of messages that the peer's side has acknowledged, but for a few of pings."""
-        return self._written - self.transport.get_write_buffer_size() - self._in_kernel()
+        written = self._written + (0 if self._by_others is None else self._by_others())
+        return written - self.transport.get_write_buffer_size() - self._in_kernel()
+
+    @property
+    def write_bytes(self) -> Callable[[bytes], None]:
+        """The transport's own `write`."""
+        return self.transport.write
 
     def write(self, piece: Piece) -> None:
         """Write a WebSocket frame as it is."""
         self._written += sum(len(part) for part in piece)
         self.transport.writelines(piece)
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
-        """Call back whenever there is room again, and when the connection has ended."""
+    def watch(
+        self, on_change: Callable[[], None] | None, by_others: Callable[[], int] | None = None
+    ) -> None:
+        """Call back whenever there is room again, or none, and when the connection has ended."""
         self._on_change = on_change
+        self._by_others = by_others
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a handshake that cannot be read is answered, and ends the connection.
+
+        It comes in whole, since it was read as a request before. uvicorn leaves a connection open
+        whose handshake has a line that is too long, without an answer and without an end.
+
+        What one read brings, up to 256 KB, are 40,000 of the smallest frames, a quarter of a second
+        to read. Here no more is read at a time than a message may hold: then a client that says
+        too much has been ended.
+        """
+        step = max(_READ_BYTES, self.conn.max_message_size or 0)
+        for begin in range(0, len(data), step):
+            super().data_received(data[begin : begin + step])
+            if self.transport.is_closing():
+                return
+        if not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def handle_connect(self, event: Request) -> None:
+        """Answer a handshake; compression is agreed on where its query asks for it."""
+        if asks_for_deflate(event.path):
+            self.conn.available_extensions = [Offer()]
+        super().handle_connect(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the connection is gone."""
@@ -102,6 +147,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Learn that there is no room: the peer reads more slowly than is written."""
         super().pause_writing()
         self.lacked_room = True
+        self._tell_of_change()
 
     def resume_writing(self) -> None:
         """Go on writing: the peer reads again."""
@@ -169,7 +215,10 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Run the application, and see to it that the connection ends after it."""
-        cast("dict[str, Any]", self.scope["extensions"])[WIRE] = self
+        extensions = cast("dict[str, Any]", self.scope["extensions"])
+        extensions[WIRE] = self
+        if self.conn.extensions:
+            extensions[DEFLATE] = {}
         await super().run_asgi()
         await self._wait_until_lost()
         self.transport.abort()
@@ -197,7 +246,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         connection = self.transport.get_extra_info("socket")
         try:
             count = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:  # closed by now
+        except (OSError, ValueError):  # closed by now
             return 0
         return int.from_bytes(count, sys.byteorder)
 

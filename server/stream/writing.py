@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PASS_SECONDS", "FairWriter", "Piece", "Wire"]
+__all__ = ["PASS_SECONDS", "PIECE_BYTES", "FairWriter", "Piece", "Turn", "Wire"]
 
 Piece: TypeAlias = tuple[bytes | memoryview, ...]
 """A WebSocket frame, in parts: a view of a message that all share, behind a header of its own."""
+
+PIECE_BYTES: Final = 64 * 1024
+"""What is written to one connection before others have their turn."""
 
 PASS_SECONDS: Final = 0.001
 """How long one pass of the loop may write. A piece that was begun is finished: 64 KB."""
@@ -40,14 +43,42 @@ class Wire(Protocol):
     lacked_room: bool
 
     @property
+    def write_bytes(self) -> Callable[[bytes], None]:
+        """Writes bytes at once, and counts nothing; the way with the least in between."""
+
+    @property
     def taken(self) -> int:
         """Count what is neither in our buffer nor in the kernel's."""
 
     def write(self, piece: Piece) -> None:
         """Write a piece at once."""
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
-        """Call back whenever there is room again, and when the connection has ended."""
+    def watch(
+        self, on_change: Callable[[], None] | None, by_others: Callable[[], int] | None = None
+    ) -> None:
+        """Call back whenever there is room again, or none, and when the connection has ended.
+
+        `by_others` says how many bytes were written by `write_bytes`, which does not count them.
+        """
+
+    def abort(self) -> None:
+        """Cut the connection; what is not written yet never is."""
+
+
+class Turn(Protocol):
+    """Something that writes, a bounded part at a time, when its turn comes.
+
+    Attributes:
+        waits_its_turn: whether it is among those that wait; the writer's to set.
+    """
+
+    waits_its_turn: bool
+
+    def can_go_on(self) -> bool:
+        """Return whether there is something to write, and it can be written."""
+
+    def write_part(self) -> None:
+        """Write the next part, where that is still possible."""
 
 
 class FairWriter:
@@ -56,7 +87,7 @@ class FairWriter:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """Start with nothing to write; `clock` gives seconds."""
         self._clock = clock
-        self._ready: deque[_Transfer] = deque()
+        self._ready: deque[Turn] = deque()
         self._until: float | None = None  # the end of this pass's time, where one is under way
 
     async def write(self, wire: Wire, pieces: tuple[Piece, ...]) -> None:
@@ -70,26 +101,30 @@ class FairWriter:
         if not wire.is_open:
             raise ConnectionResetError("the connection has ended")
         wire.lacked_room = not wire.has_room
-        if len(pieces) == 1 and wire.has_room and not self._ready and self._has_time():
+        if len(pieces) == 1 and wire.has_room and self.is_free():
             wire.write(pieces[0])
             return
         transfer = _Transfer(wire, pieces, asyncio.get_running_loop().create_future())
-        wire.watch(lambda: self._enter(transfer))
+        wire.watch(lambda: self.enter(transfer))
         try:
-            self._enter(transfer)
+            self.enter(transfer)
             await transfer.done
         finally:
             wire.watch(None)
             transfer.end()
 
-    def _enter(self, transfer: _Transfer) -> None:
-        """Give a transfer its turn, behind those that wait for theirs."""
-        if not transfer.waits_its_turn and transfer.can_go_on():
-            transfer.waits_its_turn = True
-            self._ready.append(transfer)
-            self._has_time()  # sees to it that a pass comes
+    def enter(self, turn: Turn) -> None:
+        """Have something written in turns, behind those that wait for theirs, if it can be."""
+        if not turn.waits_its_turn and turn.can_go_on():
+            turn.waits_its_turn = True
+            self._ready.append(turn)
+            self.has_time()  # sees to it that a pass comes
 
-    def _has_time(self) -> bool:
+    def is_free(self) -> bool:
+        """Return whether something small may be written now: nobody waits, and there is time."""
+        return not self._ready and self.has_time()
+
+    def has_time(self) -> bool:
         """Return whether this pass may write on; its first writer begins its time."""
         if self._until is None:
             self._until = self._clock() + PASS_SECONDS
@@ -99,11 +134,11 @@ class FairWriter:
 
     def _next_pass(self) -> None:
         self._until = None
-        while self._ready and self._has_time():
-            transfer = self._ready.popleft()
-            transfer.waits_its_turn = False
-            transfer.write_piece()
-            self._enter(transfer)
+        while self._ready and self.has_time():
+            turn = self._ready.popleft()
+            turn.waits_its_turn = False
+            turn.write_part()
+            self.enter(turn)
 
 
 class _Transfer:
@@ -127,7 +162,7 @@ class _Transfer:
             self.done.set_result(None)
         return not self.done.done() and self._wire.has_room
 
-    def write_piece(self) -> None:
+    def write_part(self) -> None:
         """Write the next piece, where that is still possible."""
         if self.can_go_on():
             self._wire.write(self._left.popleft())

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from urllib.parse import parse_qs
 
 from marketcam.server.errors import ServerError
-from marketcam.server.stream.messages import ENCODINGS
+from marketcam.server.stream.messages import ENCODINGS, KINDS
 from marketcam.server.stream.place import RANKS
+from marketcam.server.stream.selection import Form, Selection
 from marketcam.server.web.answers import JsonResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.types import Receive, Scope, Send
 
-    from marketcam.server.stream.messages import Encoding
+    from marketcam.server.stream.messages import Encoding, Kind
 
 __all__ = ["LATEST_RUN", "MAX_T", "Query", "QueryError", "Span", "refuse_websocket"]
 
@@ -126,18 +129,54 @@ class Query:
             raise QueryError(f"encoding must be {' or '.join(ENCODINGS)}, got {asked[:40]!r}")
         return cast("Encoding", asked)
 
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self, among: Collection[str] = RANKS) -> tuple[str, ...]:
         """Return which kinds of message are wanted, in their order within a tick.
 
         Raises:
             QueryError: there is no such kind.
         """
         text = self.text("kinds")
-        asked = ("metric", "frame") if text is None else text.split(",")
-        if not set(asked) <= set(RANKS):
-            names = ", ".join(RANKS)
+        asked = KINDS if text is None else text.split(",")
+        if not set(asked) <= set(among):
+            names = ", ".join(among)
             raise QueryError(f"kinds must be some of {names}, joined by commas, got {text!r:.60}")
         return tuple(kind for kind in RANKS if kind in asked)
+
+    def every(self) -> int:
+        """Return which of the messages of a kind are wanted: each so many-th.
+
+        Raises:
+            QueryError: it is no number that can be.
+        """
+        return self.integer("every", 1, MAX_T) or 1
+
+    def form(self, *, can_deflate: bool) -> Form:
+        """Return how frames are wanted.
+
+        Args:
+            can_deflate: whether the connection has agreed to compressed messages.
+
+        Raises:
+            QueryError: an option cannot be used, or two exclude each other.
+        """
+        encoding, deflate = self.encoding(), self.flag("deflate")
+        if deflate and encoding != "json":
+            raise QueryError(f"deflate must be 0 with encoding={encoding}, which is binary, got 1")
+        if deflate and not can_deflate:
+            raise QueryError(
+                "deflate must be 0 where the connection has no permessage-deflate, which a client "
+                "offers, without server_max_window_bits, got 1"
+            )
+        return Form(encoding, self.integer("edges", 0, MAX_T), deflate)
+
+    def selection(self, *, can_deflate: bool) -> Selection:
+        """Return what is wanted of a live stream.
+
+        Raises:
+            QueryError: as `form`, `every` and `kinds`.
+        """
+        kinds = cast("tuple[Kind, ...]", self.kinds(KINDS))
+        return Selection(self.form(can_deflate=can_deflate), kinds, self.every())
 
 
 async def refuse_websocket(

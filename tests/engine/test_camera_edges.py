@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketcam.engine import SlidingWindowCamera
+from marketcam.engine import SlidingWindowCamera, film
+from marketcam.io import encode_frame
 from tests.comparing import compare, film_with_twin
 from tests.oracle import OracleCamera
 from tests.raw_ticks import MAX_ID, tick
@@ -121,6 +122,33 @@ def test_every_cap_keeps_the_best(busy_window, proximity, share):
             camera.ingest(raw)
             twin.ingest(raw)
         assert compare(camera, twin, 6)
+
+
+@pytest.mark.parametrize("proximity", ["pairs", "neighbors"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.29, 0.5, 1 / 3, 0.7, 1.0])
+@pytest.mark.parametrize("cap", [25, 60, 65_536])
+def test_fewer_edges_are_those_of_a_smaller_cap(busy_window, proximity, share, cap):
+    """To the byte; and what is kept of a smaller cap is among what is kept of a larger one."""
+
+    def frame(edge_cap):
+        arguments = {"edge_cap": edge_cap, "match_share": share, "proximity": proximity}
+        (made,) = film(busy_window, W=6, stride=6, eps_pct=0.01, **arguments)
+        return made
+
+    whole = frame(cap)
+    for fewer in (*range(min(cap, 61)), 100, 1000, cap):
+        cut = whole.with_fewer_edges(fewer, share)
+        assert encode_frame(cut) == encode_frame(frame(min(fewer, cap)))
+        if fewer:
+            again = cut.with_fewer_edges(fewer - 1, share)
+            assert encode_frame(again) == encode_frame(whole.with_fewer_edges(fewer - 1, share))
+
+
+def test_a_frame_without_more_edges_is_itself(busy_window):
+    (whole,) = film(busy_window, W=6, stride=6, eps_pct=0.01, edge_cap=20)
+    assert whole.with_fewer_edges(20) is whole
+    assert whole.with_fewer_edges(10**9) is whole
+    assert len(whole.with_fewer_edges(0).edges) == 0
 
 
 @pytest.mark.parametrize("proximity", ["pairs", "neighbors"])

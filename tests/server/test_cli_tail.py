@@ -19,6 +19,7 @@ from websockets.sync.server import serve
 from marketcam.server.cli import follow, main
 from marketcam.server.cli.lines import line_of
 from marketcam.server.cli.tail import stream_url
+from tests.server_helpers import fed_server, receive_until
 
 STATE = {"price_norm": 0.49875, "volatility": 0.003, "liquidity": 1.0, "imbalance": -0.25}
 
@@ -135,6 +136,51 @@ def test_kinds_are_filtered_and_only_what_is_shown_counts(capsys):
     camera = Camera([metric(1), frame(40), metric(2), frame(45)])
     _, lines, _ = tail(capsys, camera, "--kinds", "frame", "--count", "2")
     assert [line.split()[:2] for line in lines] == [["frame", "40"], ["frame", "45"]]
+
+
+@pytest.mark.parametrize(
+    ("flags", "query"),
+    [
+        (["--kinds", "metric"], "?kinds=metric"),
+        (["--kinds", "frame,metric"], "?kinds=metric,frame"),
+        (["--kinds", "metric,gap"], ""),  # gaps of any kind
+        (["--every", "10", "--edges", "0"], "?every=10&edges=0"),
+        (["--kinds", "metric", "--deflate"], "?kinds=metric&deflate=1"),
+    ],
+)
+def test_a_camera_is_asked_for_no_more_than_is_shown(capsys, flags, query):
+    camera = Camera([metric(1)])
+    code, lines, _ = tail(capsys, camera, "--count", "1", *flags)
+    assert (code, len(lines)) == (0, 1)
+    assert camera.paths == [f"/ws/stream{query}"]
+
+
+def test_flags_stand_behind_what_the_url_asks_for(capsys):
+    camera = Camera([metric(1)])
+    with camera.running() as address:
+        code = main(["tail", f"ws://{address}?edges=9&from_t=3", "--edges", "4", "--count", "1"])
+    assert code == 0
+    assert camera.paths == ["/ws/stream?edges=9&from_t=3&edges=4"]
+
+
+def test_the_flags_do_what_they_say(capsys, tmp_path):
+    with fed_server(tmp_path) as (server, feed), server.stream() as early:
+        feed.send_ticks(0, 12)
+        receive_until(early, "frame", 12)
+        flags = ["--kinds", "frame", "--every", "3", "--edges", "0", "--deflate", "--json"]
+        assert main(["tail", server.listening.url, *flags, "--count", "1"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    message = json.loads(line)
+    assert (message["t"], message["edges"]) == (12, [])
+
+
+def test_a_camera_that_refuses_says_why(capsys, tmp_path):
+    with fed_server(tmp_path) as (server, _):
+        url = f"{server.listening.stream_url}?every=0"
+        assert main(["tail", url]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    problem = "every must be an integer, 1 to 9007199254740991, got '0'"
+    assert line == f"marketcam: {url}: the server answered 400: {problem}"
 
 
 def test_a_gap_is_declared(capsys):
@@ -376,6 +422,8 @@ def test_what_is_no_address(text):
         (["ftp://h"], "argument URL: must be http(s)://HOST:PORT"),
         (["h", "--kinds", "frames"], "argument --kinds: must be of metric, frame, gap, heartbeat"),
         (["h", "--count", "0"], "argument --count: must be 1 or more, got '0'"),
+        (["h", "--every", "0"], "argument --every: must be 1 or more, got '0'"),
+        (["h", "--edges", "-1"], "argument --edges: must be 0 or more, got '-1'"),
         ([], "the following arguments are required: URL"),
     ],
 )

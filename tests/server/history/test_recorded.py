@@ -9,14 +9,17 @@ import orjson
 import pytest
 
 from marketcam.io.store import Hole, Store, ZstdSegmentWriter
-from marketcam.server.history.recorded import Stretch, told
+from marketcam.server.history.recorded import Stretch, View, told
 from marketcam.server.stream.place import Place
+from marketcam.server.stream.selection import FilmedWith
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 LAST = 2  # the rank of what comes last within a tick
+
+FILMED = FilmedWith(stride=2, metric_downsample=1)
 
 BEGIN = Place(-(10**6), LAST)
 
@@ -40,9 +43,13 @@ def stretch(
     up_to: Place | None = None,
     passed: Mapping[str, int] | None = None,
     kinds: tuple[str, ...] = ("metric", "frame"),
+    every: int = 1,
 ) -> list[tuple[Any, ...]]:
     run = replace(Store(store).run(), holes=holes)
-    steps = told(Store(store), Stretch(run, kinds, "json", after, up_to, passed or {}))
+    steps = told(
+        Store(store),
+        Stretch(View(run, kinds, every=every, filmed=FILMED), after, up_to, passed or {}),
+    )
     messages = [orjson.loads(step[0].body.data) for step in steps if step is not None]
     return [
         (m["type"], m["kind"], m["from_t"], m["to_t"], m["reason"])
@@ -66,6 +73,20 @@ def test_a_hole_stands_where_it_begins(tmp_path: Path) -> None:
         gap("frame", 8, 9),
     ]  # fmt: skip
     assert stretch(tmp_path, holes, kinds=("frame",))[-1] == gap("frame", 8, 9)
+
+
+def test_of_a_hole_only_what_was_wanted_is_missing(tmp_path: Path) -> None:
+    """Metrics come at every tick and frames at every second; each third of both is wanted."""
+    record(tmp_path, [0, 1, 2, 6, 7, 8, 9, 10], [0, 6])
+    holes = (hole("metrics", 3, 5), hole("metrics", 11, 11), hole("frames", 2, 4))
+    up_to = Place(24, LAST)
+    passed = {"metric": 20, "frame": 24}
+    assert stretch(tmp_path, holes, BEGIN, up_to, passed, every=3) == [
+        ("metric", 0), ("frame", 0),
+        gap("metric", 3, 3),
+        ("metric", 6), ("frame", 6), ("metric", 9),
+        gap("metric", 12, 18), gap("frame", 12, 24),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

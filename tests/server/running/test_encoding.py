@@ -12,6 +12,7 @@ from marketcam.io import encode_frame, encode_frame_columns, encode_metric, enco
 from marketcam.server.running import encoding
 from marketcam.server.running.encoding import EncodingStage, Outputs, Times
 from marketcam.server.running.stages import StageTime
+from marketcam.server.stream.selection import Form
 from tests.server_helpers import PATIENCE, state_tick
 
 if TYPE_CHECKING:
@@ -119,17 +120,20 @@ def test_small_things_are_done_at_once_again_when_all_is_done() -> None:
     assert desk.threads == ["encoding", threading.current_thread().name]
 
 
+JSON, COLUMNS = Form(), Form("columns")
+
+
 def test_encodings_are_made_only_where_they_are_wanted() -> None:
     frame = frame_of(1, 3)
-    for wanted in ((), ("json",), ("columns",), ("json", "columns")):
+    for wanted in ((), (JSON,), (COLUMNS,), (JSON, COLUMNS)):
         desk = Desk(wanted)
         with desk.stage as stage:
             stage.take(frame)
         (message,) = desk.published
-        assert desk.lines[0][2] is message.body("json").data
-        made = message.body("columns").size is not None
-        assert made == ("columns" in wanted)
-        assert message.body("columns").data == encode_frame_columns(frame)
+        assert desk.lines[0][2] is message.body().data
+        made = message.body(COLUMNS).size is not None
+        assert made == (COLUMNS in wanted)
+        assert message.body(COLUMNS).data == encode_frame_columns(frame)
 
 
 def test_a_fault_at_once_is_raised_at_once() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
@@ -9,12 +10,19 @@ import pytest
 from marketcam.engine import SlidingWindowCamera
 from marketcam.io import encode_frame, encode_frame_columns
 from marketcam.server.stream.ending import Ending
-from marketcam.server.stream.hub import GOING_AWAY, TRY_AGAIN_LATER, Client, Hub, HubOptions
+from marketcam.server.stream.hub import GOING_AWAY, TRY_AGAIN_LATER, Hub, HubOptions
 from marketcam.server.stream.messages import Body, Entry, Gap, Kind, Message
 from marketcam.server.stream.place import Place, Reach
+from marketcam.server.stream.selection import PLAIN, Form, Selection
 from tests.server_helpers import state_tick
 
+if TYPE_CHECKING:
+    from marketcam.server.stream.client import Client
+
 OPTIONS = HubOptions(connect_metrics=3, client_queue_bytes=4096, client_slow_seconds=60.0)
+
+
+COLUMNS = Selection(Form("columns"))
 
 
 class Clock:
@@ -182,8 +190,8 @@ def test_each_client_gets_its_encoding() -> None:
     frame = film.maybe_frame(1)
     assert frame is not None
     hub = hub_with()
-    plain, columns = hub.join(), hub.join("columns")
-    assert hub.wanted == {"json", "columns"}
+    plain, columns = hub.join(), hub.join(COLUMNS)
+    assert hub.wanted == {PLAIN.form, COLUMNS.form}
     hub.publish([*metrics(1, 1), Entry(None, Message.of_frame(frame))])
     plain_texts = [body for _ in range(2) for body in plain.take()]
     column_texts = [body for _ in range(2) for body in columns.take()]
@@ -192,7 +200,7 @@ def test_each_client_gets_its_encoding() -> None:
     assert not column_texts[1].is_text
     assert column_texts[1].data == encode_frame_columns(frame)
     hub.leave(columns)
-    assert hub.wanted == {"json"}
+    assert hub.wanted == {PLAIN.form}
 
 
 def test_who_joins_later_gets_the_latest_frame_in_its_encoding() -> None:
@@ -201,10 +209,10 @@ def test_who_joins_later_gets_the_latest_frame_in_its_encoding() -> None:
     frame = film.maybe_frame(1)
     assert frame is not None
     message = Message.of_frame(frame)
-    message.body("json").prepare()
+    message.body().prepare()
     hub = hub_with()
     hub.publish([Entry(None, message)])
-    (body,) = hub.join("columns").take()
+    (body,) = hub.join(COLUMNS).take()
     assert not body.is_ready  # nobody wanted it so far
     body.prepare()
     assert body.is_ready
@@ -293,7 +301,7 @@ def test_a_client_that_reads_a_part_of_a_flood_stays() -> None:
         client.take()
     assert client.closing is None
     assert client.waiting_bytes <= OPTIONS.client_queue_bytes
-    assert client.dropped["metric"] > 0
+    assert hub.dropped["metric"] > 0
 
 
 def test_a_client_that_waits_for_a_rare_message_is_not_behind() -> None:

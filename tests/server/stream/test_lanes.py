@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from marketcam.engine import SlidingWindowCamera
+from marketcam.io import encode_frame, encode_frame_columns
 from marketcam.server.stream.lanes import LaneLimits, Lanes
-from marketcam.server.stream.messages import Body, Entry, Gap, Message
+from marketcam.server.stream.messages import Entry, Gap, Message
+from marketcam.server.stream.selection import Form
+from tests.server_helpers import state_tick
 
 ROOMY = LaneLimits(lane_bytes=10_000, messages=100, frame_seconds=2.0)
 
@@ -147,24 +151,21 @@ def test_a_gap_that_came_with_a_message_goes_out_with_it() -> None:
     assert lanes.pop().gap == Gap("metric", 1, 7, "slow")
 
 
-def test_bytes_are_those_of_the_encoding_when_they_came() -> None:
-    made = {"n": 0}
-
-    def make() -> bytes:
-        made["n"] += 1
-        return b"c" * 30
-
-    def message(t: int) -> Message:
-        return Message("frame", t, {"json": Body(b"j" * 100), "columns": Body(make, is_text=False)})
-
-    later, prepared = message(1), message(2)
-    prepared.body("columns").prepare()
-    lanes = Lanes(ROOMY, "slow", "columns")
+def test_bytes_are_those_of_the_form_when_they_came() -> None:
+    film = SlidingWindowCamera(W=1, stride=1)
+    film.ingest(state_tick(1))
+    frame = film.maybe_frame(1)
+    assert frame is not None
+    form = Form("columns")
+    later, prepared = Message.of_frame(frame), Message.of_frame(frame)
+    prepared.body(form).prepare()
+    text, columns = len(encode_frame(frame)), len(encode_frame_columns(frame))
+    lanes = Lanes(ROOMY, "slow", form)
     lanes.push(Entry(None, later))
     lanes.push(Entry(None, prepared))
-    assert lanes.bytes == 100 + 30  # what is not made yet counts as its JSON text
-    later.body("columns").prepare()
+    assert lanes.bytes == text + columns  # what is not made yet counts as its JSON text
+    later.body(form).prepare()
     lanes.pop()
-    assert lanes.bytes == 30
+    assert lanes.bytes == columns
     lanes.pop()
-    assert (lanes.bytes, made["n"]) == (0, 2)
+    assert lanes.bytes == 0

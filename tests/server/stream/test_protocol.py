@@ -15,7 +15,7 @@ from websockets.frames import Close
 from marketcam.server import serve
 from marketcam.server.stream import connection
 from marketcam.server.stream import protocol as protocols
-from marketcam.server.stream.hub import Client
+from marketcam.server.stream.direct import DirectClient
 from marketcam.server.stream.protocol import StreamProtocol
 from tests.raw_streams import (
     CONTINUATION,
@@ -68,7 +68,10 @@ def test_pings_of_a_client_that_does_not_read_take_no_memory(
         sizes.append(protocol.transport.get_write_buffer_size())
 
     monkeypatch.setattr(StreamProtocol, "handle_ping", measured)
-    with fed_server(tmp_path) as (server, _), raw_stream(server) as (sock, reader):
+    with (
+        fed_server(tmp_path, client_message_rate=10**6) as (server, _),
+        raw_stream(server) as (sock, reader),
+    ):
         pings = [frame(PING, b"%125d" % number) for number in range(80_000)]
         sock.sendall(b"".join(pings))
         answers = [int(next_frame(reader)[1])]
@@ -88,7 +91,10 @@ def test_empty_fragments_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monk
         deliver(protocol)
 
     monkeypatch.setattr(StreamProtocol, "send_receive_event_to_app", measured)
-    with fed_server(tmp_path) as (server, _), raw_stream(server) as (sock, reader):
+    with (
+        fed_server(tmp_path, client_message_rate=10**6) as (server, _),
+        raw_stream(server) as (sock, reader),
+    ):
         sock.sendall(frame(TEXT, b"pi", fin=0) + 1000 * frame(CONTINUATION, fin=0))
         sock.sendall(frame(CONTINUATION, b"ng", fin=0) + frame(CONTINUATION))
         assert next_frame(reader) == (TEXT, b'{"type":"pong"}')
@@ -135,13 +141,13 @@ def test_a_large_message_leaves_room_for_pings_between_its_fragments(tmp_path: P
 def told_to_end(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """An event that is set once a server is about to end the connections of its viewers."""
     told = threading.Event()
-    close = Client.close
+    close = DirectClient.close
 
-    def noted(client: Client, code: int, reason: str) -> None:
+    def noted(client: DirectClient, code: int, reason: str) -> None:
         close(client, code, reason)
         told.set()
 
-    monkeypatch.setattr(Client, "close", noted)
+    monkeypatch.setattr(DirectClient, "close", noted)
     return told
 
 

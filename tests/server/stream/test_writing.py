@@ -40,8 +40,17 @@ class NotedWire:
         self.written.append(b"".join(piece))
         self._clock.now += self._cost
 
-    def watch(self, on_change: Callable[[], None] | None) -> None:
+    @property
+    def write_bytes(self) -> Callable[[bytes], None]:
+        return lambda data: self.write((data,))
+
+    def watch(
+        self, on_change: Callable[[], None] | None, by_others: Callable[[], int] | None = None
+    ) -> None:
         self._on_change = on_change
+
+    def abort(self) -> None:
+        self.change(has_room=True, is_open=False)
 
     def change(self, *, has_room: bool = True, is_open: bool = True) -> None:
         self.has_room, self.is_open = has_room, is_open

@@ -1,0 +1,239 @@
+"""The clients of one selection, who are sent the same bytes.
+
+Who keeps up costs a call of its transport a round and nothing else: what the clients of a round
+have in common (what they were sent, when, up to where) is kept here, once for all of them. Two
+rules make that safe. Whoever is *fast* has been sent, or is being sent by the round under way, all
+that was published, but for what waits in the lanes of the audience. Everyone else has in lanes of
+its own all that it is still to be sent. So a client may come to the fast ones, between two rounds
+or in the middle of one, whenever nothing waits in the lanes here; and one that leaves them takes
+with it the round, where that has not come to it yet, and what waits here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from marketcam.server.stream.direct import DirectClient, Greeting, join_pieces
+from marketcam.server.stream.lanes import Lanes
+from marketcam.server.stream.messages import heartbeat
+from marketcam.server.stream.sieve import Sieve
+from marketcam.server.stream.writing import PIECE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from marketcam.server.stream.client import Listener, Terms
+    from marketcam.server.stream.messages import Entry, Kind
+    from marketcam.server.stream.preparing import Preparing
+    from marketcam.server.stream.writing import FairWriter
+
+__all__ = ["Audience"]
+
+_ROUND_PART: Final = 128
+"""Clients that a round writes to before it looks at the clock: some tenths of a millisecond."""
+
+
+_ROUND_MESSAGES: Final = 4096
+"""Messages of a round at most, of those that waited for it; so many are joined in about 1 ms."""
+
+
+class _Round:
+    """One write to everyone who was fast when it began."""
+
+    __slots__ = ("clients", "data", "entries", "next")
+
+    def __init__(self, entries: list[Entry], data: bytes, clients: list[DirectClient]) -> None:
+        self.entries = entries
+        self.data = data
+        self.clients = clients
+        self.next = 0
+
+    def forget(self, client: DirectClient) -> bool:
+        """Leave a client out; return whether it was still to be written to."""
+        try:
+            del self.clients[self.clients.index(client, self.next)]
+        except ValueError:
+            return False
+        return True
+
+
+class Audience:
+    """The clients of one selection. It is a `Turn` of the writer while a round is under way.
+
+    Attributes:
+        waits_its_turn: the writer's to set.
+        spoke_at: when the last round began.
+        terms: what its clients have in common.
+        writer, preparing, clock: what all audiences share.
+        bytes: written to each fast client so far; only differences mean something.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        steps: Mapping[Kind, int],
+        writer: FairWriter,
+        preparing: Preparing,
+        clock: Callable[[], float],
+    ) -> None:
+        self.waits_its_turn = False
+        self.spoke_at = -math.inf
+        self.bytes = 0
+        self.terms: Final = terms
+        self._sieve = Sieve(terms.selection, steps)
+        self._steps = steps
+        self.writer: Final = writer
+        self.preparing: Final = preparing
+        self.clock: Final = clock
+        self._lanes = self._new_lanes()
+        self._fast: dict[DirectClient, None] = {}
+        self._others: dict[Listener, None] = {}
+        self._drained: dict[DirectClient, None] = {}  # of the others, who wait to be fast again
+        self._round: _Round | None = None
+        self._greeting: Greeting | None = None
+
+    def __len__(self) -> int:
+        return len(self._fast) + len(self._others)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait: here, once for all who are fast, and for each of the others."""
+        return self._lanes.bytes + sum(client.waiting_bytes for client in self._others)
+
+    @property
+    def others(self) -> list[Listener]:
+        """All who are not fast."""
+        return list(self._others)
+
+    def greeting(self, kept: Iterable[Entry]) -> list[Entry]:
+        """Return what is wanted of the messages that are kept for those who come."""
+        return Sieve(self.terms.selection, self._steps).sift_kept(kept)
+
+    def add(self, client: Listener) -> None:
+        """Offer a client what is published from now on."""
+        self._others[client] = None
+
+    def greet(self, client: DirectClient, kept: Iterable[Entry]) -> None:
+        """Send a new client what is kept; made once for all who come between two batches."""
+        if self._greeting is None:
+            self._greeting = Greeting.of(self.greeting(kept), self.terms.selection.form)
+        client.greet(self._greeting)
+
+    def remove(self, client: Listener) -> None:
+        """Forget a client."""
+        self._others.pop(client, None)
+        if isinstance(client, DirectClient):
+            self._drained.pop(client, None)
+            if client in self._fast:
+                self._take_out(client)
+
+    def publish(self, batch: list[Entry]) -> None:
+        """Send a batch to everyone, as far as it is wanted, or let it wait."""
+        entries = self._sieve.sift(batch)
+        if not entries:
+            return
+        self._greeting = None
+        for client in list(self._others):
+            for entry in entries:
+                client.offer(entry)
+        for drained in list(self._drained):
+            del self._drained[drained]
+            drained.go_on()
+        if self._round is not None:
+            self._let_wait(entries)
+            return
+        self._begin(entries)
+        while self._round is not None and self.writer.has_time():
+            self.write_part()
+        self.writer.enter(self)
+
+    def can_go_on(self) -> bool:
+        """Return whether a round is under way."""
+        return self._round is not None
+
+    def write_part(self) -> None:
+        """Write to the next clients of the round; with the last, begin the next round."""
+        under_way = self._round
+        if under_way is None:
+            return
+        clients = under_way.clients[under_way.next : under_way.next + _ROUND_PART]
+        under_way.next += len(clients)  # who leaves from now on has it, or is not among these
+        data = under_way.data
+        for client in clients:
+            try:
+                client.write(data)
+            except Exception as error:  # noqa: BLE001 - one connection's fault is not the others'
+                client.fail(error)
+        for entry in under_way.entries:
+            self.terms.tally.sent[entry.message.kind] += len(clients)
+        if under_way.next >= len(under_way.clients):
+            self._round = None
+            if self._lanes:
+                self._begin(self._lanes.drain(_ROUND_MESSAGES, PIECE_BYTES))
+
+    def welcome(self, client: DirectClient) -> None:
+        """Take a client among the fast ones, who has been sent all that it was offered."""
+        if self._lanes:
+            self._drained[client] = None
+        else:
+            self._others.pop(client, None)
+            self._fast[client] = None
+            client.become_fast(self.bytes)
+
+    def fall_behind(self, client: DirectClient) -> None:
+        """Let a fast client go on by itself, with all that it is still to be sent."""
+        owed = self._take_out(client)
+        self._others[client] = None
+        for entry in owed:
+            client.offer(entry)
+
+    def sweep(self, now: float, heartbeat_seconds: float, t: int | None) -> None:
+        """Break the silence to whoever was sent nothing for so long; `t` is the last tick."""
+        body, due = heartbeat(t), now - heartbeat_seconds
+        silent: list[Listener] = list(self._others)
+        if self.spoke_at <= due:
+            silent += self._fast
+        for client in silent:
+            if isinstance(client, DirectClient) and client.spoke_at <= due:
+                client.break_silence(body, now)
+
+    def _take_out(self, client: DirectClient) -> list[Entry]:
+        """Have a client no longer among the fast ones; return what it is still to be sent."""
+        del self._fast[client]
+        owed: list[Entry] = []
+        sent_bytes = self.bytes
+        if self._round is not None and self._round.forget(client):
+            owed += self._round.entries
+            sent_bytes -= len(self._round.data)
+        client.leave_fast(sent_bytes, self.spoke_at)
+        return owed + self._lanes.entries()
+
+    def _new_lanes(self) -> Lanes:
+        return Lanes(self.terms.limits, "busy", self.terms.selection.form)
+
+    def _let_wait(self, entries: list[Entry]) -> None:
+        """Let a batch wait for the end of the round."""
+        for entry in entries:
+            dropped = self._lanes.push(entry)
+            self.terms.tally.dropped[entry.message.kind] += dropped * len(self._fast)
+
+    def _begin(self, entries: list[Entry]) -> None:
+        """Begin a round; where that is none of small messages, let each client go on by itself."""
+        data = join_pieces(entries, self.terms.selection.form)
+        if data is None:
+            for client in list(self._fast):
+                owed = self._take_out(client)
+                self._others[client] = None
+                for entry in (*entries, *owed):
+                    client.offer(entry)
+                client.go_on()
+            self._lanes = self._new_lanes()
+        elif self._fast:
+            self._round = _Round(entries, data, list(self._fast))
+            self.spoke_at = self.clock()
+            self.bytes += len(data)
+        if not self._lanes:
+            drained, self._drained = self._drained, {}
+            for client in drained:
+                self.welcome(client)
