@@ -302,6 +302,15 @@ def test_a_second_producer_is_refused(server: Running) -> None:
         assert sim.last_t == 3
 
 
+def test_a_name_is_bound_to_the_run_by_its_first_tick(server: Running) -> None:
+    with producer(server, "mistyped"):
+        pass
+    with producer(server, "sim") as sim:
+        sim.send_as("nonsense", 1)
+        sim.settle()
+    assert refused_with(server, "mistyped") == (409, "the run is that of the source sim")
+
+
 def test_plain_http_is_told_that_it_is_a_websocket(server: Running) -> None:
     with server.http() as http:
         assert http.get("/ws/ingest").status_code == 426
