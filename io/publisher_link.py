@@ -204,7 +204,8 @@ class Link:
             message = _message(await connection.recv())
             kind = message.get("type")
             if kind == "ack":
-                if self._outbox.acknowledge(_integer(message, "ticks")):
+                dealt_with, refused = _integer(message, "ticks"), _integer(message, "refused")
+                if self._outbox.acknowledge(dealt_with, refused):
                     self._made_progress()
             elif kind == "refused":
                 self._outbox.refuse(_integer(message, "tick"), str(message.get("error")))

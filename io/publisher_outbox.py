@@ -72,6 +72,7 @@ class Outbox:
         self._sent: deque[_Entry] = deque()
         self._held = 0
         self._dealt_with = 0
+        self._known_refused = 0
         self._refusals: list[Refusal] = []
         self._run: IngestRun | None = None
         self._failure: PublishError | None = None
@@ -185,6 +186,7 @@ class Outbox:
         with self._changed:
             self._run = run
             self._dealt_with = 0
+            self._known_refused = 0
             entries = (*self._sent, *self._waiting)
             self._sent.clear()
             self._waiting.clear()
@@ -220,8 +222,13 @@ class Outbox:
                 size += len(entry.data)
             return taken[0] if len(taken) == 1 else b"".join(taken)
 
-    def acknowledge(self, count: int) -> bool:
+    def acknowledge(self, count: int, refused: int = 0) -> bool:
         """Let go of the first `count` ticks of this connection; tell whether some were new.
+
+        Args:
+            count: how many of the ticks sent have been dealt with.
+            refused: how many of these were refused. The camera may have told of fewer, where they
+                were too many at once; then it is not known which.
 
         Raises:
             PublishError: the camera acknowledges what it was not sent.
@@ -234,7 +241,10 @@ class Outbox:
                 )
             progress = count > self._dealt_with
             for _ in range(count - self._dealt_with):
-                self._let_go(self._sent.popleft())
+                entry = self._sent.popleft()
+                self._known_refused += entry.refused
+                self._let_go(entry)
+            self._note_untold(refused - self._known_refused, count)
             self._dealt_with = count
             if progress:
                 self._changed.notify_all()
@@ -286,6 +296,14 @@ class Outbox:
         entry.refused = True
         self.refused += 1
         self._refusals.append(Refusal(entry.t, error))
+
+    def _note_untold(self, untold: int, count: int) -> None:
+        if untold > 0:
+            self._known_refused += untold
+            self.refused += untold
+            self.taken -= untold
+            problem = f"{untold} of the {count} ticks sent were refused, and not told apart"
+            self._refusals.append(Refusal(None, problem))
 
     def _rouse(self) -> None:
         wake, self._wake = self._wake, None

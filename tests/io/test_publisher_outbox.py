@@ -96,6 +96,20 @@ def test_a_refused_tick_does_not_stay_behind_the_one_before_it():
     assert (outbox.taken, outbox.refused, outbox.is_empty) == (2, 1, True)
 
 
+def test_refusals_that_were_too_many_to_be_told_are_counted():
+    outbox = outbox_of(1, 2, 3, 4, 5)
+    outbox.begin(run_of())
+    sent(outbox)
+    outbox.refuse(1, "tick 1: wrong")
+    outbox.acknowledge(4, refused=3)
+    outbox.acknowledge(5, refused=3)
+    assert outbox.refusals() == [
+        Refusal(1, "tick 1: wrong"),
+        Refusal(None, "2 of the 4 ticks sent were refused, and not told apart"),
+    ]
+    assert (outbox.taken, outbox.refused) == (2, 3)
+
+
 def test_a_tick_that_is_too_long_for_the_run_is_refused_here():
     outbox = outbox_of(1)
     outbox.put(2, bytes(60))
