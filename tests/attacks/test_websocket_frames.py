@@ -50,7 +50,7 @@ def test_what_is_no_frame_ends_its_connection_with_the_right_code(
 
 def test_thousands_of_frames_made_by_chance(target: Target) -> None:
     dice = seeded("frames")
-    said = junk_frames(dice, 2000 * ROUNDS)
+    said = junk_frames(dice, 1500 * ROUNDS)
     payloads = [(handshake(dice.choice(PATHS)), junk) for junk in said]
     with target.under_attack():
         answers = exchange(target, payloads)
@@ -136,7 +136,7 @@ def test_thousands_of_handshakes_are_cut_in_the_middle(target: Target) -> None:
     dice = seeded("handshakes")
 
     async def cut_off() -> None:
-        for _ in range(10 * ROUNDS):
+        for _ in range(8 * ROUNDS):
             attackers = await asyncio.gather(*(Attacker.connect(target) for _ in range(100)))
             for attacker in attackers:
                 attacker.push(
