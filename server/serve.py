@@ -112,6 +112,7 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
         sockets = _bind(settings.host, settings.port, stack)
         app = create_app(settings)
         server = _Server(_config(settings, app), settings)
+        app.rig.seats = server.seats
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(server, app, sockets, on_listening))
     if app.rig.pipeline.fatal:
