@@ -40,12 +40,12 @@ log = get_logger(__name__)
 
 def _pieces_of(entry: Entry, form: Form) -> tuple[Piece, ...]:
     """Return an entry as it is sent, the gap before the message."""
-    pieces = entry.message.body(form.encoding).pieces
+    pieces = entry.message.body(form).pieces
     return pieces if entry.gap is None else entry.gap.body.pieces + pieces
 
 
 def _is_ready(entry: Entry, form: Form) -> bool:
-    return entry.message.body(form.encoding).is_ready
+    return entry.message.body(form).is_ready
 
 
 def _joined(pieces: Iterable[Piece]) -> bytes:
@@ -326,7 +326,7 @@ class DirectClient(Listener):
         assert self._waits is not None  # noqa: S101 - whoever calls this has seen them
         self.wire.lacked_room = False
         form = self.selection.form
-        waits, body = self._waits, self._waits.peek().body(form.encoding)
+        waits, body = self._waits, self._waits.peek().body(form)
         if not body.is_ready:
             self._is_preparing = True
             self._audience.preparing.prepare(body, self._note_ready)
@@ -334,7 +334,7 @@ class DirectClient(Listener):
         entries: list[Entry] = []
         size = 0
         while waits and (not entries or size + waits.next_size <= PIECE_BYTES):
-            if not waits.peek().body(form.encoding).is_ready:
+            if not waits.peek().body(form).is_ready:
                 break
             size += waits.next_size
             entries.append(waits.pop())
