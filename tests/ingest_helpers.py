@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from marketcam.server.settings import Settings
 from tests.server_helpers import PATIENCE, running_server, state_tick, tick_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from websockets.sync.client import ClientConnection
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tests.server_helpers import Running
 
 TOKEN = "a-token-of-the-tests"
+TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -121,5 +124,77 @@ def producer(server: Running, source: str = "sim", **options: Any) -> Iterator[P
         yield sim
 
 
-def some_ticks(first: int, last: int) -> Iterable[dict[str, Any]]:
+UPGRADE = (
+    "GET /ws/ingest?source=sim HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    f"Authorization: Bearer {TOKEN}\r\n\r\n"
+).encode()
+
+
+class RawProducer:
+    """A connection by hand, which answers nothing and can break anywhere."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self._reader = sock.makefile("rb")
+        sock.sendall(UPGRADE)
+        self.status = self._reader.readline()
+        while self._reader.readline().strip():
+            pass
+
+    def hear(self) -> dict[str, Any] | None:
+        """Return the next message, None at the end of the connection; pings are passed over."""
+        while True:
+            try:
+                head = self._reader.read(2)
+                if len(head) < 2 or head[0] & 0x0F == CLOSE:
+                    return None
+                size = head[1] if head[1] < 126 else int.from_bytes(self._reader.read(2), "big")
+                data = self._reader.read(size)
+            except ConnectionError:
+                return None
+            if head[0] & 0x0F == TEXT:
+                message: dict[str, Any] = orjson.loads(data)
+                return message
+
+    def hear_acks(self, count: int) -> None:
+        """Read until so many ticks are dealt with."""
+        while (message := self.hear()) is not None:
+            if message["type"] == "ack" and message["ticks"] >= count:
+                return
+        raise AssertionError(f"the connection ended before tick {count}")
+
+    def reset(self) -> None:
+        """Break the connection so that what is on its way is lost."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self) -> None:
+        self._reader.close()
+        self.socket.close()
+
+
+@contextmanager
+def raw_producer(server: Running) -> Iterator[RawProducer]:
+    """Connect by hand, with little room for what is sent."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        sock.settimeout(PATIENCE)
+        sock.connect(server.address)
+        raw = RawProducer(sock)
+        try:
+            yield raw
+        finally:
+            raw.close()
+
+
+def client_frame(message: str | bytes) -> bytes:
+    """Return a message as one frame of a client, however long; its mask is zero."""
+    data = message.encode() if isinstance(message, str) else message
+    opcode = TEXT if isinstance(message, str) else BINARY
+    return bytes([0x80 | opcode, 0xFF]) + len(data).to_bytes(8, "big") + bytes(4) + data
+
+
+def some_ticks(first: int, last: int) -> list[dict[str, Any]]:
     return [state_tick(t) for t in range(first, last + 1)]

@@ -113,11 +113,14 @@ class Session:
             return not self.ended.is_set()
         asked = self._loop.time()
         self._link.ping()
-        while not self.ended.is_set() and self._loop.time() - asked < PROOF_SECONDS:
+        while not self.ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.ended.wait(), _LOOK_SECONDS)
+            waited = self._loop.time() - asked  # before the look, so that the last comes after it
             if self._link.lives_since(asked) and not self.ended.is_set():
                 return True
+            if waited >= PROOF_SECONDS:
+                break
         if not self.ended.is_set():
             log.warning("producer_cut", source=self._tally.source, reason="no sign of life")
             self._cut.set()

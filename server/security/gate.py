@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 
 from marketcam.server.logs import get_logger
 from marketcam.server.security.tokens import is_token
+from marketcam.server.stream.connection import MESSAGE_BYTES
 from marketcam.server.web.answers import JsonResponse
 
 if TYPE_CHECKING:
@@ -48,15 +49,16 @@ class Gate:
         token: what has to be shown; None: nothing.
         origins: of which pages connections are taken.
         seconds: how long a page may take to show the token.
-        message_bytes: messages of those who are let in may be as long, and come at any rate; None:
-            the limits of all clients stay.
+        message_bytes: messages of those who are let in may be as long.
+        any_rate: they may come as fast as they do: it is for the endpoint to slow them.
     """
 
     endpoint: ASGIApp
     token: SecretStr | None
     origins: Origins
     seconds: float
-    message_bytes: int | None = None
+    message_bytes: int
+    any_rate: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one connection on, or refuse it."""
@@ -101,8 +103,9 @@ class Gate:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         seat = scope.get("extensions", {}).get(SEAT)
         if seat is not None:
-            seat.admit(self.message_bytes)
-        await self.endpoint(scope, receive, send)
+            seat.admit(self.message_bytes if self.any_rate else None)
+        with suppress(ConnectionError):  # the connection has ended meanwhile, which is no fault
+            await self.endpoint({**scope, MESSAGE_BYTES: self.message_bytes}, receive, send)
 
 
 class _Opened:

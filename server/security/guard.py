@@ -37,7 +37,13 @@ class Guard:
     def reading(self, endpoint: ASGIApp) -> Gate:
         """Put the readers' gate before the endpoint of a WebSocket."""
         given = self.settings
-        return Gate(endpoint, given.read_token, self._origins, given.handshake_seconds)
+        return Gate(
+            endpoint,
+            given.read_token,
+            self._origins,
+            given.handshake_seconds,
+            given.client_message_bytes,
+        )
 
     def producing(self, endpoint: ASGIApp) -> Gate:
         """Put the producer's gate before the endpoint of a WebSocket.
@@ -54,6 +60,7 @@ class Guard:
             self._origins,
             given.handshake_seconds,
             given.ingest_message_bytes,
+            any_rate=True,
         )
 
     def middleware(self, *between: Middleware) -> list[Middleware]:

@@ -66,15 +66,19 @@ def test_a_slow_rate_lets_one_message_in() -> None:
 
 
 def test_messages_are_as_long_as_configured(tmp_path: Path) -> None:
-    with fed_server(tmp_path, client_message_bytes=512) as (server, _):
-        with server.stream() as stream:
-            stream.send("x" * 512)
-            stream.send("ping")
-            assert receive(stream) == [{"type": "pong"}]
-        with raw_stream(server) as (sock, reader):
-            sock.sendall(bytes([0x81, 0x80 | 126]) + (513).to_bytes(2) + bytes(4 + 513))
-            opcode, data = next_frame(reader)
-            assert (opcode, data[:2]) == (CLOSE, (1009).to_bytes(2))
+    for limit in (512, 6000):
+        with fed_server(tmp_path, client_message_bytes=limit) as (server, _), server.stream() as s:
+            s.send("x" * limit)
+            s.send("ping")
+            assert receive(s) == [{"type": "pong"}]
+        (tmp_path / "ticks.fifo").unlink()
+    with (
+        fed_server(tmp_path, client_message_bytes=512) as (server, _),
+        raw_stream(server) as (sock, reader),
+    ):
+        sock.sendall(bytes([0x81, 0x80 | 126]) + (513).to_bytes(2) + bytes(4 + 513))
+        opcode, data = next_frame(reader)
+        assert (opcode, data[:2]) == (CLOSE, (1009).to_bytes(2))
 
 
 def test_a_head_is_at_most_so_long_also_when_it_comes_in_one_piece(tmp_path: Path) -> None:
