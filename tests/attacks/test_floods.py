@@ -41,7 +41,7 @@ def test_thousands_of_connections_come_and_go(target: Target) -> None:
                 if number % 3:
                     sock.send(GET[: number % len(GET)])
 
-    with target.under_attack(log_lines=10):
+    with target.under_attack(log_lines=100):
         come_and_go()
 
 

@@ -126,7 +126,8 @@ def test_pages_of_others_are_refused_before_the_handshake(locked: Target, path: 
     asked.append(handshake(path, f"Origin: {PAGE}", "Origin: https://evil.example", shown))
     with locked.under_attack():
         answers = exchange(locked, asked)
-        [welcome] = exchange(locked, [handshake(path, f"Origin: {PAGE}", shown)])
+        ours = handshake(path, f"Origin: {PAGE}", shown)
+        [welcome] = exchange(locked, [(ours, client_frame(CLOSE))])
     for origin, answer in zip((*FOREIGN, "two"), answers, strict=True):
         assert answer.startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 400 ")), (origin, answer[:100])
     assert welcome.startswith(b"HTTP/1.1 101 ")
