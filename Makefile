@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture lint types format lock clean
+.PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
 .PHONY: targets limits history bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
@@ -37,6 +37,9 @@ test-long: $(VENV)/.dev    ## film ten million ticks (fewer: MARKETCAM_LONG_TICK
 
 torture: $(VENV)/.dev      ## kill recording processes 500 times (other: MARKETCAM_TORTURE_ROUNDS=50 MARKETCAM_TORTURE_SEED=1 make torture)
 	MARKETCAM_TORTURE_ROUNDS=$${MARKETCAM_TORTURE_ROUNDS:-500} $(BIN)/python -m pytest tests/torture -s $(ARGS)
+
+attack: $(VENV)/.dev       ## attack running servers 20 times as long as `make test` does (other: MARKETCAM_ATTACK_ROUNDS=100 MARKETCAM_ATTACK_SEED=1 make attack)
+	MARKETCAM_ATTACK_ROUNDS=$${MARKETCAM_ATTACK_ROUNDS:-20} $(BIN)/python -m pytest tests/attacks -s --timeout 3600 $(ARGS)
 
 lint: $(VENV)/.dev         ## check style
 	$(BIN)/ruff check .

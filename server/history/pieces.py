@@ -7,6 +7,7 @@ has open, before the next line.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Pieces(Generic[Item]):
         self._has_begun = False
         self._is_closed = False
         self._using = threading.Lock()
+        self._ending: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,10 +85,17 @@ class Pieces(Generic[Item]):
         return await to_thread.run_sync(self._take, limiter=self._limiter)
 
     async def close(self) -> None:
-        """Close the iterator, once the step that it may be at is done. Again does nothing."""
+        """Close the iterator, once the step that it may be at is done. Again does nothing.
+
+        It is closed also where whoever waits here is cancelled: its files would stay open until
+        the garbage collector finds it.
+        """
         self._is_closed = True  # a thread that a cancelled reader has left behind sees it
         if self._steps is not None or self._using.locked():
-            await to_thread.run_sync(self._end, limiter=self._limiter)
+            self._ending = asyncio.ensure_future(
+                to_thread.run_sync(self._end, limiter=self._limiter)
+            )
+            await asyncio.shield(self._ending)
 
     def _take(self) -> Piece[Item]:
         with self._using:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.attacks.target import Target
+    from tests.server_helpers import Running
 
 __all__ = ["ROUNDS", "SEED", "Attacker", "exchange", "seeded"]
 
@@ -39,7 +40,7 @@ class Attacker:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, target: Target, tls: ssl.SSLContext | None = None) -> Attacker:
+    async def connect(cls, target: Target | Running, tls: ssl.SSLContext | None = None) -> Attacker:
         """Connect."""
         return cls(*await asyncio.open_connection(*target.address, ssl=tls, limit=2**20))
 
@@ -95,7 +96,9 @@ class Attacker:
 
 
 def exchange(
-    target: Target, payloads: Iterable[bytes | tuple[bytes, bytes]], lull: float | None = LULL
+    target: Target | Running,
+    payloads: Iterable[bytes | tuple[bytes, bytes]],
+    lull: float | None = LULL,
 ) -> list[bytes]:
     """Send each payload over a connection of its own; return all that came back on each.
 

@@ -8,6 +8,7 @@ here, or the stream has ended.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from typing import Any
@@ -67,7 +68,9 @@ class Viewer:
 def main(url: str, stride: int) -> None:
     """Read a stream until standard input ends."""
     viewer = Viewer(stride)
-    with connect(url, proxy=None, max_size=None) as stream:
+    token = os.environ.get("IG_READ_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with connect(url, proxy=None, max_size=None, additional_headers=headers) as stream:
         threading.Thread(target=receive_all, args=(stream, viewer), daemon=True).start()
         for line in sys.stdin:
             word, *rest = line.split()

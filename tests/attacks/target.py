@@ -99,15 +99,21 @@ class Target:
 
     secret = b"what-nobody-may-read"
 
-    def __init__(self, server: ServerProcess, trust: Path | None, stack: ExitStack) -> None:
+    def __init__(
+        self, server: ServerProcess, trust: Path | None, token: str | None, stack: ExitStack
+    ) -> None:
         self.server = server
-        self._trust = {} if trust is None else {"SSL_CERT_FILE": str(trust)}
+        self._viewers = {} if trust is None else {"SSL_CERT_FILE": str(trust)}
+        if token is not None:
+            self._viewers["IG_READ_TOKEN"] = token
         self.address = "127.0.0.1", server.port
         self._process = psutil.Process(server.process.pid)
         verify = True if trust is None else ssl.create_default_context(cafile=trust)
         self._http = stack.enter_context(
             httpx.Client(base_url=server.url, timeout=PATIENCE, verify=verify)
         )
+        if token is not None:
+            self._http.headers["Authorization"] = f"Bearer {token}"
         self._log_read = 0
         stack.callback(self.end)
         self.viewer = self._new_viewer()
@@ -118,7 +124,7 @@ class Target:
         self.viewer.end()
 
     def _new_viewer(self) -> HonestViewer:
-        return HonestViewer(self.server.stream_url, self._trust)
+        return HonestViewer(self.server.stream_url, self._viewers)
 
     @contextmanager
     def under_attack(self, log_lines: int | None = None) -> Iterator[None]:
@@ -208,4 +214,4 @@ def running_target(
         server.wait_until_listening()
         for place in (server.store, server.store / "frames", server.store / "metrics"):
             (place / "secret.txt").write_bytes(Target.secret)
-        yield Target(server, trust, stack)
+        yield Target(server, trust, variables.get("IG_READ_TOKEN"), stack)

@@ -34,12 +34,12 @@ OF_OTHERS = (b"root:x:0:0", b"IG_CAM_STORE_DIR", b"[core]", b"def ", b"import ")
 
 def ways_out(target: Target) -> Iterator[bytes]:
     """Combine all of it, some whole paths besides."""
-    for prefix in PREFIXES:
+    for prefix in PREFIXES[:3]:
         for up in UPWARD:
             for slash in SLASHES:
                 yield prefix + (up + slash) * 3 + GOALS[0]
     dice = seeded("paths")
-    for _ in range(2000 * ROUNDS):
+    for _ in range(1000 * ROUNDS):
         steps = (dice.choice(UPWARD) + dice.choice(SLASHES) for _ in range(dice.randrange(9)))
         yield dice.choice(PREFIXES) + b"".join(steps) + dice.choice(GOALS)
     store = str(target.server.store).encode()
