@@ -10,7 +10,7 @@ export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
 .PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
-.PHONY: targets limits history bench bench-quick bench-compare bench-save
+.PHONY: targets limits fanout history bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ targets: $(VENV)/.dev      ## measure the table of targets (flags: make targets 
 
 limits: $(VENV)/.dev       ## measure what the machine can do at all
 	$(BIN)/python -m benchmarks.limits $(ARGS)
+
+fanout: $(VENV)/.dev       ## measure many viewers, beside other servers (another case: make fanout ARGS=crowd)
+	$(BIN)/python -m benchmarks.fanout $(or $(ARGS),deliveries)
 
 HOURS ?= 24
 history: $(VENV)/.dev      ## measure seeks in a recording of a day, which is made in build/history (shorter: make history HOURS=1)

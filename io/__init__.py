@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from marketcam.io.graphs import frame_graph
     from marketcam.io.history import History, open_store
     from marketcam.io.parquet import ExportError, ExportOptions, export_parquet
+    from marketcam.io.publisher import TickPublisher
+    from marketcam.io.publisher_errors import PublishError, Refusal, TickRefusedError
+    from marketcam.io.publisher_outbox import IngestRun
     from marketcam.io.remote import RemoteStore
     from marketcam.io.remote_http import RemoteStoreError
     from marketcam.io.sources import Source
@@ -53,6 +56,9 @@ else:
             "graphs": ("frame_graph",),
             "history": ("History", "open_store"),
             "parquet": ("ExportError", "ExportOptions", "export_parquet"),
+            "publisher": ("TickPublisher",),
+            "publisher_errors": ("PublishError", "Refusal", "TickRefusedError"),
+            "publisher_outbox": ("IngestRun",),
             "remote": ("RemoteStore",),
             "remote_http": ("RemoteStoreError",),
             "sources": ("Source",),
@@ -76,9 +82,12 @@ __all__ = [
     "ExportError",
     "ExportOptions",
     "History",
+    "IngestRun",
     "MissingExtraError",
+    "PublishError",
     "Recorder",
     "RecorderOptions",
+    "Refusal",
     "RemoteStore",
     "RemoteStoreError",
     "RetentionPolicy",
@@ -87,6 +96,8 @@ __all__ = [
     "Store",
     "TickBinaryError",
     "TickLines",
+    "TickPublisher",
+    "TickRefusedError",
     "ZstdSegmentWriter",
     "arrow_reader",
     "arrow_schema",
