@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import select
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from marketcam.server.security.bounds import Meter
+from marketcam.server.security.websocket import GuardedProtocol
 from tests.raw_streams import (
     CONTINUATION,
     PING,
@@ -24,6 +26,8 @@ from tests.server_helpers import PATIENCE, fed_server, receive
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from websockets.frames import Frame
 
 CLOSE = 0x8
 
@@ -49,6 +53,27 @@ def test_a_client_that_says_too_much_is_sent_away(tmp_path: Path, kind: int) -> 
             found = next_frame(reader)
         assert found == (CLOSE, b"\x03\xf0too many messages, the limit is 1 a second")
         read_to_the_end(sock)
+
+
+def test_what_comes_after_that_is_not_even_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    handle = GuardedProtocol.handle_text
+
+    def noted(protocol: GuardedProtocol, event: Frame) -> None:
+        taken.append(len(taken))
+        handle(protocol, event)
+
+    monkeypatch.setattr(GuardedProtocol, "handle_text", noted)
+    with (
+        fed_server(tmp_path, client_message_rate=1) as (server, _),
+        raw_stream(server) as (sock, _),
+    ):
+        with suppress(ConnectionError):  # it is cut while we send
+            sock.sendall(40_000 * frame(TEXT))
+        read_to_the_end(sock)
+    assert len(taken) < 1000
 
 
 def test_one_that_keeps_to_the_rate_is_not() -> None:
