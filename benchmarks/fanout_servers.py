@@ -178,8 +178,12 @@ def _run_ours(pipe: Connection, **options: Any) -> None:
                 sockets.send(b"".join(_framed(as_text(turn, t)) for t in ticks))
 
             sockets = _Sockets()
-            work = _obey(pipe, {"hub": publish, "bare": send_bare}, figures)
-            tasks.append(asyncio.get_running_loop().create_task(work))
+
+            async def obey() -> None:
+                await _obey(pipe, {"hub": publish, "bare": send_bare}, figures)
+                listening.stop()
+
+            tasks.append(asyncio.get_running_loop().create_task(obey()))
 
         serve.run(settings, on_listening)
 
@@ -278,6 +282,7 @@ def _run_plain(pipe: Connection) -> None:
             serving = asyncio.create_task(server.serve([listening]))
             pipe.send(listening.getsockname()[1])
             await _obey(pipe, {"plain": send}, lambda: {"clients": len(clients)})
+            server.should_exit = True
             await serving
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -262,7 +262,7 @@ class DirectClient(Listener):
         A peer that reads slowly is none that has stopped. What counts is a piece's worth: a few
         bytes now and then would hold a place for ever.
         """
-        if self.is_fast or now < self._look_at:
+        if self.is_fast or now < self._look_at or not self.wire.is_open:
             return False
         self._look_at = now + limit / _LOOKS
         if self.wire.has_room or self.wire.taken - self._taken >= PIECE_BYTES:

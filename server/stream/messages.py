@@ -178,7 +178,7 @@ class Message:
         at: when it reached the hub, on the event loop's clock, in seconds.
     """
 
-    __slots__ = ("_bodies", "_frame", "_match_share", "_reading", "at", "kind", "t")
+    __slots__ = ("_bodies", "_frame", "_match_share", "at", "kind", "t")
 
     def __init__(
         self,
@@ -205,7 +205,6 @@ class Message:
         self._bodies = {PLAIN_FORM: text}
         self._frame = frame
         self._match_share = match_share
-        self._reading = threading.Lock()
 
     @classmethod
     def of_text(cls, kind: Kind, t: int, text: bytes) -> Message:
@@ -247,9 +246,8 @@ class Message:
         return ENCODINGS[form.encoding](frame)
 
     def _read_frame(self) -> Frame:
-        with self._reading:
-            if callable(self._frame):
-                self._frame = self._frame()
+        if callable(self._frame):  # which two threads may do at once, and nobody sees
+            self._frame = self._frame()
         assert self._frame is not None  # noqa: S101 - only frames are written anew
         return self._frame
 

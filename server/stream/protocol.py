@@ -221,10 +221,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     def _in_kernel(self) -> int:
         """Return how many bytes the kernel has that the peer's has not acknowledged."""
-        connection = self.transport.get_extra_info("socket")
+        number = self.transport.get_extra_info("socket").fileno()
+        if number < 0:  # closed by now
+            return 0
         try:
-            count = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:  # closed by now
+            count = fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4))
+        except OSError:
             return 0
         return int.from_bytes(count, sys.byteorder)
 

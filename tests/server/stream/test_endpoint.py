@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -293,6 +294,34 @@ def receive_until_heartbeat(stream: Any, t: int | None) -> list[dict[str, Any]]:
     while messages[-1] != {"type": "heartbeat", "t": t}:
         messages += receive(stream)
     return messages
+
+
+def test_one_client_too_many_is_told_so(tmp_path: Path) -> None:
+    with fed_server(tmp_path, max_clients=1) as (server, feed), server.stream() as first:
+        with server.stream() as second, pytest.raises(ConnectionClosedError) as closed:
+            second.recv(timeout=PATIENCE)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013
+        assert closed.value.rcvd.reason == "too many clients, the limit is 1"
+        feed.send(state_tick(0))
+        assert named(receive(first)) == [("metric", 0)]
+
+
+def test_a_client_costs_one_task_and_no_timer_of_ours(tmp_path: Path) -> None:
+    def tasks() -> int:
+        counted: queue.Queue[int] = queue.Queue()
+        loop.call_soon_threadsafe(lambda: counted.put(len(asyncio.all_tasks(loop))))
+        return counted.get(timeout=PATIENCE)
+
+    with fed_server(tmp_path) as (server, feed), ExitStack() as stack:
+        loop = server.rig.handover._loop
+        assert loop is not None
+        before = tasks()
+        streams = [stack.enter_context(server.stream()) for _ in range(10)]
+        feed.send(state_tick(0))
+        for stream in streams:
+            receive(stream)
+        assert tasks() - before == 10
 
 
 def test_ping_is_answered_and_the_rest_ignored(tmp_path: Path) -> None:

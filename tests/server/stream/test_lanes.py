@@ -169,3 +169,33 @@ def test_bytes_are_those_of_the_form_when_they_came() -> None:
     assert lanes.bytes == columns
     lanes.pop()
     assert lanes.bytes == 0
+
+
+def test_tell_what_waits_without_taking_it() -> None:
+    lanes = Lanes(LaneLimits(10_000, messages=2), "busy")
+    for t in range(4):
+        lanes.push(metric(t, size=10 + t))
+    lanes.push(frame(2, size=500))
+    assert lanes.peek().t == 2
+    assert lanes.next_size == 12
+    entries = lanes.entries()
+    assert [(gap, message.kind, message.t) for gap, message in entries] == [
+        (Gap("metric", 0, 1, "busy"), "metric", 2),
+        (None, "frame", 2),
+        (None, "metric", 3),
+    ]
+    assert lanes.drain(1000) == entries
+    assert lanes.entries() == []
+
+
+def test_are_drained_up_to_so_many_bytes_one_message_at_least() -> None:
+    lanes = Lanes(ROOMY, "busy")
+    for t in range(4):
+        lanes.push(metric(t, size=10))
+    lanes.push(frame(4, size=500))
+    assert [[message.t for _, message in lanes.drain(9, 25)] for _ in range(4)] == [
+        [0, 1],
+        [2, 3],
+        [4],
+        [],
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import random
 import threading
 from contextlib import ExitStack
@@ -213,3 +215,20 @@ def test_a_viewer_that_is_late_gets_the_latest_large_frame(tmp_path: Path) -> No
     assert {"slow"} <= {gap["reason"] for gap in gaps} <= {"slow", "busy"}
     missed = [t for gap in gaps for t in range(gap["from_t"], gap["to_t"] + 1)]
     assert sorted(frames + missed) == list(range(1, 31))
+
+
+def test_of_a_connection_that_is_closed_it_can_still_be_asked_what_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: queue.Queue[StreamProtocol] = queue.Queue()
+    connection_lost = StreamProtocol.connection_lost
+
+    def note(protocol: StreamProtocol, exc: Exception | None) -> None:
+        connection_lost(protocol, exc)
+        asyncio.get_running_loop().call_later(0, ended.put, protocol)  # its socket is closed then
+
+    monkeypatch.setattr(StreamProtocol, "connection_lost", note)
+    with fed_server(tmp_path) as (server, _):
+        with raw_stream(server):
+            pass
+        assert ended.get(timeout=PATIENCE).taken == 0
