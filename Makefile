@@ -9,14 +9,16 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels test-interpreted test-bounds test-long torture lint types format lock clean
-.PHONY: targets limits history bench bench-quick bench-compare bench-save
+.PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture lint types format lock clean
+.PHONY: targets limits fanout history bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: $(VENV)/.run        ## run the camera on the embedded market (flags: make serve ARGS="--agents 74")
 	@exec $(BIN)/marketcam serve $(ARGS)
+
+environment: $(VENV)/.dev  ## install what the tests need, and no more
 
 test: $(VENV)/.dev         ## run all tests (flags: make test ARGS="-k window")
 	$(BIN)/python -m pytest $(ARGS)
@@ -52,6 +54,9 @@ targets: $(VENV)/.dev      ## measure the table of targets (flags: make targets 
 
 limits: $(VENV)/.dev       ## measure what the machine can do at all
 	$(BIN)/python -m benchmarks.limits $(ARGS)
+
+fanout: $(VENV)/.dev       ## measure many viewers, beside other servers (another case: make fanout ARGS=crowd)
+	$(BIN)/python -m benchmarks.fanout $(or $(ARGS),deliveries)
 
 HOURS ?= 24
 history: $(VENV)/.dev      ## measure seeks in a recording of a day, which is made in build/history (shorter: make history HOURS=1)
@@ -98,6 +103,6 @@ $(VENV)/bin/python:
 
 $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing $< into $(VENV) ..."
-	$(PIP) --require-hashes -r $<
+	$(PIP) --require-hashes --no-deps -r $<
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

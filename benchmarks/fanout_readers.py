@@ -8,7 +8,7 @@ the servers, and what they take shows in the servers' latencies.
 from __future__ import annotations
 
 import multiprocessing
-import selectors
+import select
 import time
 from array import array
 from contextlib import suppress
@@ -176,18 +176,20 @@ class _Group:
         self._port = port
         self._query = query
         self._pipe = pipe
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(pipe, selectors.EVENT_READ, None)
+        self._by_file: dict[int, Reader] = {}
+        self._epoll = select.epoll()  # without the objects that `selectors` makes of each event
+        self._epoll.register(pipe.fileno(), select.EPOLLIN)
         self._room = memoryview(bytearray(_ROOM))
         self._waits = False
         self._reset()
 
     def run(self) -> None:
         """Read until told to leave."""
+        by_file, room = self._by_file, self._room
         while True:
-            for key, _ in self._selector.select():
-                if key.data is not None:
-                    key.data.take(self._room)
+            for file, _ in self._epoll.poll():
+                if file in by_file:
+                    by_file[file].take(room)
                 elif not self._obey(*self._pipe.recv()):
                     return
             if self._waits and self.done >= len(self.readers):
@@ -216,7 +218,8 @@ class _Group:
             reader = Reader(self._port, self, self._query)
             if reads:
                 self.readers.append(reader)
-                self._selector.register(reader.socket, selectors.EVENT_READ, reader)
+                self._by_file[reader.socket.fileno()] = reader
+                self._epoll.register(reader.socket.fileno(), select.EPOLLIN)
             else:
                 self._idle.append(reader)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from marketcam.engine.tick import Columns
 
-__all__ = ["FINE", "are_ready", "as_columns", "check_columns", "first_fault"]
+__all__ = ["FINE", "are_ready", "as_columns", "check_columns", "check_lengths", "first_fault"]
 
 _Array: Final = np.ndarray
 _INT64: Final = np.dtype(np.int64)
@@ -91,7 +91,7 @@ def check_columns(t: int, columns: Columns, unique: NDArray[np.int64]) -> None:
 
     Cost: one pass over the agents; a sort where the ids neither ascend nor are the unique ones.
     """
-    _check_lengths(t, columns)
+    check_lengths(t, columns)
     rule, k = first_fault(*columns, unique)
     if rule == FINE:
         return
@@ -106,7 +106,12 @@ def check_columns(t: int, columns: Columns, unique: NDArray[np.int64]) -> None:
         raise TickError(problem, t=t, agent=pair[0], field=f"matches[{k}]", value=pair)
 
 
-def _check_lengths(t: int, columns: Columns) -> None:
+def check_lengths(t: int, columns: Columns) -> None:
+    """Check that the columns of tick `t` have one entry an agent each.
+
+    Raises:
+        TickError: names the tick and the column.
+    """
     agent_id, experience, side, price, _ = columns
     sizes = {"experience": experience.size, "side": side.size, "price": price.size}
     for name, size in sizes.items():

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
         ZstdSegmentWriter,
         recover,
     )
+    from marketcam.io.tick_binary import (
+        TickBinaryError,
+        decode_tick_binary,
+        encode_tick_binary,
+    )
 else:
     __getattr__ = lazy_names(
         __name__,
@@ -62,6 +67,7 @@ else:
                 "ZstdSegmentWriter",
                 "recover",
             ),
+            "tick_binary": ("TickBinaryError", "decode_tick_binary", "encode_tick_binary"),
         },
     )
 
@@ -79,16 +85,19 @@ __all__ = [
     "SimulatorSource",
     "Source",
     "Store",
+    "TickBinaryError",
     "TickLines",
     "ZstdSegmentWriter",
     "arrow_reader",
     "arrow_schema",
     "arrow_table",
     "decode_frame_columns",
+    "decode_tick_binary",
     "encode_frame",
     "encode_frame_columns",
     "encode_metric",
     "encode_tick",
+    "encode_tick_binary",
     "export_parquet",
     "frame_graph",
     "open_store",

@@ -101,7 +101,7 @@ class History(Protocol):
     ) -> None: ...
 
 
-def open_store(place: str | os.PathLike[str]) -> Store | RemoteStore:
+def open_store(place: str | os.PathLike[str], token: str | None = None) -> Store | RemoteStore:
     """Open what a camera has recorded, for reading; the camera may be running.
 
     >>> with open_store("http://127.0.0.1:8000") as store:
@@ -111,15 +111,17 @@ def open_store(place: str | os.PathLike[str]) -> Store | RemoteStore:
     Args:
         place: a store's folder, or the ``http://`` or ``https://`` address of a camera;
             `RemoteStore` has more options for one.
+        token: what the camera asks readers for, or ``@FILE`` that holds it; None: what
+            `IG_READ_TOKEN` says, if anything. A folder needs none.
 
     Raises:
         UnknownSegmentError: there is no such folder.
-        StoreError: the address is none, or of another scheme.
+        StoreError: the address is none, or of another scheme; or the token cannot be used.
     """
     if isinstance(place, str) and "://" in place:
         from marketcam.io.remote import RemoteStore  # noqa: PLC0415 - for addresses only
 
-        return RemoteStore(place)
+        return RemoteStore(place, token=token)
     return Store(place)
 
 

@@ -11,6 +11,7 @@ from weakref import WeakSet
 import orjson
 
 from marketcam.engine import LimitError
+from marketcam.io.access import reader_headers
 from marketcam.io.lines import MAX_LINE_BYTES
 from marketcam.io.remote_http import (
     Address,
@@ -60,27 +61,33 @@ class RemoteStore:
 
     Args:
         url: ``http://host:port`` or ``https://…`` of the camera, perhaps with a path.
+        token: what the camera asks readers for, or ``@FILE`` that holds it; None: what
+            `IG_READ_TOKEN` says, if anything.
         timeout: seconds without a byte after which a request has failed.
-        headers: sent with every request, such as an ``Authorization``.
+        headers: sent with every request; an ``Authorization`` counts in the token's place.
         tls: how to check an ``https`` server; None: against the system's authorities.
         delays: seconds before each attempt to resume.
         wait: how to wait so many seconds.
 
     Raises:
-        StoreError: the address is none. Nothing is asked yet.
+        StoreError: the address is none, or the token. Nothing is asked yet.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        token: str | None = None,
         timeout: float = 30.0,
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         delays: tuple[float, ...] = RETRY_DELAYS,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._address = Address(url, timeout, headers or {}, tls)
+        given = dict(headers or {})
+        if not any(name.lower() == "authorization" for name in given):
+            given |= reader_headers(token)
+        self._address = Address(url, timeout, given, tls)
         self._delays = delays
         self._wait = wait
         self._open: WeakSet[Answer] = WeakSet()

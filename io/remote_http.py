@@ -65,7 +65,7 @@ class Address:
 
     url: str
     timeout: float = 30.0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:

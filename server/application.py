@@ -18,13 +18,15 @@ from marketcam.engine import MarketCameraError
 from marketcam.server import logs
 from marketcam.server.history.history import History, HistoryOptions
 from marketcam.server.history.replay import Replay
+from marketcam.server.ingest.endpoint import Ingest
 from marketcam.server.running.about import filmed_with
 from marketcam.server.running.rig import Rig
+from marketcam.server.security.guard import Guard
 from marketcam.server.settings import Settings
 from marketcam.server.signals import StopSignals
 from marketcam.server.stream.endpoint import Stream
 from marketcam.server.stream.forms import Forms
-from marketcam.server.web.answers import CORS, FaultBarrier, NotFound, refuse
+from marketcam.server.web.answers import FaultBarrier, NotFound, refuse
 from marketcam.server.web.api import HttpApi
 
 if TYPE_CHECKING:
@@ -77,13 +79,20 @@ class CameraApp(Starlette):
             settings.edge_cap,
         )
         replay = Replay(history, rig.hub, heartbeats)
+        guard = Guard(settings)
+        ingest = (
+            []
+            if settings.ingest_token is None
+            else [WebSocketRoute("/ws/ingest", guard.producing(Ingest(rig)))]
+        )
         super().__init__(
             routes=[
                 *HttpApi(rig, history).routes(),
-                WebSocketRoute("/ws/stream", stream),
-                WebSocketRoute("/ws/replay", replay),
+                WebSocketRoute("/ws/stream", guard.reading(stream)),
+                WebSocketRoute("/ws/replay", guard.reading(replay)),
+                *ingest,
             ],
-            middleware=[CORS, Middleware(FaultBarrier)],
+            middleware=guard.middleware(Middleware(FaultBarrier)),
             exception_handlers={HTTPException: refuse},
         )
         self.router.redirect_slashes = False

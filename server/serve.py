@@ -8,11 +8,13 @@ connects before that is refused, and whoever is let in finds the camera running.
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 import uvloop
@@ -20,15 +22,21 @@ import uvloop
 from marketcam.server.application import create_app
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.logs import get_logger
+from marketcam.server.security.addresses import Proxies
+from marketcam.server.security.bounds import Bounds
+from marketcam.server.security.descriptors import room_for
+from marketcam.server.security.seats import Seats
+from marketcam.server.security.tls import Doorway, load_certificate, tls_context
+from marketcam.server.security.websocket import GuardedProtocol
 from marketcam.server.signals import StopSignals
-from marketcam.server.stream.connection import MAX_CLIENT_MESSAGE
-from marketcam.server.stream.protocol import StreamProtocol
 from marketcam.server.web.protocol import RequestProtocol
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from marketcam.server.application import CameraApp
+    from marketcam.server.security.seats import Seat
     from marketcam.server.settings import Settings
 
 __all__ = ["Listening", "announce", "run"]
@@ -102,7 +110,8 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
     with ExitStack() as stack:
         sockets = _bind(settings.host, settings.port, stack)
         app = create_app(settings)
-        server = _Server(_config(settings, app))
+        server = _Server(_config(settings, app), settings)
+        app.rig.seats = server.seats
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(server, app, sockets, on_listening))
     if app.rig.pipeline.fatal:
@@ -111,16 +120,79 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn that leaves the signals to `StopSignals`."""
+    """A uvicorn that gives out seats, and leaves the signals to `StopSignals`."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        """Be ready to listen.
+
+        Raises:
+            ConfigurationError: the certificate cannot be read.
+        """
+        super().__init__(config)
+        self._settings = settings
+        self._bounds = Bounds.of(settings)
+        self._tls = _tls(settings)
+        self.servers: list[Any] = []
+        self.seats = Seats(
+            room_for(settings.max_connections),
+            settings.max_connections_per_address,
+            Proxies.of(settings.trusted_proxies),
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; a connection has its seat before it has said anything, TLS included."""
+        await self.lifespan.startup()
+        for sock in sockets or ():
+            self.servers.append(await self._door(sock))
+        self.started = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Change nothing."""
-        yield
+        """Have SIGHUP read the certificate again, where there is one; change nothing else."""
+        is_reloadable = (
+            self._tls is not None and threading.current_thread() is threading.main_thread()
+        )
+        loop = asyncio.get_running_loop()
+        if is_reloadable:
+            loop.add_signal_handler(signal.SIGHUP, self._reload_certificate)
+        try:
+            yield
+        finally:
+            if is_reloadable:
+                loop.remove_signal_handler(signal.SIGHUP)
 
     def leave(self) -> None:
         """End `serve` soon."""
         self.should_exit = True
+
+    def _protocol(self, seat: Seat | None = None) -> asyncio.Protocol:
+        return RequestProtocol(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            seats=self.seats,
+            bounds=self._bounds,
+            seat=seat,
+        )
+
+    async def _door(self, sock: socket.socket) -> asyncio.Server | Doorway:
+        if self._tls is not None:
+            return Doorway(
+                sock, self._tls, self._bounds.request_seconds, self.seats, self._protocol
+            )
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
+
+    def _reload_certificate(self) -> None:
+        cert, key = self._settings.tls_cert, self._settings.tls_key
+        if self._tls is None or cert is None or key is None:
+            return
+        try:
+            load_certificate(self._tls, cert, key)
+        except OSError as error:
+            log.warning("certificate_not_reloaded", error=_reason(error))
+        else:
+            log.info("certificate_reloaded")
 
 
 async def _serve(
@@ -155,8 +227,9 @@ def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
         loop="uvloop",
         # h11 bounds the head of a request, which httptools, though faster, does not.
         http=RequestProtocol,
-        ws=StreamProtocol,
-        ws_max_size=MAX_CLIENT_MESSAGE,
+        h11_max_incomplete_event_size=settings.header_bytes,
+        ws=GuardedProtocol,
+        ws_max_size=settings.client_message_bytes,
         # The loop only moves bytes: deflating a frame for each client would take it 100 times
         # as long as sending it.
         ws_per_message_deflate=False,
@@ -166,16 +239,22 @@ def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=DOWNLOAD_SECONDS,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
     )
+    config.load()
+    return config
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
     try:
-        config.load()
+        return tls_context(settings.tls_cert, settings.tls_key)
     except OSError as error:  # an ssl.SSLError is one as well
         paths = f"IG_TLS_CERT {settings.tls_cert} and IG_TLS_KEY {settings.tls_key}"
         raise ConfigurationError(f"cannot use {paths}: {_reason(error)}") from error
-    return config
 
 
 def _bind(host: str, port: int, stack: ExitStack) -> list[socket.socket]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, LiteralString, Self, TypedDict
 
@@ -19,6 +21,8 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from marketcam.server.security.addresses import Proxies
+from marketcam.server.security.origins import Origins
 from marketcam.server.security.tokens import token_of
 from marketcam.server.variables import (
     Setting,
@@ -30,7 +34,7 @@ from marketcam.server.variables import (
 from marketcam.server.variables import setting as _setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic_settings import PydanticBaseSettingsSource
 
@@ -79,6 +83,14 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def _web_address(value: object) -> object:
+    """Refuse what is no address of the web without repeating it: parts of it may be a secret."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+    if text and re.fullmatch(r"https?://\S+", text, re.ASCII) is None:
+        raise ValueError("another one")
+    return text or None
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -90,12 +102,23 @@ def _home_expanded(path: Path | None) -> Path | None:
         raise ValueError(str(error)) from error
 
 
+def _readable_by(read: Callable[[str], object]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return check
+
+
 _Path = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_home_expanded)]
 _OptionalPath = Annotated[
     Path | None, BeforeValidator(_none_if_empty), AfterValidator(_home_expanded)
 ]
 _OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
 _Token = Annotated[SecretStr | None, BeforeValidator(token_of)]
+_Origins = Annotated[str, AfterValidator(_readable_by(Origins.of))]
+_Proxies = Annotated[str, AfterValidator(_readable_by(Proxies.of))]
+_SecretAddress = Annotated[SecretStr | None, BeforeValidator(_web_address)]
 _LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
@@ -113,6 +136,7 @@ class Settings(BaseSettings):
         case_sensitive=True,
         env_ignore_empty=True,
         populate_by_name=True,
+        hide_input_in_errors=True,  # a traceback is no place for a token
     )
 
     # fmt: off
@@ -245,9 +269,9 @@ class Settings(BaseSettings):
     frame_forms: int = _setting(16, "IG_CAM_FRAME_FORMS", "server",
         "ways of writing a frame (encoding, edges, deflate) that clients ask for at the same time",
         ge=1, le=1024)
-    webhook_url: _OptionalText = _setting(None, "IG_WEBHOOK_URL", "server",
+    webhook_url: _SecretAddress = _setting(None, "IG_WEBHOOK_URL", "server",
         "post bursts and shocks here as they happen",
-        form="an http or https address", placeholder="URL", pattern=r"^https?://\S+$")
+        form="an http or https address", placeholder="URL")
     webhook_queue: int = _setting(1000, "IG_WEBHOOK_QUEUE", "server",
         "events waiting to be posted at most", ge=1, le=_COUNT)
     webhook_retry_seconds: float = _setting(300.0, "IG_WEBHOOK_RETRY_SECONDS", "server",
@@ -262,14 +286,14 @@ class Settings(BaseSettings):
         "what readers have to show; without it, whoever reaches the port may read",
         form="16 to 256 printable ASCII characters, or @FILE that holds them",
         placeholder="TOKEN")
-    allowed_origins: str = _setting("*", "IG_ALLOWED_ORIGINS", "security",
+    allowed_origins: _Origins = _setting("*", "IG_ALLOWED_ORIGINS", "security",
         "origins of web pages that may read and connect, joined by commas; *: any",
         form="such as https://example.org", placeholder="ORIGINS")
     max_connections: int = _setting(12_288, "IG_MAX_CONNECTIONS", "security",
         "connections at the same time, of all kinds", ge=1, le=_COUNT)
     max_connections_per_address: int = _setting(1024, "IG_MAX_CONNECTIONS_PER_ADDRESS", "security",
         "of these from one address, proxies aside; 0: no limit of its own", ge=0, le=_COUNT)
-    trusted_proxies: str = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
+    trusted_proxies: _Proxies = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
         "addresses that speak for many, whose X-Forwarded-For counts, joined by commas",
         form="addresses or networks, such as 10.0.0.0/8", placeholder="ADDRESSES")
     handshake_seconds: float = _setting(10.0, "IG_HANDSHAKE_SECONDS", "security",
@@ -306,7 +330,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_conflicts(self) -> Self:
-        if conflict := next(self._conflicts(), None):
+        if conflict := next(chain(self._conflicts(), self._source_conflicts()), None):
             raise PydanticCustomError("conflict", *conflict)
         return self
 
@@ -319,6 +343,10 @@ class Settings(BaseSettings):
             )
         if (self.tls_cert is None) != (self.tls_key is None):
             yield "IG_TLS_CERT and IG_TLS_KEY must be set both or neither, got one", {}
+        if self.read_token is not None and self.read_token == self.ingest_token:
+            yield "IG_READ_TOKEN and IG_INGEST_TOKEN must be different, got the same", {}
+
+    def _source_conflicts(self) -> Iterator[tuple[LiteralString, dict[str, object]]]:
         if self.ticks is not None and self.simulator is not None:
             yield "IG_TICKS and IG_SIMULATOR must be set one at most, got both", {}
         if self.ingest_token is not None and (self.ticks or self.simulator) is not None:
@@ -348,6 +376,11 @@ class Settings(BaseSettings):
         if self.ticks is not None:
             return "ticks"
         return "market" if self.simulator is None else "simulator"
+
+    @property
+    def pace(self) -> float:
+        """Ticks a second that the source is held to, 0 for none; a producer has its own."""
+        return 0.0 if self.source == "ingest" else self.tick_rate
 
     def camera_arguments(self) -> CameraArguments:
         """Return the keyword arguments of `SlidingWindowCamera`."""

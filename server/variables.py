@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from marketcam.engine.errors import MarketCameraError
 
@@ -70,6 +70,7 @@ class Setting:
         placeholder: what stands for the value in a usage line, such as ``TICKS``.
         is_number: its limits are a range.
         is_switch: true or false; the flag then takes no value.
+        is_secret: its value is never shown.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Setting:
     group: Group
     is_number: bool
     is_switch: bool
+    is_secret: bool
 
     @property
     def flag(self) -> str:
@@ -140,6 +142,7 @@ def _described(name: str, field: FieldInfo) -> Setting:
         group=extra["group"],  # type: ignore[arg-type]  # put there by `setting`
         is_number=field.annotation in {int, float},
         is_switch=field.annotation is bool,
+        is_secret=SecretStr in get_args(field.annotation),
     )
 
 
@@ -217,7 +220,10 @@ def _problem_line(
     label, limits = labels[settings[place].variable], settings[place].limits
     if detail["type"].startswith(_NOT_A_NUMBER):
         limits = f"{'a whole' if detail['type'].startswith('int') else 'a finite'} number, {limits}"
-    return f"{label} must be {limits}, got {_quoted(detail['input'])}"
+    # What a secret is refused for, its own validator says, without saying it.
+    is_secret = settings[place].is_secret
+    got = str(detail["ctx"]["error"]) if is_secret else _quoted(detail["input"])
+    return f"{label} must be {limits}, got {got}"
 
 
 def _quoted(value: object) -> str:

@@ -30,13 +30,13 @@ class BadLine:
         source: name of the source.
         number: the line's number, from 1; blank lines count. Of a row, the header does not.
         error: `MalformedLineError` or `TickError`.
-        unit: ``"line"`` or ``"row"``.
+        unit: ``"line"``, ``"row"``, or ``"tick"`` where they come over the network.
     """
 
     source: str
     number: int
     error: MarketCameraError
-    unit: Literal["line", "row"] = "line"
+    unit: Literal["line", "row", "tick"] = "line"
 
 
 def fail_on_bad_line(bad: BadLine) -> None:

@@ -241,6 +241,17 @@ class Recorder:
                 entries.append(pending)
         return [entry.to_dict() for entry in entries]
 
+    def segments(self) -> dict[str, int]:
+        """Return how many closed segments there are of each kind it takes, of all runs.
+
+        Never waits for the disk.
+        """
+        folders = self._folders
+        return {
+            kind: len(folders[kind].manifest.entries()) if kind in folders else 0
+            for kind in self._options.kinds
+        }
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -13,6 +13,7 @@ from marketcam.server.cli.parsing import (
     UsageError,
     add_command,
     add_log_level,
+    add_token,
     at_least,
     say,
     tick_number,
@@ -68,6 +69,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="only each N-th frame, metric and tick, the first included",
     )
     parser.add_argument("--force", action="store_true", help="replace an earlier export")
+    add_token(parser)
     add_log_level(parser)
 
 
@@ -87,8 +89,9 @@ def run(args: argparse.Namespace) -> int:
     options = ExportOptions(
         args.from_t, args.to_t, args.of_run, args.kinds, args.every, force=args.force
     )
+    reading = open_store(args.store, args.token)
     try:
-        with interrupted_by_sigterm(), open_store(args.store) as history, TickBar("export") as bar:
+        with interrupted_by_sigterm(), reading as history, TickBar("export") as bar:
             files = export_parquet(history, args.out, options, bar.show)
     except (ExportTargetError, MissingExtraError) as error:
         raise UsageError(str(error).replace("`force`", "--force")) from error

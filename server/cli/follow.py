@@ -6,7 +6,7 @@ import logging
 import ssl
 import time
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 from marketcam.server.cli.parsing import CommandError, say
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from websockets.http11 import Response
     from websockets.sync.client import ClientConnection
@@ -38,6 +38,8 @@ that repeats more than these on connecting (IG_CAM_CONNECT_METRICS) the oldest a
 
 _NORMAL: Final = (1000, 1001)
 _TOO_BIG: Final = 1009
+_NOT_ALLOWED: Final = 1008
+_UNAUTHORIZED: Final = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,13 @@ class Camera:
         url: ``ws://…`` or ``wss://…``.
         reconnect: go on after a connection is lost.
         insecure: accept any TLS certificate.
+        headers: sent on connecting, such as one that shows a token.
     """
 
     url: str
     reconnect: bool = True
     insecure: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,7 @@ def _opened(camera: Camera) -> ClientConnection:
         return connect(
             camera.url,
             ssl=_tls(camera),
+            additional_headers=camera.headers,
             open_timeout=_OPEN_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             max_size=MAX_MESSAGE_BYTES,
@@ -206,6 +211,8 @@ def _opened(camera: Camera) -> ClientConnection:
 
 def _refusal(response: Response) -> str:
     """Return why a server has not opened a stream, in its own words where it is a camera."""
+    if response.status_code == _UNAUTHORIZED:
+        return "wrong token (--token @FILE, or IG_READ_TOKEN)"
     status = f"the server answered {response.status_code}"
     try:
         error = orjson.loads(response.body or b"")["error"]
@@ -250,6 +257,8 @@ def _is_final(camera: Camera, end: ConnectionClosed) -> bool:
     """Return whether this is an orderly end of it all; CommandError if it is another."""
     if end.sent is not None and end.sent.code == _TOO_BIG:
         raise CommandError(f"{camera.url}: a message is longer than {MAX_MESSAGE_BYTES} bytes")
+    if end.rcvd is not None and end.rcvd.code == _NOT_ALLOWED:  # nor the next time
+        raise CommandError(f"{camera.url}: {_reason(end)}")
     if camera.reconnect:
         return False
     if end.rcvd is None or end.rcvd.code not in _NORMAL:

@@ -25,6 +25,7 @@ __all__ = [
     "UsageError",
     "add_command",
     "add_log_level",
+    "add_token",
     "at_least",
     "say",
     "tick_number",
@@ -109,6 +110,16 @@ def add_log_level(parser: Parser) -> None:
         metavar="LEVEL",
         choices=("debug", "info", "warning", "error"),
         help="debug: an error shows where it happened [IG_LOG_LEVEL]",
+    )
+
+
+def add_token(parser: Parser) -> None:
+    """Add the flag of those that read from a camera, which may ask for a token."""
+    parser.add_argument(
+        "--token",
+        metavar="@FILE",
+        help="the camera's token for readers, in a file; or as it is, which other users of this "
+        "machine then see [IG_READ_TOKEN]",
     )
 
 

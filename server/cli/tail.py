@@ -9,14 +9,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from marketcam.io.access import reader_headers
+from marketcam.io.store.errors import StoreError
 from marketcam.server.cli.follow import Camera, follow
 from marketcam.server.cli.lines import KINDS, line_of
 from marketcam.server.cli.parsing import (
     OK,
     CommandError,
     CommandTexts,
+    UsageError,
     add_command,
     add_log_level,
+    add_token,
     at_least,
     say,
 )
@@ -82,6 +86,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="accept any TLS certificate (self-signed)"
     )
+    add_token(parser)
     add_log_level(parser)
 
 
@@ -90,8 +95,7 @@ def run(args: argparse.Namespace) -> int:
     show = _show_json if args.json else _show_line
     shown = 0
     try:
-        camera = Camera(_asking_for(args), args.reconnect, args.insecure)
-        with closing(follow(camera)) as messages:
+        with closing(follow(_camera(args))) as messages:
             for message in messages:
                 if args.kinds is None or message.kind in args.kinds:
                     show(message)
@@ -103,6 +107,14 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     return OK
+
+
+def _camera(args: argparse.Namespace) -> Camera:
+    try:
+        headers = reader_headers(args.token)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+    return Camera(_asking_for(args), args.reconnect, args.insecure, headers)
 
 
 def stream_url(text: str) -> str:

@@ -12,6 +12,7 @@ from marketcam.server.history.recorded import View
 from marketcam.server.history.replay_control import ControlError, check_speed
 from marketcam.server.history.replay_feed import Feed, recorded_rate
 from marketcam.server.history.replay_player import Player, Terms
+from marketcam.server.security.telling import told
 from marketcam.server.stream.connection import Connection
 from marketcam.server.stream.deflate import has_agreed
 from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending, stalled
@@ -98,9 +99,9 @@ class Replay:
         except (QueryError, ControlError) as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
         except UnknownRunError as error:
-            await refuse_websocket(str(error), 404, scope, receive, send)
+            await refuse_websocket(told(error), 404, scope, receive, send)
         except StoreError as error:
-            await refuse_websocket(str(error), 500, scope, receive, send)
+            await refuse_websocket(told(error), 500, scope, receive, send)
         else:
             await receive()  # websocket.connect
             await send({"type": "websocket.accept"})

@@ -19,7 +19,7 @@ def about_run(settings: Settings) -> dict[str, object]:
         "version": version("marketcam"),
         "source": settings.source,
         "seed": settings.seed,
-        "tick_rate": settings.tick_rate,
+        "tick_rate": settings.pace,
         "metric_downsample": settings.metric_downsample,
         "camera": dict(settings.camera_arguments()),
     }

@@ -27,7 +27,7 @@ from marketcam.server.logs import get_logger
 from marketcam.server.running.encoding import EncodingStage, Outputs, Times
 from marketcam.server.running.pacing import Pacer
 from marketcam.server.running.reading import Reader
-from marketcam.server.running.stages import STAGES, Stage, StageTime, timed
+from marketcam.server.running.stages import STAGES, QueueFigures, Stage, StageTime, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +92,7 @@ class Pipeline:
         self._recorded: Mapping[str, int] = {}
         self._known_t = -math.inf
         self._on_filmed: Callable[[int], None] | None = None
+        self._on_refused: Callable[[TickError], None] | None = None
         times = Times(self.stages["encode"], self.stages["record"])
         self._encoding = EncodingStage(outputs, times, self._interrupt)
         self._reader: Reader | None = None
@@ -108,10 +109,10 @@ class Pipeline:
         return self._refused_ticks + self._skipped_lines
 
     @property
-    def waiting(self) -> dict[Stage, int]:
-        """What waits before the stages that have a queue: ticks read ahead, things to encode."""
-        ahead = 0 if self._reader is None else len(self._reader)
-        return {"ingest": ahead, "encode": len(self._encoding)}
+    def queues(self) -> dict[Stage, QueueFigures]:
+        """The queues, by the stage behind each: ticks read ahead, and things to encode."""
+        ahead = QueueFigures() if self._reader is None else self._reader.ahead
+        return {"ingest": ahead, "encode": self._encoding.queue}
 
     def start(
         self,
@@ -120,6 +121,7 @@ class Pipeline:
         *,
         recorded: Mapping[str, int] | None = None,
         on_filmed: Callable[[int], None] | None = None,
+        on_refused: Callable[[TickError], None] | None = None,
     ) -> None:
         """Begin to take in the ticks of `source`; it is closed when the run ends.
 
@@ -131,11 +133,13 @@ class Pipeline:
                 ticks that have nothing new are not paced.
             on_filmed: called, in the engine's thread, after each tick, once all it gave is handed
                 to the encoding.
+            on_refused: called, in the engine's thread, for each tick that the camera refuses.
         """
         self._recorded = recorded or {}
         self.given = dict(self._recorded)
         self._known_t = max(self._recorded.values(), default=-math.inf)
         self._on_filmed = on_filmed
+        self._on_refused = on_refused
         self.running = True
         log.info("source_started", source=source.name)
         self._reader = reader = Reader(source, self.stages["source"])
@@ -194,6 +198,8 @@ class Pipeline:
                 timed(self.stages["ingest"], self._camera.ingest_tick, tick)
             except TickError as error:
                 self._refused_ticks += 1
+                if self._on_refused is not None:
+                    self._on_refused(error)
                 if self._options.bad_tick == "fail":
                     raise
                 log.warning("tick_skipped", error=_with_place(error, reader.place))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from marketcam.engine import Tick
     from marketcam.io.sources import Source
+    from marketcam.server.running.stages import QueueFigures
 
 __all__ = ["Reader"]
 
@@ -43,9 +44,10 @@ class Reader:
         self._error: BaseException | None = None
         self._place: str | None = None
 
-    def __len__(self) -> int:
-        """Return how many ticks are ready."""
-        return len(self._ahead)
+    @property
+    def ahead(self) -> QueueFigures:
+        """The ticks that are ready."""
+        return self._ahead.figures
 
     @property
     def place(self) -> str:

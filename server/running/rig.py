@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.condition import Condition
+from marketcam.server.operators.posting import Target, post
+from marketcam.server.operators.webhook import Webhook, WebhookOptions
 from marketcam.server.running.about import about_run, filmed_with
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.filming import Filming
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     from marketcam.io.sources import Source
     from marketcam.io.store import Level
+    from marketcam.server.security.seats import Seats
     from marketcam.server.settings import Settings
 
 __all__ = ["Rig"]
@@ -47,7 +53,12 @@ class Rig:
         filming: the camera, and what is done when its population outgrows the budget.
         pipeline: runs the camera.
         lag: how late the event loop is.
+        ingest: what takes ticks of producers elsewhere, where that is the source, once started.
         saving: the checkpoints, where there are any, once it is started.
+        webhook: posts bursts and shocks, where it is asked to.
+        seats: those of its connections; None where another server than ours counts them.
+        stopping: whether it has begun to stop.
+        condition: says whether it is as it should be.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
             was made.
     """
@@ -57,24 +68,24 @@ class Rig:
 
         Raises:
             LimitError: the camera or the recorder refuses a setting.
+            ConfigurationError: the webhook's address is none.
         """
         self.settings = settings
         self.recorder = Recorder(_recorder_options(settings), on_event=_log_event)
         self.hub = Hub(_hub_options(settings))
         self.handover = Handover(self.hub.publish)
         self.started_at = time.time()
-        outputs = Outputs(
-            self.recorder.write,
-            self.handover.put,
-            lambda: self.hub.wanted,
-            settings.match_share,
-        )
+        self.webhook = _webhook_of(settings, self.recorder)
         self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
         if settings.source == "market":
             self.filming.check_room(settings.agents)
-        self.pipeline = Pipeline(self.filming, outputs, _pipeline_options(settings))
+        self.pipeline = Pipeline(self.filming, self._outputs(), _pipeline_options(settings))
         self.lag = LagProbe()
+        self.ingest: IngestSource | None = None
         self.saving: Saving | None = None
+        self.seats: Seats | None = None
+        self.stopping = False
+        self.condition = Condition(self)
         self._undo = AsyncExitStack()
         self._changing = asyncio.Lock()
 
@@ -90,6 +101,10 @@ class Rig:
         async with self._changing, AsyncExitStack() as undo:
             source = await asyncio.to_thread(open_source, self.settings, self.pipeline.skip_line)
             undo.callback(source.close)
+            self.ingest = source if isinstance(source, IngestSource) else None
+            if self.webhook is not None:  # here, so that it is the last to stop but for the source
+                self.webhook.open()
+                undo.push_async_callback(self.webhook.close)
             saving = self.saving = await asyncio.to_thread(self._saving_of, source)
             await asyncio.to_thread(self.recorder.start)
             undo.push_async_callback(asyncio.to_thread, self.recorder.close)
@@ -104,7 +119,16 @@ class Rig:
             undo.push_async_callback(self._send_viewers_away)
             self.lag.start()
             undo.callback(self.lag.stop)
+            self.condition.start()
+            undo.callback(self.condition.stop)
             self._undo = undo.pop_all()
+
+    def _outputs(self) -> Outputs:
+        record, publish = self.recorder.write, self.handover.put
+        share = self.settings.match_share
+        if self.webhook is None:
+            return Outputs(record, publish, lambda: self.hub.wanted, share)
+        return Outputs(record, publish, lambda: self.hub.wanted, share, self.webhook.take)
 
     def _saving_of(self, source: Source) -> Saving | None:
         """Return what saves the run of a source, where that can be saved and is to be."""
@@ -114,6 +138,9 @@ class Rig:
 
     def _start_pipeline(self, source: Source, on_fatal: Callable[[], None]) -> None:
         saving, pipeline = self.saving, self.pipeline
+        if isinstance(source, IngestSource):
+            pipeline.start(source, on_fatal, on_filmed=source.taken, on_refused=source.refuse)
+            return
         if saving is None:
             pipeline.start(source, on_fatal)
             return
@@ -128,6 +155,7 @@ class Rig:
 
         Waits for a start that is under way. Again does nothing.
         """
+        self.stopping = True
         async with self._changing:
             await self._undo.aclose()
 
@@ -137,6 +165,14 @@ class Rig:
                 await self.hub.close(GOING_AWAY, "the server is shutting down")
         except TimeoutError:
             log.warning("viewers_left_behind", clients=len(self.hub))
+
+
+def _webhook_of(settings: Settings, recorder: Recorder) -> Webhook | None:
+    if settings.webhook_url is None:
+        return None
+    target = Target.of(settings.webhook_url.get_secret_value())
+    options = WebhookOptions(target.host, settings.webhook_queue, settings.webhook_retry_seconds)
+    return Webhook(options, lambda: recorder.run, partial(post, target))
 
 
 def _log_event(level: Level, event: str, /, **fields: object) -> None:
@@ -155,7 +191,7 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
         sync_seconds=settings.fsync_seconds,
         queue_bytes=settings.record_queue_bytes,
         # Of a paced source every viewer expects the pace; without one, nobody does.
-        when_full="skip" if settings.tick_rate else "wait",
+        when_full="skip" if settings.pace else "wait",
         stall_seconds=settings.record_stall_seconds,
         retry_seconds=settings.record_retry_seconds,
         retention=RetentionPolicy(
@@ -181,7 +217,7 @@ def _hub_options(settings: Settings) -> HubOptions:
 
 def _pipeline_options(settings: Settings) -> PipelineOptions:
     return PipelineOptions(
-        tick_rate=settings.tick_rate,
+        tick_rate=settings.pace,
         metric_downsample=settings.metric_downsample,
         bad_tick=settings.bad_tick,
         record_ticks=settings.record_ticks,

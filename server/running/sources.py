@@ -1,4 +1,4 @@
-"""The choice of the source: raw ticks, a simulator, or the embedded market."""
+"""The choice of the source: raw ticks, a producer elsewhere, a simulator, the embedded market."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io.sources import SimulatorSource, fail_on_bad_line, open_ticks
+from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
@@ -22,15 +23,18 @@ log = get_logger(__name__)
 def open_source(settings: Settings, on_skipped: Callable[[BadLine], None]) -> Source:
     """Open the source that the settings name.
 
-    Bad lines of a tick file go to `on_skipped`, unless the settings have one end the run.
+    Bad lines of a tick file, and ticks of a producer that cannot be read, go to `on_skipped`,
+    unless the settings have one end the run.
 
     Raises:
         SourceError: the ticks cannot be opened, or the simulator cannot be loaded.
         StoreError: the ticks are those of a store, which cannot be read.
         LimitError: the embedded market refuses a setting.
     """
+    on_bad = fail_on_bad_line if settings.bad_tick == "fail" else on_skipped
+    if settings.source == "ingest":
+        return IngestSource(settings.ingest_queue_bytes, on_bad)
     if settings.ticks is not None:
-        on_bad = fail_on_bad_line if settings.bad_tick == "fail" else on_skipped
         return open_ticks(
             settings.ticks,
             on_bad,

@@ -6,12 +6,21 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LARGE_ROWS", "QUEUE_ROWS", "STAGES", "Conveyor", "Stage", "StageTime", "timed"]
+__all__ = [
+    "LARGE_ROWS",
+    "QUEUE_ROWS",
+    "STAGES",
+    "Conveyor",
+    "QueueFigures",
+    "Stage",
+    "StageTime",
+    "timed",
+]
 
 Stage = Literal["source", "ingest", "frame", "encode", "record"]
 
@@ -41,6 +50,20 @@ class StageTime:
 
     count: int = 0
     seconds: float = 0.0
+
+
+class QueueFigures(NamedTuple):
+    """How a queue between two stages is doing.
+
+    Attributes:
+        waiting: what is in it.
+        fill: how full that makes it, 0 to 1.
+        waits: how often the stage before it had to wait.
+    """
+
+    waiting: int = 0
+    fill: float = 0.0
+    waits: int = 0
 
 
 def timed(spent: StageTime, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -76,6 +99,11 @@ class Conveyor(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def figures(self) -> QueueFigures:
+        """How it is doing."""
+        return QueueFigures(len(self._items), min(1.0, self._rows / self._limit), self.waits)
 
     @property
     def is_idle(self) -> bool:

@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
+from pydantic import SecretStr
 
 __all__ = ["is_token", "token_of"]
 
-_TOKEN: Final = re.compile(r"[!-~]{16,256}", re.ASCII)
+_LEAST: Final = 16
+_MOST: Final = 256
+_TOKEN: Final = re.compile(rf"[!-~]{{{_LEAST},{_MOST}}}", re.ASCII)
 _FILE_MARK: Final = "@"
 
 
 def token_of(value: object) -> object:
     """Return a token as configured, read from its file where it is given as ``@FILE``.
 
-    Nothing that is said here repeats it.
-
     Raises:
-        ValueError: it is no token, or its file cannot be read.
+        ValueError: it is no token, or its file cannot be read; says what it is in its place, in
+            words that tell nothing of it. What was taken for a file's name may be a token too.
     """
     if value is None or value == "":
         return None
-    text = str(value)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    kind = "text"
     if text.startswith(_FILE_MARK):
-        path = Path(text.removeprefix(_FILE_MARK)).expanduser()
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise ValueError(f"cannot read {path}: {str(reason).lower()}") from error
+        text, kind = _content(text.removeprefix(_FILE_MARK)), "a file"
     if _TOKEN.fullmatch(text) is None:
-        raise ValueError("no token")
+        raise ValueError(f"{kind} with {_flaw(text)}")
     return text
 
 
+def _content(name: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise ValueError(f"a file that cannot be read: {str(reason).lower()}") from None
+
+
+def _flaw(text: str) -> str:
+    """Say what is wrong with a token."""
+    if not _LEAST <= len(text) <= _MOST:
+        return f"{len(text)} characters"
+    return "other characters"
+
+
 def is_token(shown: str, token: SecretStr) -> bool:
-    """Return whether what is shown is the token, in a time that tells nothing of it."""
-    return hmac.compare_digest(shown.encode(), token.get_secret_value().encode())
+    """Return whether what is shown is the token, in a time that tells nothing of it.
+
+    Digests are compared, since a comparison of texts may tell their length.
+    """
+    return hmac.compare_digest(_digest(shown), _digest(token.get_secret_value()))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -102,6 +102,16 @@ class Audience:
         return self._lanes.bytes + sum(client.waiting_bytes for client in self._others)
 
     @property
+    def round_bytes(self) -> int:
+        """Bytes that wait for the next round, once for all who are fast."""
+        return self._lanes.bytes
+
+    @property
+    def fill(self) -> float:
+        """How full it is of what waits for all who are fast, 0 to 1."""
+        return self._lanes.fill
+
+    @property
     def others(self) -> list[Listener]:
         """All who are not fast."""
         return list(self._others)
@@ -127,6 +137,7 @@ class Audience:
             self._drained.pop(client, None)
             if client in self._fast:
                 self._take_out(client)
+            client.leave()
 
     def publish(self, batch: list[Entry]) -> None:
         """Send a batch to everyone, as far as it is wanted, or let it wait."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOSE_SECONDS",
     "MAX_CLIENT_MESSAGE",
+    "MESSAGE_BYTES",
     "WIRE",
     "Connection",
     "DirectConnection",
@@ -40,7 +41,11 @@ WIRE: Final = "marketcam.wire"
 """Name of the ASGI extension under which the server's protocol offers a `Wire`."""
 
 MAX_CLIENT_MESSAGE: Final = 4096
-"""Bytes of a message from a client at most; a longer one ends its connection."""
+"""Bytes of a message from a client at most, unless the scope says otherwise; a longer one ends its
+connection."""
+
+MESSAGE_BYTES: Final = "marketcam.message_bytes"
+"""Name of the entry of the scope in which a gate says how long a client's messages may be."""
 
 CLOSE_SECONDS: Final = 2.0
 """How long a client may take to read the message in hand when its connection ends, and as long to
@@ -68,6 +73,7 @@ class Connection:
         self._ending = ending
         self._writer = writer
         self._address = scope.get("client")
+        self._limit = scope.get(MESSAGE_BYTES, MAX_CLIENT_MESSAGE)
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._spoke_at = self._loop.time()
@@ -107,8 +113,8 @@ class Connection:
         """Answer pings and hand on what else the client says, until it goes."""
         while (event := await receive())["type"] != "websocket.disconnect":
             message = event.get("text") or event.get("bytes") or ""
-            if len(message.encode() if isinstance(message, str) else message) > MAX_CLIENT_MESSAGE:
-                reason = f"message too large, the limit is {MAX_CLIENT_MESSAGE} bytes"
+            if len(message.encode() if isinstance(message, str) else message) > self._limit:
+                reason = f"message too large, the limit is {self._limit} bytes"
                 self._ending.close(TOO_LARGE, reason)
                 return
             if message == "ping":
@@ -197,7 +203,8 @@ class DirectConnection(Connection):
         if before is not None:
             before.add_done_callback(self._end_at_fault)
         try:
-            await self.answer(receive)
+            with suppress(OSError):  # the peer has gone
+                await self.answer(receive)
         finally:
             if before is not None:
                 before.cancel()

@@ -59,6 +59,11 @@ class Handover:
         """Messages that wait for the loop."""
         return len(self._lanes)
 
+    @property
+    def fill(self) -> float:
+        """How full it is, 0 to 1."""
+        return self._lanes.fill
+
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand over to this loop from now on; what was put before went nowhere."""
         with self._lock:

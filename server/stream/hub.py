@@ -138,6 +138,21 @@ class Hub:
         """Bytes that wait for clients, counted for each of them that does not keep up."""
         return sum(audience.waiting_bytes for audience in self._audiences.values())
 
+    @property
+    def behind(self) -> int:
+        """Clients that do not keep up, or are written to by other means than our own."""
+        return sum(len(audience.others) for audience in self._audiences.values())
+
+    @property
+    def round_bytes(self) -> int:
+        """Bytes that wait for the next rounds of all audiences."""
+        return sum(audience.round_bytes for audience in self._audiences.values())
+
+    @property
+    def fill(self) -> float:
+        """How full the fullest audience is of what waits for its next round, 0 to 1."""
+        return max((audience.fill for audience in self._audiences.values()), default=0.0)
+
     def publish(self, batch: list[Entry]) -> None:
         """Pass a batch on, in order, or begin to.
 

@@ -65,6 +65,11 @@ class Lanes:
         """Bytes that wait."""
         return self._metrics.bytes + self._frames.bytes
 
+    @property
+    def fill(self) -> float:
+        """How full the fuller of the two is, 0 to 1: of the bytes or the number it may hold."""
+        return max(self._metrics.fill, self._frames.fill)
+
     def push(self, entry: Entry) -> int:
         """Add the newest message of its kind; return how many older ones had to go for it."""
         message = entry.message
@@ -121,6 +126,11 @@ class _Lane:
         self._sizes: deque[int] = deque()  # as counted: an encoding may be made meanwhile
         self._limits = limits
         self._missed: Gap | None = None
+
+    @property
+    def fill(self) -> float:
+        limits = self._limits
+        return max(self.bytes / limits.lane_bytes, len(self.waiting) / limits.messages)
 
     @property
     def next_size(self) -> int:

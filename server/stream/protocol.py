@@ -115,6 +115,17 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self.conn.available_extensions = [Offer()]
         super().handle_connect(event)
 
+    def data_received(self, data: bytes) -> None:
+        """Read on; a handshake that cannot be read is answered, and ends the connection.
+
+        It comes in whole, since it was read as a request before. uvicorn leaves a connection open
+        whose handshake has a line that is too long, without an answer and without an end.
+        """
+        super().data_received(data)
+        if not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the connection is gone."""
         super().connection_lost(exc)

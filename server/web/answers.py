@@ -12,35 +12,38 @@ from starlette.responses import Response
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CORS", "NOT_CACHED", "FaultBarrier", "JsonResponse", "NotFound", "refuse"]
+__all__ = ["NOT_CACHED", "FaultBarrier", "JsonResponse", "NotFound", "cors", "refuse"]
 
 NOT_CACHED: Final = {"cache-control": "no-cache"}
 """Header of answers that are of the moment."""
 
-CORS: Final = Middleware(
-    CORSMiddleware,
-    allow_origins=["*"],
-    allow_methods=["GET", "HEAD"],
-    allow_headers=["If-None-Match", "If-Range", "Range"],
-    expose_headers=[
-        "Accept-Ranges",
-        "Camera-Run",
-        "Content-Length",
-        "Content-Range",
-        "ETag",
-        "Retry-After",
-    ],
-    max_age=86_400,
-)
-"""Pages of any origin may read: all there is here is public to whoever reaches the port."""
-
 log = get_logger(__name__)
+
+
+def cors(origins: Sequence[str]) -> Middleware:
+    """Return the middleware that has browsers let pages of these origins read; ``*``: of any."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "HEAD"],
+        allow_headers=["Authorization", "If-None-Match", "If-Range", "Range"],
+        expose_headers=[
+            "Accept-Ranges",
+            "Camera-Run",
+            "Content-Length",
+            "Content-Range",
+            "ETag",
+            "Retry-After",
+            "WWW-Authenticate",
+        ],
+        max_age=86_400,
+    )
 
 
 class JsonResponse(Response):

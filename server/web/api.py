@@ -11,8 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from marketcam.io.store import KINDS
+from marketcam.server.operators.condition import TURNING_AWAY, told
 from marketcam.server.running.compiling import kernel_figures
+from marketcam.server.running.stages import QueueFigures
+from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
+from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.listings import Listings
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.web.ranges import RangeLines
@@ -41,12 +45,13 @@ class HttpApi:
         self._rig = rig
         self._history = history
         self._exposition = Exposition(rig, history)
-        self._version = version("marketcam")
+        shown = shows_version(rig.settings)
+        self._version = {"version": version("marketcam")} if shown else {}
 
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
-        listings = Listings(self._rig.recorder, self._history)
+        listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
         return [
             Route("/", self.index),
             Route("/health", self.health),
@@ -58,7 +63,12 @@ class HttpApi:
             Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
             Route("/ws/replay", self.upgrade_required),
+            *([Route("/ws/ingest", self.upgrade_required)] if self._takes_ticks else []),
         ]
+
+    @property
+    def _takes_ticks(self) -> bool:
+        return self._rig.settings.source == "ingest"
 
     async def index(self, _: Request) -> Response:
         """Say what can be asked for."""
@@ -70,6 +80,7 @@ class HttpApi:
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
+            **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),
             "metrics": "/metrics",
             "columns_decoder": "/viewer/columns.js",
         }
@@ -82,33 +93,48 @@ class HttpApi:
             }
         )
 
-    async def health(self, _: Request) -> Response:
-        """Say how the camera is; `ok` is false once the engine or the recorder has failed."""
+    async def health(self, request: Request) -> Response:
+        """Say how the camera is; `ok` is false once the engine or the recorder has failed.
+
+        The status is 503 for who asks with ``ready=1`` whether to send clients here, and should
+        not.
+        """
+        try:
+            asks_if_ready = Query(request.scope).flag("ready")
+        except QueryError as error:
+            return JsonResponse({"error": str(error)}, 400)
+        reasons = self._rig.condition.reasons()
+        turns_away = any(reason.code in TURNING_AWAY for reason in reasons)
+        status = 503 if asks_if_ready and turns_away else 200
+        return JsonResponse(without_folders(self._health(told(reasons))), status)
+
+    def _health(self, condition: dict[str, object]) -> dict[str, object]:
         rig, pipeline = self._rig, self._rig.pipeline
         recorder = rig.recorder.status()
-        return JsonResponse(
-            {
-                "ok": pipeline.error is None and recorder.error is None,
-                "meta": {
-                    "running": pipeline.running,
-                    "start_ts": rig.started_at,
-                    "ticks": pipeline.ticks,
-                    "seed": rig.settings.seed,
-                },
-                "current_segment": rig.recorder.current("frames"),
-                "version": self._version,
-                "error": pipeline.error,
-                "run": recorder.run,
-                "recording": recorder.recording,
-                "recorder": _recorder_figures(recorder),
-                "checkpoint": None if rig.saving is None else rig.saving.figures(),
-                "stages": _stage_figures(pipeline),
-                "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
-                "clients": len(rig.hub),
-                "proximity": _proximity(rig.filming),
-                "kernels": kernel_figures(),
-            }
-        )
+        return {
+            "ok": pipeline.error is None and recorder.error is None,
+            "meta": {
+                "running": pipeline.running,
+                "start_ts": rig.started_at,
+                "ticks": pipeline.ticks,
+                "seed": rig.settings.seed,
+            },
+            "current_segment": rig.recorder.current("frames"),
+            **condition,
+            **self._version,
+            "error": pipeline.error,
+            "run": recorder.run,
+            "recording": recorder.recording,
+            "recorder": _recorder_figures(recorder),
+            "checkpoint": None if rig.saving is None else rig.saving.figures(),
+            "ingest": None if rig.ingest is None else rig.ingest.figures(),
+            "stages": _stage_figures(pipeline),
+            "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
+            "clients": len(rig.hub),
+            "proximity": _proximity(rig.filming),
+            "webhook": None if rig.webhook is None else asdict(rig.webhook.status()),
+            "kernels": kernel_figures(),
+        }
 
     async def metrics(self, _: Request) -> Response:
         """Give the figures for Prometheus."""
@@ -122,9 +148,14 @@ class HttpApi:
 
 
 def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
-    waiting = pipeline.waiting
+    queues = pipeline.queues
+    empty = QueueFigures()
     return {
-        stage: {"count": spent.count, "seconds": spent.seconds, "waiting": waiting.get(stage, 0)}
+        stage: {
+            "count": spent.count,
+            "seconds": spent.seconds,
+            "waiting": queues.get(stage, empty).waiting,
+        }
         for stage, spent in pipeline.stages.items()
     }
 

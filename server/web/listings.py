@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from marketcam.io.store import ALL_RUNS, KINDS, UNNAMED_RUN, StoreError, UnknownRunError
+from marketcam.server.security.telling import told
 from marketcam.server.web.answers import JsonResponse
 from marketcam.server.web.asking import LATEST_RUN, Query, QueryError
 
@@ -56,16 +57,17 @@ class _Extent:
 class Listings:
     """Answers for the store that a recorder writes. Everything on disk is read in threads."""
 
-    def __init__(self, recorder: Recorder, history: History) -> None:
+    def __init__(self, recorder: Recorder, history: History, *, shows_version: bool) -> None:
         self._recorder = recorder
         self._history = history
+        self._shows_version = shows_version
 
     async def runs(self, _: Request) -> Response:
         """List all runs, the oldest first, with what can be read of each."""
         try:
             return await self._history.in_thread(self._runs)
         except StoreError as error:
-            return JsonResponse({"error": str(error)}, 500)
+            return JsonResponse({"error": told(error)}, 500)
 
     async def manifest(self, request: Request) -> Response:
         """List the segments of a kind that can be fetched now, or all its records."""
@@ -78,11 +80,11 @@ class Listings:
             # Not on the loop: after months, this is megabytes of JSON.
             return await self._history.in_thread(listing)
         except QueryError as error:
-            return JsonResponse({"error": str(error)}, 400)
+            return JsonResponse({"error": told(error)}, 400)
         except UnknownRunError as error:
-            return JsonResponse({"error": str(error)}, 404)
+            return JsonResponse({"error": told(error)}, 404)
         except StoreError as error:
-            return JsonResponse({"error": str(error)}, 500)
+            return JsonResponse({"error": told(error)}, 500)
 
     def _listing(self, kind: str, run: str | None, whole: bool) -> Response:
         if run == ALL_RUNS:
@@ -118,4 +120,7 @@ class Listings:
 
     def _about(self, run: Run, extents: dict[str, _Extent]) -> dict[str, Any]:
         kinds = {kind: extent.to_dict() for kind, extent in extents.items()}
-        return {**run.to_dict(), "current": self._history.is_current(run), "kinds": kinds}
+        fields = run.to_dict()
+        if not self._shows_version:
+            fields["about"].pop("version", None)
+        return {**fields, "current": self._history.is_current(run), "kinds": kinds}

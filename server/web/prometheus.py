@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -16,21 +21,28 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from marketcam.engine.kernel_cache import kernel_files
+from marketcam.server.operators.condition import CODES
+from marketcam.server.operators.queues import queues_of
+from marketcam.server.operators.webhook import LOSSES, WebhookStatus
 from marketcam.server.running.filming import Rule
+from marketcam.server.security.telling import shows_version
+from marketcam.server.web.families import counter, gauge, labelled, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from prometheus_client import Metric as Family
-
-    from marketcam.io.store import RecorderStatus
+    from marketcam.io.store import Recorder, RecorderStatus
     from marketcam.server.history.history import History
+    from marketcam.server.ingest.source import IngestSource
+    from marketcam.server.operators.webhook import Webhook
     from marketcam.server.running.filming import Filming
     from marketcam.server.running.lag import LagProbe
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
+    from marketcam.server.security.seats import Seats
     from marketcam.server.stream.handover import Handover
     from marketcam.server.stream.hub import Hub
+    from marketcam.server.web.families import Family
 
 __all__ = ["CONTENT_TYPE", "Exposition"]
 
@@ -44,6 +56,17 @@ _WRITTEN: Final = (
     ("segments", "recorded_segments", "Segments closed."),
 )
 
+_NO_WEBHOOK: Final = WebhookStatus(
+    waiting=0,
+    limit=0,
+    posted=0,
+    attempts=0,
+    failures=0,
+    seconds=0.0,
+    lost=dict.fromkeys(LOSSES, 0),
+    problem=None,
+)
+
 
 class Exposition:
     """Renders the figures of one rig, from a registry of its own: no process-wide state."""
@@ -52,6 +75,7 @@ class Exposition:
         """Gather from this rig, and from those who read its recording."""
         self._registry = CollectorRegistry()
         self._registry.register(_RigCollector(rig, history))
+        ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:
         """Return the figures of this moment as text."""
@@ -71,23 +95,38 @@ class _RigCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         rig = self._rig
-        yield self._info
-        yield _counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
+        if shows_version(rig.settings):
+            yield self._info
+        yield counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
+        yield from _of_condition(rig)
         yield from _of_pipeline(rig.pipeline)
         yield from _of_filming(rig.filming)
         yield from _of_loop(rig.lag)
+        yield from _of_ingest(rig.ingest)
+        yield from _of_queues(rig)
         yield from _of_handover(rig.handover)
-        yield from _of_hub(rig.hub)
+        yield from _of_hub(rig.hub, rig.settings.max_clients)
         yield from _of_recorder(rig.recorder.status())
+        yield from _of_segments(rig.recorder)
         yield from _of_history(self._history)
+        yield from _of_seats(rig.seats)
+        yield from _of_webhook(rig.webhook)
+
+
+def _of_condition(rig: Rig) -> Iterator[Family]:
+    told = {reason.code for reason in rig.condition.reasons()}
+    yield gauge("ready", "Whether all is as it should be, as `/health` says.", not told)
+    yield _by("reason", "health_reason", "Whether it is degraded for this.", CODES, told)
+    yield gauge("start_time_seconds", "When ticks were first taken in, Unix time.", rig.started_at)
+    saved = None if rig.saving is None else rig.saving.figures()["last_t"]
+    yield gauge("checkpoint_tick", "Tick of the last checkpoint.", saved)
 
 
 def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
-    yield _gauge("running", "Whether ticks are being taken in.", pipeline.running)
-    yield _counter("ticks", "Ticks taken in.", pipeline.ticks)
-    yield _counter("refused_ticks", "Ticks refused.", pipeline.refused)
-    if pipeline.last_t is not None:
-        yield _gauge("last_tick", "Number of the last tick taken in.", pipeline.last_t)
+    yield gauge("running", "Whether ticks are being taken in.", pipeline.running)
+    yield counter("ticks", "Ticks taken in.", pipeline.ticks)
+    yield counter("refused_ticks", "Ticks refused.", pipeline.refused)
+    yield gauge("last_tick", "Number of the last tick taken in.", pipeline.last_t)
     stages = SummaryMetricFamily(
         "marketcam_stage_seconds",
         "Time in the stages of the pipeline; they overlap where ticks or frames are large.",
@@ -96,12 +135,19 @@ def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
     for stage, spent in pipeline.stages.items():
         stages.add_metric([stage], spent.count, spent.seconds)
     yield stages
-    waiting = GaugeMetricFamily(
-        "marketcam_stage_waiting", "Ticks, metrics and frames before a stage.", labels=["stage"]
+    queues = pipeline.queues.items()
+    yield _gauges(
+        "stage",
+        "stage_waiting",
+        "Ticks, metrics and frames before a stage.",
+        {stage: queue.waiting for stage, queue in queues},
     )
-    for stage, count in pipeline.waiting.items():
-        waiting.add_metric([stage], count)
-    yield waiting
+    yield _counters(
+        "stage",
+        "stage_waits",
+        "Times that the stage before found that queue full, and waited.",
+        {stage: queue.waits for stage, queue in queues},
+    )
 
 
 def _of_loop(probe: LagProbe) -> Iterator[Family]:
@@ -112,91 +158,162 @@ def _of_loop(probe: LagProbe) -> Iterator[Family]:
         list(zip(bounds, probe.lags.cumulative(), strict=True)),
         probe.lags.sum,
     )
-    yield _gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
+    yield gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
+
+
+def _of_ingest(source: IngestSource | None) -> Iterator[Family]:
+    connected, refused, queued = (None, None, None)
+    if source is not None:
+        connected, refused, queued = source.is_connected, source.refused, source.waiting_bytes
+    yield gauge("ingest_connected", "Whether a producer of ticks is connected.", connected)
+    yield counter("ingest_refused_ticks", "Ticks of producers refused.", refused)
+    yield gauge("ingest_queue_bytes", "Bytes of ticks waiting for the engine.", queued)
 
 
 def _of_filming(filming: Filming) -> Iterator[Family]:
     status = filming.status
-    yield _gauge(
+    yield gauge(
         "degraded",
         "Whether the agents have outgrown the pair budget, so that frames wait or are of another "
         "rule.",
         status.degraded,
     )
-    rule = GaugeMetricFamily(
-        "marketcam_proximity_rule", "1 for the proximity rule of the frames.", labels=["rule"]
-    )
-    for name in get_args(Rule):
-        rule.add_metric([name], name == status.rule)
-    yield rule
-    yield _counter("pair_budget_outgrown", "Times that the agents outgrew it.", filming.outgrown)
-    yield _counter(
+    rules = get_args(Rule)
+    yield _by("rule", "proximity_rule", "Whether frames are of this rule.", rules, {status.rule})
+    yield counter("pair_budget_outgrown", "Times that the agents outgrew it.", filming.outgrown)
+    yield counter(
         "waited_ticks",
         "Ticks taken in that were not filmed, since their agents did not fit the pair budget.",
         filming.waited_ticks,
     )
 
 
+def _of_queues(rig: Rig) -> Iterator[Family]:
+    queues = queues_of(rig)
+    yield labelled(
+        GaugeMetricFamily,
+        "queue_waiting",
+        "What waits in a queue, in its unit.",
+        ("queue", "unit"),
+        [((queue.name, queue.unit), queue.waiting) for queue in queues],
+    )
+    fills = {queue.name: queue.fill for queue in queues}
+    yield _gauges("queue", "queue_fill_ratio", "How full that makes the queue, 0 to 1.", fills)
+
+
 def _of_handover(handover: Handover) -> Iterator[Family]:
-    yield SummaryMetricFamily(
-        "marketcam_handover_seconds",
+    yield summary(
+        "handover_seconds",
         "How long batches of messages waited for the event loop.",
         handover.batches,
         handover.lag_seconds,
     )
-    yield _gauge("handover_waiting", "Messages that wait for the event loop.", handover.waiting)
-    yield _by_kind(
+    yield gauge("handover_waiting", "Messages that wait for the event loop.", handover.waiting)
+    yield _counters(
+        "kind",
         "handover_dropped",
         "Messages that no client was sent, since the event loop was behind.",
         handover.dropped,
     )
 
 
-def _of_hub(hub: Hub) -> Iterator[Family]:
-    yield _gauge("clients", "Clients connected.", len(hub))
-    yield _counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
-    yield _gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)
-    yield _by_kind("messages", "Messages made and passed on to the clients there are.", hub.passed)
-    yield _by_kind("messages_sent", "Messages sent, counted for each client.", hub.sent)
-    yield _by_kind("messages_dropped", "Messages that slow clients missed.", hub.dropped)
+def _of_hub(hub: Hub, limit: int) -> Iterator[Family]:
+    yield gauge("clients", "Clients connected.", len(hub))
+    yield gauge("clients_limit", "Clients there may be.", limit)
+    yield gauge("audiences", "Different selections that clients have made.", hub.audiences)
+    forms = "Ways of writing a frame that clients want."
+    yield gauge("frame_forms", forms, len(hub.wanted))
+    yield gauge("clients_behind", "Clients that do not keep up at the moment.", hub.behind)
+    yield counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
+    yield gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)
+    counts = {
+        "messages": ("Messages made and passed on to the clients there are.", hub.passed),
+        "messages_sent": ("Messages sent, counted for each client.", hub.sent),
+        "messages_dropped": ("Messages that slow clients missed.", hub.dropped),
+    }
+    for name, (meaning, by_kind) in counts.items():
+        yield _counters("kind", name, meaning, by_kind)
 
 
 def _of_recorder(status: RecorderStatus) -> Iterator[Family]:
-    yield _gauge("recording", "Whether lines are being recorded.", status.recording)
-    yield _gauge("record_queue_bytes", "Memory of lines waiting for the disk.", status.queued_bytes)
-    yield _counter("record_waits", "Times the recorder's queue was found full.", status.waits)
-    yield _counter("record_dropped", "Lines that were not recorded.", status.dropped_lines)
-    yield _counter("record_holes", "Holes declared in the recording.", status.holes)
-    yield _counter("removed_segments", "Segments removed by retention.", status.removed_segments)
-    if status.retention is not None:
-        yield _gauge(
-            "disk_used_percent", "Use of the store's disk.", status.retention.disk_used_pct
-        )
+    yield gauge("recording", "Whether lines are being recorded.", status.recording)
+    yield gauge("record_queue_bytes", "Memory of lines waiting for the disk.", status.queued_bytes)
+    yield gauge("record_queue_lines", "Lines waiting for the disk.", status.queued_lines)
+    yield counter("record_waits", "Times the recorder's queue was found full.", status.waits)
+    yield counter("record_dropped", "Lines that were not recorded.", status.dropped_lines)
+    yield counter("record_holes", "Holes declared in the recording.", status.holes)
+    yield counter("removed_segments", "Segments removed by retention.", status.removed_segments)
+    yield counter("removed_bytes", "Bytes of the segments removed.", status.removed_bytes)
+    seen = status.retention
+    used, total = (None, None) if seen is None else (seen.disk_used_pct, seen.total_bytes)
+    yield gauge("disk_used_percent", "Use of the store's disk.", used)
+    yield gauge("store_bytes", "Bytes of all segment files.", total)
+    synced = "Tick of the last line that a power loss would leave."
+    yield _gauges("kind", "synced_tick", synced, status.synced)
     for field, name, meaning in _WRITTEN:
         counts = {kind: getattr(totals, field) for kind, totals in status.kinds.items()}
-        yield _by_kind(name, meaning, counts)
+        yield _counters("kind", name, meaning, counts)
+
+
+def _of_segments(recorder: Recorder) -> Iterator[Family]:
+    closed = recorder.segments()
+    yield _gauges("kind", "segments", "Closed segments in the store, of all runs.", closed)
+    written = {kind: recorder.current(kind) or {} for kind in closed}
+    for field, unit in (("lines", "Lines"), ("bytes", "Bytes")):
+        values = {kind: entry.get(field) for kind, entry in written.items()}
+        meaning = f"{unit} in the file of the segment being written."
+        yield _gauges("kind", f"current_segment_{field}", meaning, values)
 
 
 def _of_history(history: History) -> Iterator[Family]:
     readers, replays = history.readers, history.replays
-    yield _gauge("history_readers", "Range requests, and streams catching up, now.", readers.taken)
-    yield _counter("history_requests", "The same, so far.", readers.served)
-    yield _counter("history_refused", "The same, refused for their number.", readers.refused)
-    yield _gauge("replays", "Replays now.", replays.taken)
-    yield _counter("replays_started", "Replays so far.", replays.served)
-    yield _counter("replays_refused", "Replays refused for their number.", replays.refused)
+    yield gauge("history_readers", "Range requests, and streams catching up, now.", readers.taken)
+    yield counter("history_requests", "The same, so far.", readers.served)
+    yield counter("history_refused", "The same, refused for their number.", readers.refused)
+    yield gauge("replays", "Replays now.", replays.taken)
+    yield counter("replays_started", "Replays so far.", replays.served)
+    yield counter("replays_refused", "Replays refused for their number.", replays.refused)
 
 
-def _gauge(name: str, meaning: str, value: float) -> Family:
-    return GaugeMetricFamily(f"marketcam_{name}", meaning, value)
+def _of_seats(seats: Seats | None) -> Iterator[Family]:
+    now, waiting, most, evicted, refused = (None,) * 5 if seats is None else _counted(seats)
+    yield gauge("connections", "Connections of all kinds.", now)
+    yield gauge(
+        "connections_waiting", "Those that have sent no request yet, or are between two.", waiting
+    )
+    yield gauge("connections_limit", "Connections there may be.", most)
+    yield counter("connections_evicted", "Waiting ones that were cut for others.", evicted)
+    yield counter("connections_refused", "Connections that found no place.", refused)
 
 
-def _counter(name: str, meaning: str, value: float) -> Family:
-    return CounterMetricFamily(f"marketcam_{name}", meaning, value)
+def _of_webhook(webhook: Webhook | None) -> Iterator[Family]:
+    status = _NO_WEBHOOK if webhook is None else webhook.status()
+    yield counter("webhook_events", "Events posted.", status.posted)
+    lost = "Events that were not posted."
+    yield _counters("reason", "webhook_events_lost", lost, status.lost)
+    asked = "Requests of the webhook, and the time they took."
+    yield summary("webhook_seconds", asked, status.attempts, status.seconds)
+    yield counter("webhook_failures", "Requests that failed.", status.failures)
+    failing = status.problem is not None
+    yield gauge("webhook_failing", "Whether the last request failed.", failing)
 
 
-def _by_kind(name: str, meaning: str, counts: Mapping[str, int]) -> Family:
-    family = CounterMetricFamily(f"marketcam_{name}", meaning, labels=["kind"])
-    for kind, count in counts.items():
-        family.add_metric([kind], count)
-    return family
+def _counted(seats: Seats) -> tuple[int, int, int, int, int]:
+    return len(seats), seats.waiting, seats.most, seats.evicted, seats.refused
+
+
+def _gauges(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:
+    return labelled(GaugeMetricFamily, name, meaning, (label,), _samples(values))
+
+
+def _counters(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:
+    return labelled(CounterMetricFamily, name, meaning, (label,), _samples(values))
+
+
+def _samples(values: Mapping[Any, float | None]) -> Iterator[tuple[tuple[str], float | None]]:
+    return (((key,), value) for key, value in values.items())
+
+
+def _by(label: str, name: str, meaning: str, names: Iterable[str], those: set[str]) -> Family:
+    """Return a family that is 1 for some names and 0 for the others."""
+    return _gauges(label, name, meaning, {each: float(each in those) for each in names})

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from marketcam.io.store import ALL_RUNS, KINDS, StoreError, UnknownSegmentError
 from marketcam.server.history.history import TooManyError, tell_unreadable
 from marketcam.server.logs import get_logger
+from marketcam.server.security.telling import told
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import MAX_T, Query, QueryError, Span
 from marketcam.server.web.content_coding import CODERS, acceptable_coding
@@ -124,14 +125,14 @@ class RangeLines:
             if end is not None:
                 await send({"type": "http.response.body", "body": end})
         except QueryError as error:
-            await JsonResponse({"error": str(error)}, 400)(scope, receive, send)
+            await JsonResponse({"error": told(error)}, 400)(scope, receive, send)
         except UnknownSegmentError as error:
-            await JsonResponse({"error": str(error)}, 404)(scope, receive, send)
+            await JsonResponse({"error": told(error)}, 404)(scope, receive, send)
         except TooManyError as error:
             headers = {"retry-after": str(_RETRY_AFTER_SECONDS)}
-            await JsonResponse({"error": str(error)}, 503, headers)(scope, receive, send)
+            await JsonResponse({"error": told(error)}, 503, headers)(scope, receive, send)
         except _UnreadableError as error:
-            await JsonResponse({"error": str(error)}, 500)(scope, receive, send)
+            await JsonResponse({"error": told(error)}, 500)(scope, receive, send)
 
     async def _answer(self, asked: _Asked, request: Request, send: Send) -> bytes | None:
         """Send all but the end of an answer; return that, None where it has no good end."""

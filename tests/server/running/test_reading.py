@@ -84,7 +84,7 @@ def test_it_is_ahead_by_a_queue_at_most() -> None:
     assert reader.next() is not None
     while reader._ahead.waits == 0:
         pass
-    assert len(reader) == fit
+    assert reader.ahead.waiting == fit
     assert len(source.threads) == 1 + fit + 1  # one is made and waits
     reader.close()
     assert source.closed.is_set()

@@ -213,6 +213,27 @@ def test_an_end_in_the_middle_of_a_round(which: int, how: str) -> None:
     run(scenario)
 
 
+def test_who_has_left_does_not_come_back() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        wire, other = ScriptedWire(clock), ScriptedWire(clock)
+        client = hub.join_directly(PLAIN, wire)
+        hub.join_directly(PLAIN, other)
+        wire.pause()
+        hub.publish(metrics(1, 1))
+        hub.leave(client)
+        wire.resume()
+        client.go_on()
+        await turn()
+        hub.publish(metrics(2, 2))
+        assert wire.writes == []
+        assert other.names() == named_metrics(1, 2)
+        assert len(hub) == 1
+
+    run(scenario)
+
+
 def test_who_joins_during_a_round_is_greeted_with_it_and_not_sent_it_again() -> None:
     async def scenario() -> None:
         clock = Clock()

@@ -70,7 +70,10 @@ def test_pings_of_a_client_that_does_not_read_take_no_memory(
         sizes.append(protocol.transport.get_write_buffer_size())
 
     monkeypatch.setattr(StreamProtocol, "handle_ping", measured)
-    with fed_server(tmp_path) as (server, _), raw_stream(server) as (sock, reader):
+    with (
+        fed_server(tmp_path, client_message_rate=10**6) as (server, _),
+        raw_stream(server) as (sock, reader),
+    ):
         pings = [frame(PING, b"%125d" % number) for number in range(80_000)]
         sock.sendall(b"".join(pings))
         answers = [int(next_frame(reader)[1])]
@@ -90,7 +93,10 @@ def test_empty_fragments_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monk
         deliver(protocol)
 
     monkeypatch.setattr(StreamProtocol, "send_receive_event_to_app", measured)
-    with fed_server(tmp_path) as (server, _), raw_stream(server) as (sock, reader):
+    with (
+        fed_server(tmp_path, client_message_rate=10**6) as (server, _),
+        raw_stream(server) as (sock, reader),
+    ):
         sock.sendall(frame(TEXT, b"pi", fin=0) + 1000 * frame(CONTINUATION, fin=0))
         sock.sendall(frame(CONTINUATION, b"ng", fin=0) + frame(CONTINUATION))
         assert next_frame(reader) == (TEXT, b'{"type":"pong"}')

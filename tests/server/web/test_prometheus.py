@@ -35,7 +35,6 @@ def test_figures_of_a_run(tmp_path: Path) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=")
     now = figures(answer.text)
     expected = {
-        "marketcam_info{2.0.0}": 1,
         "marketcam_running": 1,
         "marketcam_ticks_total": 7,
         "marketcam_refused_ticks_total": 2,

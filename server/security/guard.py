@@ -1,0 +1,82 @@
+"""The guard of an application: what its settings say about who is let in, put around its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from starlette.middleware import Middleware
+
+from marketcam.server.security.gate import Gate, TokenRequired
+from marketcam.server.security.headers import SafeHeaders
+from marketcam.server.security.origins import ANY, Origins
+from marketcam.server.web.answers import cors
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from marketcam.server.settings import Settings
+
+__all__ = ["OPEN_PATHS", "Guard"]
+
+OPEN_PATHS: Final = ("/viewer/",)
+"""Paths below which only files of the package lie: browsers load pages before they can show a
+token, and there is nothing of a run in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Who is let in where, as configured.
+
+    Attributes:
+        settings: say it.
+    """
+
+    settings: Settings
+
+    def reading(self, endpoint: ASGIApp) -> Gate:
+        """Put the readers' gate before the endpoint of a WebSocket."""
+        given = self.settings
+        return Gate(
+            endpoint,
+            given.read_token,
+            self._origins,
+            given.handshake_seconds,
+            given.client_message_bytes,
+        )
+
+    def producing(self, endpoint: ASGIApp) -> Gate:
+        """Put the producer's gate before the endpoint of a WebSocket.
+
+        Raises:
+            ValueError: no token is configured; nothing may come in without one.
+        """
+        given = self.settings
+        if given.ingest_token is None:
+            raise ValueError("IG_INGEST_TOKEN is not set")
+        return Gate(
+            endpoint,
+            given.ingest_token,
+            self._origins,
+            given.handshake_seconds,
+            given.ingest_message_bytes,
+            any_rate=True,
+        )
+
+    def middleware(self, *between: Middleware) -> list[Middleware]:
+        """Return what goes around all HTTP; the innermost layer asks for a token.
+
+        Args:
+            between: answers requests that show none, so it must say nothing of a run.
+        """
+        origins = self._origins.listed
+        return [
+            Middleware(SafeHeaders),
+            cors([ANY] if origins is None else origins),
+            *between,
+            Middleware(TokenRequired, token=self.settings.read_token, open_paths=OPEN_PATHS),
+        ]
+
+    @property
+    def _origins(self) -> Origins:
+        return Origins.of(self.settings.allowed_origins)

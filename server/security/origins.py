@@ -1,0 +1,57 @@
+"""Origins: of which web pages connections are taken, and which may read answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+__all__ = ["ANY", "Origins"]
+
+ANY: Final = "*"
+"""In place of a list: every origin may."""
+
+_ORIGIN: Final = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^/?#@:\s\[\]]+)(:[0-9]{1,5})?"
+)
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The origins that may.
+
+    Attributes:
+        listed: their names as browsers send them; None for any.
+    """
+
+    listed: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read a list of origins, joined by commas, or ``*``.
+
+        Raises:
+            ValueError: one is none; names it.
+        """
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        if ANY in names:
+            return cls(None)
+        return cls(tuple(dict.fromkeys(map(_normal, names))))
+
+    def allow(self, origin: str | None) -> bool:
+        """Return whether a page of this origin may connect.
+
+        Who sends none is no page: browsers always say where a page is from, and other programs
+        could say what they like.
+        """
+        return self.listed is None or origin is None or origin.lower() in self.listed
+
+
+def _normal(name: str) -> str:
+    """Write an origin as browsers do: in lower case, without the scheme's own port."""
+    found = _ORIGIN.fullmatch(name.lower().removesuffix("/"))
+    if found is None:
+        raise ValueError(f"not an origin: {name!r}")
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}{'' if port == _DEFAULT_PORTS.get(scheme) else port or ''}"

@@ -1,0 +1,185 @@
+"""A server to attack: a process of its own, an honest viewer beside it, and what is held to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import psutil
+
+from tests.server_helpers import PATIENCE, ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["MORE_MEMORY", "STRIDE", "Target", "running_target"]
+
+HERE: Final = Path(__file__).parent
+STRIDE: Final = 5
+FLAGS: Final = ("--agents", "10", "--W", "20", "--stride", str(STRIDE), "--tick-rate", "100")
+
+MOST_LAG: Final = 100
+"""Messages that an honest viewer may be behind what the server has taken in, at any moment."""
+
+MORE_MEMORY: Final = 24 * 2**20
+"""Bytes that a server may have grown by after an attack. Allocators give back by halves; what
+thousands of attackers leave behind each is far more."""
+
+INDISCREET: Final = re.compile(
+    rb"Traceback|File \"|\.py\b|site-packages|uvicorn|starlette|websockets/|h11|python",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a server holds."""
+
+    descriptors: int
+    memory: int
+
+
+class HonestViewer:
+    """The program `honest.py`; asked from here."""
+
+    def __init__(self, url: str) -> None:
+        command = [sys.executable, str(HERE / "honest.py"), url, str(STRIDE)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._lock = threading.Lock()
+
+    def report(self) -> dict[str, Any]:
+        """Return what it has seen so far."""
+        return self._ask("report")
+
+    def reach(self, t: int) -> dict[str, Any]:
+        """Return what it has seen once the metric of a tick is there, or something is wrong."""
+        return self._ask(f"reach {t}")
+
+    def end(self) -> None:
+        """Let it go."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _ask(self, question: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(f"{question}\n")
+            self._process.stdin.flush()
+            report: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return report
+
+
+class Target:
+    """A server under attack.
+
+    Attributes:
+        address: where it listens.
+        secret: what no answer may hold: it stands in files that are nobody's to read.
+    """
+
+    secret = b"what-nobody-may-read"
+
+    def __init__(self, server: ServerProcess, stack: ExitStack) -> None:
+        self.server = server
+        self.address = "127.0.0.1", server.port
+        self._process = psutil.Process(server.process.pid)
+        self._http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PATIENCE))
+        self._log_read = 0
+        stack.callback(self.end)
+        self.viewer = HonestViewer(server.stream_url)
+        self.viewer.reach(50)
+
+    def end(self) -> None:
+        """Let go of the honest viewer."""
+        self.viewer.end()
+
+    @contextmanager
+    def under_attack(self, log_lines: int | None = None) -> Iterator[None]:
+        """Do what is in the block; then hold the server to all that it promises.
+
+        Args:
+            log_lines: what it may have written to its log at most.
+        """
+        if self.viewer.report()["faults"]:  # told where they came; the next attack begins anew
+            self.viewer.end()
+            self.viewer = HonestViewer(self.server.stream_url)
+        before = self.figures()
+        self._log_read = len(self.server.log)
+        yield
+        self.check_honest_viewer()
+        self.wait_until_let_go(before)
+        grown = self.figures().memory - before.memory
+        assert grown <= MORE_MEMORY, f"{grown / 2**20:.1f} MB more than before"
+        self.check_log(log_lines)
+        assert self.server.process.poll() is None
+
+    def figures(self) -> Figures:
+        """Measure what it holds, while nothing of ours is under way but one idle connection."""
+        self.ticks()
+        return Figures(self._process.num_fds(), self._process.memory_info().rss)
+
+    def ticks(self) -> int:
+        """Ask how many ticks it has taken in."""
+        ticks: int = self._http.get("/health").raise_for_status().json()["meta"]["ticks"]
+        return ticks
+
+    def check_honest_viewer(self) -> None:
+        """Check that the honest viewer has everything, up to the tick of this moment."""
+        t = self.ticks() - 1
+        report = self.viewer.report()
+        assert report["faults"] == []
+        assert t - report["last"]["metric"] <= MOST_LAG, "the honest viewer is left behind"
+        report = self.viewer.reach(t)
+        assert report["faults"] == []
+
+    def wait_until_let_go(self, before: Figures) -> None:
+        """Wait until it has no more descriptors than before."""
+        for _ in range(20_000):
+            if self.figures().descriptors <= before.descriptors:
+                return
+        raise AssertionError(f"{self.figures()} are held, {before} were before")
+
+    def check_log(self, most_lines: int | None) -> None:
+        """Check that no fault of a peer is told as one of the server."""
+        lines = self.server.log[self._log_read :].splitlines()
+        bad = [
+            line for line in lines if re.search(r"level=(error|critical)|Traceback|exc_info", line)
+        ]
+        assert not bad, bad[:3]
+        assert most_lines is None or len(lines) <= most_lines, lines[:3]
+
+    def check_discretion(self, answers: Iterable[bytes]) -> None:
+        """Check that no answer tells what is the server's own."""
+        for answer in answers:
+            assert self.secret not in answer
+            if b'"cam_store"' in answer:  # the contract's own, of GET /
+                continue
+            assert not INDISCREET.search(answer), answer[:2000]
+            assert str(self.server.store).encode() not in answer, answer[:2000]
+            assert str(HERE.parent.parent).encode() not in answer, answer[:2000]
+
+
+@contextmanager
+def running_target(folder: Path, *flags: str, **variables: str) -> Iterator[Target]:
+    """Run a server to attack, with what is nobody's to read in its store and beside it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "secret.txt").write_bytes(Target.secret)
+    command = (str(HERE / "served.py"), "serve", "--port", "0", *FLAGS, *flags)
+    with ExitStack() as stack:
+        server = ServerProcess(folder, *command, **variables)
+        stack.callback(server.end)
+        server.wait_until_listening()
+        for place in (server.store, server.store / "frames", server.store / "metrics"):
+            (place / "secret.txt").write_bytes(Target.secret)
+        yield Target(server, stack)
