@@ -178,7 +178,7 @@ class Message:
         at: when it reached the hub, on the event loop's clock, in seconds.
     """
 
-    __slots__ = ("_bodies", "_frame", "_match_share", "_reading", "at", "kind", "t")
+    __slots__ = ("_bodies", "_frame", "_match_share", "_text", "at", "kind", "t")
 
     def __init__(
         self,
@@ -202,10 +202,10 @@ class Message:
         self.kind: Final[Kind] = kind
         self.t = t
         self.at = 0.0
+        self._text = text
         self._bodies = {PLAIN_FORM: text}
         self._frame = frame
         self._match_share = match_share
-        self._reading = threading.Lock()
 
     @classmethod
     def of_text(cls, kind: Kind, t: int, text: bytes) -> Message:
@@ -219,6 +219,8 @@ class Message:
 
     def body(self, form: Form = PLAIN_FORM) -> Body:
         """Return it in a form; the same one to all, whose bytes are made on first use."""
+        if self._frame is None or form is PLAIN_FORM:
+            return self._text
         body = self._bodies.get(form)
         if body is None:
             body = self._bodies.setdefault(form, self._new_body(form))
@@ -230,11 +232,9 @@ class Message:
         All other forms are the smaller ones.
         """
         size = self.body(form).size
-        return len(self._bodies[PLAIN_FORM].data) if size is None else size
+        return len(self._text.data) if size is None else size
 
     def _new_body(self, form: Form) -> Body:
-        if self._frame is None:
-            return self._bodies[PLAIN_FORM]
         if form.deflate:
             plain = self.body(replace(form, deflate=False))
             return Body(lambda: deflated(plain.data), is_text=plain.is_text, is_deflated=True)
@@ -247,9 +247,8 @@ class Message:
         return ENCODINGS[form.encoding](frame)
 
     def _read_frame(self) -> Frame:
-        with self._reading:
-            if callable(self._frame):
-                self._frame = self._frame()
+        if callable(self._frame):  # which two threads may do at once, and nobody sees
+            self._frame = self._frame()
         assert self._frame is not None  # noqa: S101 - only frames are written anew
         return self._frame
 

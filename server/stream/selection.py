@@ -55,7 +55,7 @@ class Selection:
         form = self.form if "frame" in self.kinds else PLAIN_FORM
         if form.edges is not None and form.edges >= edge_cap:
             form = replace(form, edges=None)
-        return replace(self, form=form)
+        return replace(self, form=PLAIN_FORM if form == PLAIN_FORM else form)  # found faster
 
 
 PLAIN: Final = Selection()

@@ -153,6 +153,17 @@ def test_what_was_recorded_meets_live_in_every_form(tmp_path: Path, ticks: list[
             assert received(stream, len(rest)) == rest
 
 
+def test_of_raw_ticks_each_so_many_th_is_replayed(tmp_path: Path, ticks: list[Tick]) -> None:
+    settings = SETTINGS | {"record_ticks": True}
+    with fed_server(tmp_path, **settings) as (server, feed), server.stream() as early:
+        feed.send_text(b"".join(encode_tick(tick) + b"\n" for tick in ticks))
+        receive_until(early, "frame", 39)
+        url = f"{server.listening.stream_url.replace('stream', 'replay')}?speed=0&kinds=tick"
+        wanted = [encode_tick(tick) for tick in ticks if tick.t % 7 == 0]
+        with open_stream(f"{url}&every=7&edges=3") as stream:
+            assert received(stream, len(wanted) + 1)[1:] == wanted
+
+
 # ---- compression ---------------------------------------------------------------------------------
 
 NO_CONTEXT = b"server_no_context_takeover; client_no_context_takeover"
