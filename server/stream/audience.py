@@ -127,6 +127,7 @@ class Audience:
             self._drained.pop(client, None)
             if client in self._fast:
                 self._take_out(client)
+            client.leave()
 
     def publish(self, batch: list[Entry]) -> None:
         """Send a batch to everyone, as far as it is wanted, or let it wait."""

@@ -197,7 +197,8 @@ class DirectConnection(Connection):
         if before is not None:
             before.add_done_callback(self._end_at_fault)
         try:
-            await self.answer(receive)
+            with suppress(OSError):  # the peer has gone
+                await self.answer(receive)
         finally:
             if before is not None:
                 before.cancel()

@@ -187,6 +187,12 @@ class DirectClient(Listener):
             self._taken = self.wire.taken
         self.wire.lacked_room = not self.wire.has_room
 
+    def leave(self) -> None:
+        """Have nothing to do with the connection any more, which has ended or soon does."""
+        self.wire.watch(None)
+        self.is_live = self._listens = False
+        self._waits = None
+
     def go_live(self, now: float) -> None:
         """Be sent what waits, and be judged by that from now on."""
         super().go_live(now)
@@ -238,17 +244,16 @@ class DirectClient(Listener):
         if self.is_fast and len(body.pieces) > 1:  # nothing may come between them
             self._audience.fall_behind(self)
         word = _Word(body.pieces, asyncio.get_running_loop().create_future())
-        if self._words is None:
-            self._words = deque()
-        self._words.append(word)
+        words = self._words = deque() if self._words is None else self._words
+        words.append(word)
         try:
             if not self.waits_its_turn and self._audience.writer.is_free():
                 self.write_part()
             self._audience.writer.enter(self)
             await word.said
         finally:
-            if self._words and word in self._words:
-                self._words.remove(word)
+            if word in words:
+                words.remove(word)
 
     def break_silence(self, body: Body, now: float) -> None:
         """Send a heartbeat, unless it is being sent something else, or has no room."""
