@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-kernels test-interpreted test-bounds test-long torture lint types format lock clean
+.PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture lint types format lock clean
 .PHONY: targets limits history bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
@@ -17,6 +17,8 @@ help:            ## list the commands
 
 serve: $(VENV)/.run        ## run the camera on the embedded market (flags: make serve ARGS="--agents 74")
 	@exec $(BIN)/marketcam serve $(ARGS)
+
+environment: $(VENV)/.dev  ## install what the tests need, and no more
 
 test: $(VENV)/.dev         ## run all tests (flags: make test ARGS="-k window")
 	$(BIN)/python -m pytest $(ARGS)
@@ -98,6 +100,6 @@ $(VENV)/bin/python:
 
 $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing $< into $(VENV) ..."
-	$(PIP) --require-hashes -r $<
+	$(PIP) --require-hashes --no-deps -r $<
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -68,11 +68,15 @@ class Viewer:
         """
         size = self.socket.recv_into(room)
         if size == 0:
-            code, reason = int.from_bytes(self._control[:2]), self._control[2:].decode()
-            said = f"code {code}: {reason}" if self._opcode == _CLOSE else "without a word"
-            raise ConnectionError(f"the server has ended a viewer's connection, {said}")
+            raise self.ended()
         self.readings.bytes += size
         self._read(room[:size])
+
+    def ended(self) -> ConnectionError:
+        """Return the error of a connection that the server has ended, with what it said."""
+        code, reason = int.from_bytes(self._control[:2]), self._control[2:].decode()
+        said = f"code {code}: {reason}" if self._opcode == _CLOSE else "without a word"
+        return ConnectionError(f"the server has ended a viewer's connection, {said}")
 
     def _skip_answer(self) -> bytes:
         data = b""

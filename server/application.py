@@ -135,8 +135,10 @@ class EnvironmentApp:
 
     They are read when the server starts it, so that importing it does nothing. Address, TLS and
     limits are uvicorn's own options there; `marketcam serve` runs it with these:
-    ``--http h11 --ws-max-size 4096 --ws-per-message-deflate false --no-server-header
-    --timeout-graceful-shutdown 5``. One worker: each would film and record for itself.
+    ``--http h11 --h11-max-incomplete-event-size 16384 --ws-max-size 4096
+    --ws-per-message-deflate false --no-server-header --timeout-graceful-shutdown 5``. One worker:
+    each would film and record for itself. Tokens and origins are asked for there too; what only
+    `marketcam serve` has is listed in docs/security.md.
     """
 
     def __init__(self) -> None:

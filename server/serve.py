@@ -8,6 +8,7 @@ connects before that is refused, and whoever is let in finds the camera running.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import socket
 import threading
@@ -111,6 +112,7 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
         sockets = _bind(settings.host, settings.port, stack)
         app = create_app(settings)
         server = _Server(_config(settings, app), settings)
+        app.rig.seats = server.seats
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(server, app, sockets, on_listening))
     if app.rig.pipeline.fatal:
@@ -213,11 +215,22 @@ async def _serve(
                 app,
                 partial(signals.request_stop, "asked"),
             )
+            _warn_of_openness(settings, sockets[0].getsockname()[0])
             log.info("listening", url=listening.url, stream=listening.stream_url)
             on_listening(listening)
             await server.serve(sockets)
         finally:
             await app.rig.stop()
+
+
+def _warn_of_openness(settings: Settings, address: str) -> None:
+    """Log what lets strangers in, where others than this machine can reach the port."""
+    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        return
+    if settings.read_token is None:
+        log.warning("open_to_all", address=address, remedy="IG_READ_TOKEN")
+    elif settings.tls_cert is None:
+        log.warning("tokens_in_the_clear", address=address, remedy="IG_TLS_CERT, or a TLS proxy")
 
 
 def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -82,6 +83,14 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def _web_address(value: object) -> object:
+    """Refuse what is no address of the web without repeating it: parts of it may be a secret."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+    if text and re.fullmatch(r"https?://\S+", text, re.ASCII) is None:
+        raise ValueError("another one")
+    return text or None
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -109,6 +118,7 @@ _OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
 _Token = Annotated[SecretStr | None, BeforeValidator(token_of)]
 _Origins = Annotated[str, AfterValidator(_readable_by(Origins.of))]
 _Proxies = Annotated[str, AfterValidator(_readable_by(Proxies.of))]
+_SecretAddress = Annotated[SecretStr | None, BeforeValidator(_web_address)]
 _LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
@@ -259,9 +269,9 @@ class Settings(BaseSettings):
     frame_forms: int = _setting(16, "IG_CAM_FRAME_FORMS", "server",
         "ways of writing a frame (encoding, edges, deflate) that clients ask for at the same time",
         ge=1, le=1024)
-    webhook_url: _OptionalText = _setting(None, "IG_WEBHOOK_URL", "server",
+    webhook_url: _SecretAddress = _setting(None, "IG_WEBHOOK_URL", "server",
         "post bursts and shocks here as they happen",
-        form="an http or https address", placeholder="URL", pattern=r"^https?://\S+$")
+        form="an http or https address", placeholder="URL")
     webhook_queue: int = _setting(1000, "IG_WEBHOOK_QUEUE", "server",
         "events waiting to be posted at most", ge=1, le=_COUNT)
     webhook_retry_seconds: float = _setting(300.0, "IG_WEBHOOK_RETRY_SECONDS", "server",

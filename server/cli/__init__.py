@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "serve": "film a market: stream and record its metrics and structure frames",
     "film": "film recorded ticks into a store, offline, as fast as it goes",
     "tail": "show the live messages of a running camera",
+    "top": "show how a running camera is doing, live",
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",
     "verify": "check that a store is as it was recorded",

@@ -8,6 +8,7 @@ may read may read these.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -34,6 +35,9 @@ _SAMPLE_SECONDS: Final = 1.0
 _ALMOST_FULL: Final = 0.8
 _MANY: Final = 0.01
 """Share of ticks, of clients and of the probe's looks from which there is something amiss."""
+_SLOW: Final = 0.9
+_LONG_ENOUGH: Final = 10.0
+"""Share of the ticks that were due from which all is well, and the seconds it takes to tell."""
 _DISK_FULL_PCT: Final = 95.0
 
 _OF_LATE: Final = f"in the last {RECENT_SECONDS} s"
@@ -48,11 +52,12 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What the rules look at: how things are, and what has happened of late."""
+    """What the rules look at: how things are, and what has happened in so many seconds."""
 
     rig: Rig
     recorder: RecorderStatus
     recent: Counts
+    seconds: float
 
 
 def _run_failed(view: _View) -> str | None:
@@ -80,6 +85,15 @@ def _recording_holes(view: _View) -> str | None:
     return f"{holes} holes in the recording {_OF_LATE}" if holes else None
 
 
+def _producer_gone(view: _View) -> str | None:
+    ingest = view.rig.ingest
+    if ingest is None or ingest.is_connected or ingest.is_finished or ingest.is_closed:
+        return None
+    if ingest.source is None:
+        return "no producer of ticks has connected yet"
+    return f"the producer of ticks is not connected, the last tick was {ingest.last_t}"
+
+
 def _frames_limited(view: _View) -> str | None:
     status = view.rig.filming.status
     if not status.degraded:
@@ -94,6 +108,16 @@ def _ticks_refused(view: _View) -> str | None:
     return f"{refused} of {ticks + refused} ticks refused {_OF_LATE}" if is_many else None
 
 
+def _ticks_slow(view: _View) -> str | None:
+    """Judge a source that always has a tick to give: a file, or a pipe, may have none."""
+    settings, seconds = view.rig.settings, view.seconds
+    is_judged = settings.source in {"market", "simulator"} and view.rig.pipeline.running
+    due = settings.pace * seconds
+    if not is_judged or seconds < _LONG_ENOUGH or view.recent.ticks >= _SLOW * due:
+        return None
+    return f"{view.recent.ticks} ticks in the last {seconds:.0f} s, where {due:.0f} were due"
+
+
 def _loop_late(view: _View) -> str | None:
     recent = view.recent
     if not recent.very_late and recent.late <= _MANY * recent.looks:
@@ -106,7 +130,7 @@ def _loop_late(view: _View) -> str | None:
 
 
 def _messages_dropped(view: _View) -> str | None:
-    if not view.rig.settings.tick_rate or not view.recent.busy:
+    if not view.rig.settings.pace or not view.recent.busy:
         return None
     return f"{view.recent.busy} messages went to no client {_OF_LATE}: the event loop was behind"
 
@@ -115,6 +139,11 @@ def _clients_sent_away(view: _View) -> str | None:
     gone, there = view.recent.sent_away, len(view.rig.hub)
     is_many = gone and gone >= _MANY * (gone + there)
     return f"{gone} clients closed for being too slow {_OF_LATE}" if is_many else None
+
+
+def _connections_refused(view: _View) -> str | None:
+    count = view.recent.turned_away
+    return f"{count} connections found no place {_OF_LATE}" if count else None
 
 
 def _queues_full(view: _View) -> str | None:
@@ -152,11 +181,14 @@ _RULES: Final[Mapping[str, Callable[[_View], str | None]]] = {
     "recording_stopped": _recording_stopped,
     "recording_holes": _recording_holes,
     "disk_full": _disk_full,
+    "producer_gone": _producer_gone,
     "frames_limited": _frames_limited,
     "ticks_refused": _ticks_refused,
+    "ticks_slow": _ticks_slow,
     "loop_late": _loop_late,
     "messages_dropped": _messages_dropped,
     "clients_sent_away": _clients_sent_away,
+    "connections_refused": _connections_refused,
     "queues_full": _queues_full,
     "webhook_failing": _webhook_failing,
 }
@@ -172,9 +204,9 @@ others the stream goes on, and to take its clients elsewhere would be the greate
 class Condition:
     """Judges a rig, by how it is and by what has happened to it of late."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, clock: Callable[[], float] = time.monotonic) -> None:
         self._rig = rig
-        self._recent = Recent(lambda: counts_of(rig))
+        self._recent = Recent(lambda: counts_of(rig), clock)
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -189,9 +221,11 @@ class Condition:
     def reasons(self) -> list[Reason]:
         """Return why it is degraded; nothing where it is ready.
 
-        Cost: 50 µs, and what the hub takes to count what waits for its clients.
+        Cost: 0.1 ms, and what the hub takes to count what waits for its clients.
         """
-        view = _View(self._rig, self._rig.recorder.status(), self._recent.counts())
+        view = _View(
+            self._rig, self._rig.recorder.status(), self._recent.counts(), self._recent.seconds
+        )
         judged = ((code, rule(view)) for code, rule in _RULES.items())
         return [Reason(code, message) for code, message in judged if message is not None]
 

@@ -49,7 +49,7 @@ class EventSifter:
 
         What the window has passed is forgotten: there are never more than the window has ticks.
 
-        Cost: 1 µs for a frame without events.
+        Cost: 0.5 µs for a frame without events, 5 µs for each in its window.
         """
         if not (frame.bursts or frame.shocks or self._known):
             return []

@@ -34,17 +34,22 @@ def queues_of(rig: Rig) -> list[Queue]:
     Without a pace the source goes as fast as the rest lets it: queues that are full are then the
     rule, and nobody is promised every message.
     """
-    settings, is_paced = rig.settings, rig.settings.tick_rate > 0
+    settings, is_paced = rig.settings, rig.settings.pace > 0
     status = rig.recorder.status()
     clients = max(1, len(rig.hub)) * settings.client_queue_bytes
     names = {"ingest": "read_ahead", "encode": "encode"}
-    queues = [
+    queues = []
+    if rig.ingest is not None:
+        limit = settings.ingest_queue_bytes
+        queues.append(_of_bytes("ingest", rig.ingest.waiting_bytes, limit, loses=False))
+    queues += [
         Queue(names[stage], each.waiting, "items", each.fill, loses=False)
         for stage, each in rig.pipeline.queues.items()
     ]
     queues += [
         _of_bytes("record", status.queued_bytes, settings.record_queue_bytes, loses=is_paced),
         Queue("handover", rig.handover.waiting, "messages", rig.handover.fill, loses=is_paced),
+        Queue("audiences", rig.hub.round_bytes, "bytes", rig.hub.fill, loses=is_paced),
         _of_bytes("clients", rig.hub.waiting_bytes, clients, loses=False),
     ]
     if rig.webhook is not None:

@@ -38,6 +38,7 @@ class Counts:
         sent_away: clients closed for being too slow.
         busy: messages that no client was sent, since the event loop was behind.
         unposted: events that the webhook has lost.
+        turned_away: connections that found no seat.
         looks: looks of the lag probe.
         late: of these, how many were late.
         very_late: of these, how many were very late.
@@ -49,6 +50,7 @@ class Counts:
     sent_away: int = 0
     busy: int = 0
     unposted: int = 0
+    turned_away: int = 0
     looks: int = 0
     late: int = 0
     very_late: int = 0
@@ -68,6 +70,7 @@ def counts_of(rig: Rig) -> Counts:
         sent_away=rig.hub.sent_away,
         busy=sum(rig.handover.dropped.values()),
         unposted=0 if rig.webhook is None else sum(rig.webhook.status().lost.values()),
+        turned_away=0 if rig.seats is None else rig.seats.refused,
         looks=lags[-1],
         late=lags[-1] - lags[_LATE],
         very_late=lags[-1] - lags[_VERY_LATE],
@@ -94,6 +97,11 @@ class Recent:
         self._samples.append((now, self._read()))
         while len(self._samples) > 1 and now - self._samples[1][0] >= RECENT_SECONDS:
             self._samples.popleft()
+
+    @property
+    def seconds(self) -> float:
+        """How long it is since the oldest sample; 0 before the first."""
+        return self._clock() - self._samples[0][0] if self._samples else 0.0
 
     def counts(self) -> Counts:
         """Return what has been added of late; before the first sample, since the start."""

@@ -139,7 +139,7 @@ class Webhook:
     def open(self) -> None:
         """Begin to post, in a task of the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._work(), name="webhook")
+        self._task = self._loop.create_task(self._run(), name="webhook")
         log.info("webhook_on", to=self._options.place)
 
     async def close(self) -> None:
@@ -159,7 +159,7 @@ class Webhook:
     def take(self, frame: Frame) -> None:
         """Let the new events of a frame wait. One thread at a time; never waits itself.
 
-        Cost: 1 µs for a frame without events.
+        Cost: 0.5 µs for a frame without events, 5 µs for each in its window.
         """
         events = self._sifter.new_events(frame)
         if not events:
@@ -190,6 +190,14 @@ class Webhook:
             self._lost["full"] += 1
 
     # What follows runs on the event loop.
+
+    async def _run(self) -> None:
+        try:
+            await self._work()
+        except Exception:
+            log.exception("webhook_died")
+            with self._lock:
+                self._problem = "a fault, which the log has"
 
     async def _work(self) -> None:
         while await self._has_work():

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from marketcam.io.sources import Source
     from marketcam.io.store import Level
+    from marketcam.server.security.seats import Seats
     from marketcam.server.settings import Settings
 
 __all__ = ["Rig"]
@@ -55,6 +56,7 @@ class Rig:
         ingest: what takes ticks of producers elsewhere, where that is the source, once started.
         saving: the checkpoints, where there are any, once it is started.
         webhook: posts bursts and shocks, where it is asked to.
+        seats: those of its connections; None where another server than ours counts them.
         stopping: whether it has begun to stop.
         condition: says whether it is as it should be.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
@@ -81,6 +83,7 @@ class Rig:
         self.lag = LagProbe()
         self.ingest: IngestSource | None = None
         self.saving: Saving | None = None
+        self.seats: Seats | None = None
         self.stopping = False
         self.condition = Condition(self)
         self._undo = AsyncExitStack()
@@ -167,7 +170,7 @@ class Rig:
 def _webhook_of(settings: Settings, recorder: Recorder) -> Webhook | None:
     if settings.webhook_url is None:
         return None
-    target = Target.of(settings.webhook_url)
+    target = Target.of(settings.webhook_url.get_secret_value())
     options = WebhookOptions(target.host, settings.webhook_queue, settings.webhook_retry_seconds)
     return Webhook(options, lambda: recorder.run, partial(post, target))
 

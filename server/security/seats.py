@@ -53,6 +53,11 @@ class Seats:
         return self._taken
 
     @property
+    def most(self) -> int:
+        """Connections that there may be."""
+        return self._most
+
+    @property
     def waiting(self) -> int:
         """Connections that have sent no whole request yet, or are between two."""
         return len(self._waiting)

@@ -102,6 +102,16 @@ class Audience:
         return self._lanes.bytes + sum(client.waiting_bytes for client in self._others)
 
     @property
+    def round_bytes(self) -> int:
+        """Bytes that wait for the next round, once for all who are fast."""
+        return self._lanes.bytes
+
+    @property
+    def fill(self) -> float:
+        """How full it is of what waits for all who are fast, 0 to 1."""
+        return self._lanes.fill
+
+    @property
     def others(self) -> list[Listener]:
         """All who are not fast."""
         return list(self._others)
@@ -137,13 +147,11 @@ class Audience:
         for client in list(self._others):
             for entry in entries:
                 client.offer(entry)
-        for drained in list(self._drained):
-            del self._drained[drained]
-            drained.go_on()
         if self._round is not None:
             self._let_wait(entries)
-            return
-        self._begin(entries)
+        else:
+            self._begin(entries)
+        self._let_drained_go_on()
         while self._round is not None and self.writer.has_time():
             self.write_part()
         self.writer.enter(self)
@@ -171,10 +179,11 @@ class Audience:
             self._round = None
             if self._lanes:
                 self._begin(self._lanes.drain(_ROUND_MESSAGES, PIECE_BYTES))
+            self._let_drained_go_on()
 
     def welcome(self, client: DirectClient) -> None:
         """Take a client among the fast ones, who has been sent all that it was offered."""
-        if self._lanes:
+        if self._lanes or not client.is_settled:
             self._drained[client] = None
         else:
             self._others.pop(client, None)
@@ -228,12 +237,15 @@ class Audience:
                 for entry in (*entries, *owed):
                     client.offer(entry)
                 client.go_on()
-            self._lanes = self._new_lanes()
         elif self._fast:
             self._round = _Round(entries, data, list(self._fast))
             self.spoke_at = self.clock()
             self.bytes += len(data)
-        if not self._lanes:
-            drained, self._drained = self._drained, {}
-            for client in drained:
-                self.welcome(client)
+        if not self._fast and self._lanes:  # which is owed to nobody any more
+            self._lanes = self._new_lanes()
+
+    def _let_drained_go_on(self) -> None:
+        """Let those who waited for it be fast again, or send what they have been offered since."""
+        drained, self._drained = self._drained, {}
+        for client in drained:
+            client.go_on()

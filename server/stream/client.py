@@ -75,6 +75,7 @@ class Listener(Ending):
         self._listens = not catches_up
         self._waits: Lanes | None = None  # most clients never need any
         self._after: Place | None = None  # what comes up to here is not for it
+        self._unsettled: set[Kind] = set()  # kinds of which nothing has come after that place yet
         self._position = now
 
     @property
@@ -92,6 +93,11 @@ class Listener(Ending):
         """Bytes in its lanes."""
         return 0 if self._waits is None else self._waits.bytes
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that is published from now on is for it, whole, as for all others."""
+        return self._after is None
+
     def offer(self, entry: Entry) -> None:
         """Let a new message wait; older ones may have to go for it."""
         if not self._listens:
@@ -101,6 +107,7 @@ class Listener(Ending):
             if own is None:
                 return
             entry = own
+            self._settle(entry.message.kind)
         message = entry.message
         if not self.waiting:
             self._position = message.at
@@ -119,6 +126,7 @@ class Listener(Ending):
         """
         self._waits = None
         self._after = after
+        self._unsettled = set(self.selection.kinds)
         self._listens = True
         self.has_missed = False
 
@@ -138,6 +146,12 @@ class Listener(Ending):
     def note_recorded(self, kind: Kind) -> None:
         """Learn that a recorded message has been written to the connection, all of it."""
         self.terms.tally.sent[kind] += 1
+
+    def _settle(self, kind: Kind) -> None:
+        """Note that a kind has gone beyond the place; a gap before the next one does as well."""
+        self._unsettled.discard(kind)
+        if not self._unsettled:
+            self._after = None
 
     def _lanes(self) -> Lanes:
         if self._waits is None:

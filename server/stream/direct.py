@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.client import Listener, Terms
@@ -30,6 +30,10 @@ __all__ = ["DirectClient", "Greeting", "join_pieces"]
 _FIN = 0x80
 _LOOKS = 4
 """How often, within the time a peer may take nothing, it is looked whether it did."""
+
+_PIECES_AT_ONCE: Final = 8
+"""Pieces that are written in a turn: 512 KB, about 0.1 ms. A turn costs its 10 µs however much it
+writes; with one piece each, a large message took the loop twice as long as the copying alone."""
 
 log = get_logger(__name__)
 
@@ -95,12 +99,17 @@ def _in_few(pieces: Iterable[Piece]) -> Iterable[Piece]:
     for piece in pieces:
         own = sum(map(len, piece))
         if small and size + own > PIECE_BYTES:
-            yield (_joined(small),)
+            yield _one_of(small)
             small, size = [], 0
         small.append(piece)
         size += own
     if small:
-        yield (_joined(small),)
+        yield _one_of(small)
+
+
+def _one_of(pieces: list[Piece]) -> Piece:
+    """Return pieces as one; a single one, which may be a large one's view, is not copied."""
+    return pieces[0] if len(pieces) == 1 else (_joined(pieces),)
 
 
 class _Word(NamedTuple):
@@ -164,9 +173,9 @@ class DirectClient(Listener):
 
     def become_fast(self, written: int) -> None:
         """Be written to by the audience from now on; it has written so many bytes by now."""
+        assert not self._has_more()  # noqa: S101 - it would never be sent
         self.is_fast = True
         self._bytes_before = written
-        self._waits = None
 
     def leave_fast(self, written: int, spoke_at: float) -> None:
         """Go on by itself; the audience had written so many bytes by now, and spoke then."""
@@ -197,17 +206,17 @@ class DirectClient(Listener):
         return self.wire.is_open and self.wire.has_room and self._has_more()
 
     def write_part(self) -> None:
-        """Write the next piece; after the last, return to the fast ones."""
+        """Write the next pieces; after the last, return to the fast ones."""
         if not self.can_go_on():
             return
         if not self._hand:
             self._fill_hand()
         if self._hand:
-            piece = self._hand[self._next]
-            self._next += 1
-            self._is_mid_message = not piece[0][0] & _FIN
+            pieces = self._hand[self._next : self._next + _PIECES_AT_ONCE]
+            self._next += len(pieces)
+            self._is_mid_message = not pieces[-1][0][0] & _FIN
             try:
-                self.wire.write(piece)
+                self.wire.write(tuple(chain.from_iterable(pieces)))
             except Exception as error:  # noqa: BLE001 - one connection's fault is not the others'
                 self.fail(error)
             if self._next == len(self._hand) or (self.closing and not self._is_mid_message):
@@ -229,16 +238,17 @@ class DirectClient(Listener):
         if self.is_fast and len(body.pieces) > 1:  # nothing may come between them
             self._audience.fall_behind(self)
         word = _Word(body.pieces, asyncio.get_running_loop().create_future())
-        words = self._words = self._words or deque()
-        words.append(word)
+        if self._words is None:
+            self._words = deque()
+        self._words.append(word)
         try:
             if not self.waits_its_turn and self._audience.writer.is_free():
                 self.write_part()
             self._audience.writer.enter(self)
             await word.said
         finally:
-            if word in words:  # which are no longer its own, if the connection has ended
-                words.remove(word)
+            if self._words and word in self._words:
+                self._words.remove(word)
 
     def break_silence(self, body: Body, now: float) -> None:
         """Send a heartbeat, unless it is being sent something else, or has no room."""

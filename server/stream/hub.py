@@ -89,11 +89,16 @@ class Hub:
             given to the recorder before, what comes after it has yet to be published.
     """
 
-    def __init__(self, options: HubOptions, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        options: HubOptions,
+        clock: Callable[[], float] = time.monotonic,
+        writer: FairWriter | None = None,
+    ) -> None:
         """Start without clients; `clock` gives seconds, to tell who is behind."""
         self.options = options
         self.passed = {"metric": 0, "frame": 0}
-        self.writer: Final = FairWriter()
+        self.writer: Final = writer or FairWriter()
         self.wanted: frozenset[Form] = frozenset()
         self.sent_away = 0
         self._clock = clock
@@ -132,6 +137,21 @@ class Hub:
     def waiting_bytes(self) -> int:
         """Bytes that wait for clients, counted for each of them that does not keep up."""
         return sum(audience.waiting_bytes for audience in self._audiences.values())
+
+    @property
+    def behind(self) -> int:
+        """Clients that do not keep up, or are written to by other means than our own."""
+        return sum(len(audience.others) for audience in self._audiences.values())
+
+    @property
+    def round_bytes(self) -> int:
+        """Bytes that wait for the next rounds of all audiences."""
+        return sum(audience.round_bytes for audience in self._audiences.values())
+
+    @property
+    def fill(self) -> float:
+        """How full the fullest audience is of what waits for its next round, 0 to 1."""
+        return max((audience.fill for audience in self._audiences.values()), default=0.0)
 
     def publish(self, batch: list[Entry]) -> None:
         """Pass a batch on, in order, or begin to.

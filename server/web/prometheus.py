@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
     from marketcam.io.store import Recorder, RecorderStatus
     from marketcam.server.history.history import History
+    from marketcam.server.ingest.source import IngestSource
     from marketcam.server.operators.webhook import Webhook
     from marketcam.server.running.filming import Filming
     from marketcam.server.running.lag import LagProbe
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
+    from marketcam.server.security.seats import Seats
     from marketcam.server.stream.handover import Handover
     from marketcam.server.stream.hub import Hub
     from marketcam.server.web.families import Family
@@ -100,12 +102,14 @@ class _RigCollector(Collector):
         yield from _of_pipeline(rig.pipeline)
         yield from _of_filming(rig.filming)
         yield from _of_loop(rig.lag)
+        yield from _of_ingest(rig.ingest)
         yield from _of_queues(rig)
         yield from _of_handover(rig.handover)
         yield from _of_hub(rig.hub, rig.settings.max_clients)
         yield from _of_recorder(rig.recorder.status())
         yield from _of_segments(rig.recorder)
         yield from _of_history(self._history)
+        yield from _of_seats(rig.seats)
         yield from _of_webhook(rig.webhook)
 
 
@@ -155,6 +159,15 @@ def _of_loop(probe: LagProbe) -> Iterator[Family]:
         probe.lags.sum,
     )
     yield gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
+
+
+def _of_ingest(source: IngestSource | None) -> Iterator[Family]:
+    connected, refused, queued = (None, None, None)
+    if source is not None:
+        connected, refused, queued = source.is_connected, source.refused, source.waiting_bytes
+    yield gauge("ingest_connected", "Whether a producer of ticks is connected.", connected)
+    yield counter("ingest_refused_ticks", "Ticks of producers refused.", refused)
+    yield gauge("ingest_queue_bytes", "Bytes of ticks waiting for the engine.", queued)
 
 
 def _of_filming(filming: Filming) -> Iterator[Family]:
@@ -207,6 +220,10 @@ def _of_handover(handover: Handover) -> Iterator[Family]:
 def _of_hub(hub: Hub, limit: int) -> Iterator[Family]:
     yield gauge("clients", "Clients connected.", len(hub))
     yield gauge("clients_limit", "Clients there may be.", limit)
+    yield gauge("audiences", "Different selections that clients have made.", hub.audiences)
+    forms = "Ways of writing a frame that clients want."
+    yield gauge("frame_forms", forms, len(hub.wanted))
+    yield gauge("clients_behind", "Clients that do not keep up at the moment.", hub.behind)
     yield counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
     yield gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)
     counts = {
@@ -258,6 +275,17 @@ def _of_history(history: History) -> Iterator[Family]:
     yield counter("replays_refused", "Replays refused for their number.", replays.refused)
 
 
+def _of_seats(seats: Seats | None) -> Iterator[Family]:
+    now, waiting, most, evicted, refused = (None,) * 5 if seats is None else _counted(seats)
+    yield gauge("connections", "Connections of all kinds.", now)
+    yield gauge(
+        "connections_waiting", "Those that have sent no request yet, or are between two.", waiting
+    )
+    yield gauge("connections_limit", "Connections there may be.", most)
+    yield counter("connections_evicted", "Waiting ones that were cut for others.", evicted)
+    yield counter("connections_refused", "Connections that found no place.", refused)
+
+
 def _of_webhook(webhook: Webhook | None) -> Iterator[Family]:
     status = _NO_WEBHOOK if webhook is None else webhook.status()
     yield counter("webhook_events", "Events posted.", status.posted)
@@ -268,6 +296,10 @@ def _of_webhook(webhook: Webhook | None) -> Iterator[Family]:
     yield counter("webhook_failures", "Requests that failed.", status.failures)
     failing = status.problem is not None
     yield gauge("webhook_failing", "Whether the last request failed.", failing)
+
+
+def _counted(seats: Seats) -> tuple[int, int, int, int, int]:
+    return len(seats), seats.waiting, seats.most, seats.evicted, seats.refused
 
 
 def _gauges(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:

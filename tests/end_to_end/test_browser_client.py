@@ -32,6 +32,18 @@ OLDEST_SEGMENT = """async (url) => {
     return [segment, Array.from(new Uint8Array(await answer.arrayBuffer()))];
 }"""
 
+SMALL_SCREEN = """async (url) => {
+    const stream = new WebSocket(`${url}?kinds=frame&every=2&edges=5&deflate=1`);
+    const message = await new Promise((resolve, reject) => {
+        let greeted = false;
+        stream.onmessage = (event) => greeted ? resolve(JSON.parse(event.data)) : greeted = true;
+        stream.onclose = (event) => reject(`closed ${event.code}`);
+    });
+    stream.onclose = null;
+    stream.close();
+    return [stream.extensions, message.type, message.t % 20, message.edges.length];
+}"""
+
 TELL_THE_END = """stream.onclose = (event) => console.log(`closed ${event.code}`);"""
 
 
@@ -103,3 +115,11 @@ def test_a_page_from_elsewhere_reads_the_history(page, tmp_path):
     lines = zstandard.decompress(bytes(data)).splitlines()
     assert len(lines) == segment["lines"]
     assert [orjson.loads(line)["t"] for line in lines] == list(range(segment["end_t"] + 1))
+
+
+def test_a_small_screen_asks_for_less(page, tmp_path):
+    with filming(tmp_path) as server:
+        page.goto(server.url)
+        extensions, *message = page.evaluate(SMALL_SCREEN, server.stream_url)
+    assert extensions.startswith("permessage-deflate")
+    assert message == ["frame", 0, 5]

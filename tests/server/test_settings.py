@@ -13,6 +13,7 @@ from marketcam.engine import MarketCameraError, SlidingWindowCamera
 from marketcam.io.store import RecorderOptions
 from marketcam.io.store.writer import SegmentRules
 from marketcam.server.running import rig
+from marketcam.server.running.about import filmed_with
 from marketcam.server.running.pipeline import PipelineOptions
 from marketcam.server.settings import (
     Settings,
@@ -22,6 +23,7 @@ from marketcam.server.settings import (
     unknown_variables,
 )
 from marketcam.server.stream.hub import HubOptions
+from marketcam.server.stream.selection import FilmedWith
 from marketcam.server.variables import GROUPS
 
 MIB = 2**20
@@ -415,7 +417,8 @@ def test_the_parts_have_the_same_defaults():
     of_the_run = {"when_full": recorder.when_full, "about": recorder.about}
     assert recorder == RecorderOptions(settings.store_dir, **of_the_run)  # retention's included
     assert recorder.segment_rules() == SegmentRules()
-    assert rig._hub_options(settings) == HubOptions()
+    assert filmed_with(settings) == FilmedWith()
+    assert rig._hub_options(settings) == HubOptions(steps=FilmedWith().steps)
     assert rig._pipeline_options(settings) == PipelineOptions()
 
 

@@ -42,17 +42,31 @@ def rig(**changes: Any) -> Any:
     filming = SimpleNamespace(degraded=False, waiting=False, rule="pairs")
     parts = {
         "settings": SimpleNamespace(
-            tick_rate=100.0, max_clients=10, record_queue_bytes=1000, client_queue_bytes=1000
+            source="market",
+            pace=100.0,
+            max_clients=10,
+            record_queue_bytes=1000,
+            client_queue_bytes=1000,
+            ingest_queue_bytes=1000,
         ),
         "pipeline": SimpleNamespace(
-            error=None, ticks=1000, refused=0, queues={"encode": QueueFigures()}
+            running=True, error=None, ticks=1000, refused=0, queues={"encode": QueueFigures()}
         ),
         "recorder": recorder,
         "filming": filming,
-        "hub": Hub(count=1, sent_away=0, waiting_bytes=0),
+        "hub": Hub(count=1, sent_away=0, waiting_bytes=0, round_bytes=0, fill=0.0),
         "handover": SimpleNamespace(dropped={"metric": 0}, waiting=0, fill=0.0),
         "lag": SimpleNamespace(lags=lags),
         "webhook": hook,
+        "seats": SimpleNamespace(refused=0),
+        "ingest": SimpleNamespace(
+            waiting_bytes=0,
+            source="s",
+            last_t=7,
+            is_connected=True,
+            is_finished=False,
+            is_closed=False,
+        ),
         "rig": SimpleNamespace(stopping=False),
     }
     for name, value in changes.items():
@@ -66,6 +80,8 @@ def rig(**changes: Any) -> Any:
         hub=parts["hub"],
         handover=parts["handover"],
         lag=parts["lag"],
+        seats=parts["seats"],
+        ingest=parts["ingest"],
         webhook=SimpleNamespace(status=lambda: hook),
         stopping=parts["rig"].stopping,  # type: ignore[attr-defined]
     )
@@ -89,15 +105,17 @@ def codes(made: Any) -> list[str]:
 WELL: list[dict[str, Any]] = [
     {},
     {"pipeline__refused": 9},  # of 1009: not many
-    {"hub__sent_away": 1, "hub__count": 9, "settings__max_clients": 500} | {"hub__count": 200},
+    {"hub__sent_away": 1, "hub__count": 200, "settings__max_clients": 500},
     {"lag__lags": lags_with(0.2, 0.2)},
     {"recorder__queued_bytes": 700},
-    {"recorder__queued_bytes": 990, "settings__tick_rate": 0.0},
-    {"handover__dropped": {"metric": 5}, "settings__tick_rate": 0.0},
-    {"handover__fill": 1.0, "settings__tick_rate": 0.0},
+    {"recorder__queued_bytes": 990, "settings__pace": 0.0},
+    {"handover__dropped": {"metric": 5}, "settings__pace": 0.0},
+    {"handover__fill": 1.0, "settings__pace": 0.0},
     {"recorder__retention": disk(84.9)},
     {"recorder__retention": disk(90.0, removed=True)},
     {"hub__waiting_bytes": 1000},
+    {"ingest__waiting_bytes": 1000},
+    {"ingest__is_connected": False, "ingest__is_finished": True},
 ]
 
 AMISS: list[tuple[str, dict[str, Any], str]] = [
@@ -108,6 +126,10 @@ AMISS: list[tuple[str, dict[str, Any], str]] = [
     ("recording_holes", {"recorder__holes": 2}, "2 holes"),
     ("disk_full", {"recorder__retention": disk(91.25)}, "91.2 % full"),
     ("disk_full", {"recorder__retention": disk(96.0, removed=True)}, "96.0 % full"),
+    ("producer_gone", {"ingest__is_connected": False}, "not connected, the last tick was 7"),
+    ("producer_gone", {"ingest__is_connected": False, "ingest__source": None}, "connected yet"),
+    ("connections_refused", {"seats__refused": 3}, "3 connections"),
+    ("queues_full", {"hub__fill": 0.8}, "audiences 80 %"),
     ("frames_limited", {"filming__degraded": True, "filming__waiting": True}, "no frames"),
     ("frames_limited", {"filming__degraded": True, "filming__rule": "neighbors"}, "neighbors"),
     ("ticks_refused", {"pipeline__refused": 11}, "11 of 1011 ticks"),
@@ -136,8 +158,39 @@ def test_what_is_amiss(code: str, changes: dict[str, Any], said: str) -> None:
     assert "/" not in reason.message
 
 
+@pytest.mark.parametrize(
+    ("ticks", "changes", "is_slow"),
+    [
+        (899, {}, True),
+        (901, {}, False),
+        (0, {"pipeline__running": False}, False),
+        (0, {"settings__source": "ticks"}, False),
+        (0, {"settings__pace": 0.0}, False),
+    ],
+)
+def test_a_source_that_does_not_keep_its_pace(
+    ticks: int, changes: dict[str, Any], is_slow: bool
+) -> None:
+    now = [0.0]
+    made = rig(**changes)
+    condition = Condition(made, lambda: now[0])
+    condition._recent.sample()
+    made.pipeline.ticks += ticks
+    now[0] = 10.0
+    said = f"{ticks} ticks in the last 10 s, where 1000 were due"
+    assert [tuple(reason) for reason in condition.reasons()] == [("ticks_slow", said)] * is_slow
+
+
+def test_of_a_few_seconds_nothing_is_said() -> None:
+    now = [0.0]
+    condition = Condition(rig(), lambda: now[0])
+    condition._recent.sample()
+    now[0] = 9.9
+    assert condition.reasons() == []
+
+
 def test_every_rule_is_tested() -> None:
-    assert {code for code, _, _ in AMISS} == set(CODES)
+    assert {code for code, _, _ in AMISS} | {"ticks_slow"} == set(CODES)
     assert set(CODES) >= TURNING_AWAY
 
 
@@ -146,11 +199,12 @@ def test_several_are_told_in_their_order() -> None:
     assert codes(made) == ["clients_full", "recording_stopped", "ticks_refused"]
 
 
-def test_without_a_webhook_nothing_is_said_of_it() -> None:
+def test_of_parts_that_are_not_there_nothing_is_said() -> None:
     made = rig()
-    made.webhook = None
+    made.webhook = made.ingest = made.seats = None
     assert codes(made) == []
-    assert [queue.name for queue in queues_of(made)] == ["encode", "record", "handover", "clients"]
+    names = ["encode", "record", "handover", "audiences", "clients"]
+    assert [queue.name for queue in queues_of(made)] == names
 
 
 def test_what_was_amiss_passes() -> None:

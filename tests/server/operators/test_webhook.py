@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +18,8 @@ from marketcam.server.errors import ConfigurationError
 from marketcam.server.operators import posting, webhook
 from marketcam.server.operators.posting import Posted, PostError, Target, post
 from marketcam.server.operators.webhook import Webhook, WebhookOptions
-from marketcam.server.settings import Settings
-from tests.server.operators.test_events import frame_at
+from marketcam.server.settings import Settings, SettingsError
+from tests.event_frames import frame_at
 from tests.server_helpers import PATIENCE, fed_server, receive_until, running_server, state_tick
 
 if TYPE_CHECKING:
@@ -191,6 +193,24 @@ def test_a_request_that_hangs_is_cut_at_the_end(monkeypatch: pytest.MonkeyPatch)
     asyncio.run(go())
 
 
+def test_a_fault_of_ours_is_told_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async def go() -> None:
+        async def fail(_: bytes) -> Posted:
+            raise ZeroDivisionError
+
+        made = hook(fail, queue=3)
+        made.open()
+        made.take(frame_at(20, (14,)))
+        await until(lambda: made.status().problem is not None)
+        made.take(frame_at(20, (15, 16, 17, 18)))
+        assert made.status().lost["full"] == 1
+        await made.close()
+        assert made.status().lost["stopped"] == 4
+
+    asyncio.run(go())
+    assert "webhook_died" in caplog.text
+
+
 def test_one_that_never_began_closes() -> None:
     asyncio.run(hook(Endpoint()).close())
 
@@ -210,7 +230,7 @@ def test_the_wait_grows_and_is_at_least_what_is_asked(monkeypatch: pytest.Monkey
 class Receiver:
     """A real HTTP server that takes posts; the first are answered as told."""
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, tls: ssl.SSLContext | None = None) -> None:
         self.requests: queue.Queue[tuple[str, dict[str, str], Any]] = queue.Queue()
         left = list(statuses)
         requests = self.requests
@@ -227,14 +247,20 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: Any) -> None:
+                """Say nothing of those who hang up."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = False  # so that closing waits for them
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' * (tls is not None)}://127.0.0.1:{self.server.server_port}"
 
 
 @contextmanager
-def receiver(*statuses: int) -> Iterator[Receiver]:
-    made = Receiver(*statuses)
+def receiver(*statuses: int, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    made = Receiver(*statuses, tls=tls)
     thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -265,6 +291,20 @@ def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Target.of(url)
     assert str(caught.value) == "IG_WEBHOOK_URL must be an http or https address with a host"
+
+
+@pytest.mark.parametrize("url", ["ftp://h/s3cret", "http://", "https://h/ s3cret", "s3cret"])
+def test_a_setting_that_is_refused_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_flags({"webhook_url": url})
+    (problem,) = caught.value.problems
+    assert problem.startswith("--webhook-url (IG_WEBHOOK_URL) must be an http or https address, ")
+    assert "s3cret" not in problem
+
+
+def test_the_address_is_no_part_of_what_settings_show() -> None:
+    assert "s3cret" not in repr(Settings(webhook_url="http://h/s3cret"))
+    assert Settings(webhook_url="").webhook_url is None
 
 
 def test_hosts_and_ports() -> None:
@@ -324,6 +364,36 @@ def test_what_can_answer_in_its_place(
 def test_nobody_there(url: str) -> None:
     with pytest.raises(PostError, match=r"^connection refused$"):
         asyncio.run(post(Target.of(url), b"{}"))
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1 that nobody has signed, and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+        " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    files = ["-out", str(cert), "-keyout", str(key)]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    return cert, key
+
+
+def test_over_tls_the_certificate_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    with receiver(tls=tls) as made:
+        with pytest.raises(PostError, match=r"^certificate refused: self-signed certificate$"):
+            asyncio.run(post(Target.of(made.url), b"{}"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        assert asyncio.run(post(Target.of(made.url), b"{}")).status == 200
+
+
+def test_who_does_not_speak_tls_is_told_apart() -> None:
+    with receiver() as made, pytest.raises(PostError, match="does not speak TLS"):
+        asyncio.run(post(Target.of(made.url.replace("http:", "https:")), b"{}"))
 
 
 def test_an_informational_answer_is_passed_over() -> None:

@@ -136,6 +136,17 @@ def test_encodings_are_made_only_where_they_are_wanted() -> None:
         assert message.body(COLUMNS).data == encode_frame_columns(frame)
 
 
+@pytest.mark.parametrize("wanted", [[Form(deflate=True)], [Form(edges=n) for n in range(16)]])
+def test_what_is_wanted_in_many_forms_is_made_elsewhere(wanted: list[Form]) -> None:
+    frame = frame_of(1, 6)
+    desk = Desk(tuple(wanted))
+    with desk.stage as stage:
+        stage.take(frame)
+    (message,) = desk.published
+    assert desk.threads == ["encoding"]
+    assert all(message.body(form).is_ready for form in wanted)
+
+
 def test_a_fault_at_once_is_raised_at_once() -> None:
     desk = Desk()
     desk.fails_at = 1

@@ -11,7 +11,7 @@ from marketcam.engine import LimitError, SlidingWindowCamera, Tick, TickError, p
 from marketcam.server.running.filming import Filming, FilmingStatus
 from marketcam.server.settings import Settings
 from tests.raw_ticks import tick
-from tests.server.test_prometheus import figures
+from tests.server.web.test_prometheus import figures
 from tests.server_helpers import fed_server, receive_until, state_tick
 
 if TYPE_CHECKING:

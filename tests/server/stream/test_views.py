@@ -38,7 +38,15 @@ from tests.raw_streams import (
     read_to_the_end,
     upgrade,
 )
-from tests.server_helpers import PATIENCE, fed_server, named, open_stream, receive, state_tick
+from tests.server_helpers import (
+    PATIENCE,
+    fed_server,
+    named,
+    open_stream,
+    receive,
+    receive_until,
+    state_tick,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,18 +144,13 @@ def test_what_was_recorded_meets_live_in_every_form(tmp_path: Path, ticks: list[
     lines = [encode_tick(tick) + b"\n" for tick in ticks]
     with fed_server(tmp_path, **SETTINGS) as (server, feed), server.stream() as early:
         feed.send_text(b"".join(lines[:20]))
-        receive_through(early, 18)
+        receive_until(early, "metric", 18)
         with open_stream(f"{server.listening.stream_url}?from_t=4&{query}") as stream:
             before = [m for m in expected(ticks[:20], query) if orjson.loads(m)["t"] >= 4]
             assert received(stream, len(before)) == before
             feed.send_text(b"".join(lines[20:]))
             rest = [m for m in expected(ticks, query) if orjson.loads(m)["t"] >= 20]
             assert received(stream, len(rest)) == rest
-
-
-def receive_through(stream: ClientConnection, t: int) -> None:
-    while receive(stream)[0]["t"] < t:
-        pass
 
 
 # ---- compression ---------------------------------------------------------------------------------
@@ -211,6 +214,29 @@ def test_frames_are_compressed_and_nothing_else(tmp_path: Path) -> None:
             answers = sorted(next_message(reader) for _ in range(3))
     pong = b'{"type":"pong"}'
     assert answers == [(FIN | TEXT, pong), (FIN | TEXT, pong), (FIN | PONG, b"p")]
+
+
+def test_a_frame_is_compressed_once_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compressed: list[int] = []
+
+    def counted(data: bytes) -> bytes:
+        compressed.append(orjson.loads(data)["t"])
+        return deflated(data)
+
+    monkeypatch.setattr("marketcam.server.stream.messages.deflated", counted)
+    with ExitStack() as stack:
+        server, feed = stack.enter_context(fed_server(tmp_path))
+        url = f"{server.listening.stream_url}?deflate=1"
+        queries = ("", "&kinds=frame", "&every=2", "&edges=100000")
+        streams = [stack.enter_context(open_stream(url + query)) for query in queries]
+        feed.send_ticks(0, 8)
+        for stream in streams:
+            receive_until(stream, "frame", 8)
+        late = stack.enter_context(open_stream(url))
+        receive_until(late, "frame", 8)
+    assert compressed == [4, 6, 8]
 
 
 def inflated(data: bytes) -> bytes:
@@ -293,7 +319,7 @@ def test_forms_are_bounded_by_how_many_are_asked_for_at_the_same_time(tmp_path: 
             assert problem.endswith("are asked for at the same time, the limit is 2")
         assert server.rig.hub.wanted == {Form(), Form(edges=1), Form("columns")}
         feed.send_ticks(0, 4)
-        receive_through(one, 4)
+        receive_until(one, "frame", 4)
         two.close()
         until(lambda: Form("columns") not in server.rig.hub.wanted)
         stack.enter_context(open_stream(f"{url}?edges=2"))
