@@ -425,3 +425,8 @@ def test_the_parts_have_the_same_defaults():
 @pytest.mark.parametrize(("tick_rate", "when_full"), [(100, "skip"), (0, "wait")])
 def test_only_a_source_without_a_pace_waits_for_the_disk(tick_rate, when_full):
     assert rig._recorder_options(Settings(tick_rate=tick_rate)).when_full == when_full
+
+
+def test_a_producer_elsewhere_has_its_own_pace():
+    assert Settings(tick_rate=50).pace == 50
+    assert Settings(tick_rate=50, ingest_token="a-token-of-the-tests").pace == 0
