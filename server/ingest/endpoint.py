@@ -70,7 +70,7 @@ class Ingest:
             return _Refusal(400, "source must be 1 to 64 of A-Z a-z 0-9 . _ -")
         if source is None or source.is_closed or source.is_finished or not pipeline.running:
             return _Refusal(409, "the run has ended")
-        if source.source not in {None, name}:
+        if source.belongs_to_another(name):
             return _Refusal(409, f"the run is that of the source {source.source}")
         if self._session is not None and await self._session.is_alive():
             return _Refusal(409, "a producer is connected already")

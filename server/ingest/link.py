@@ -14,10 +14,15 @@ from marketcam.server.stream.protocol import StreamProtocol
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["LINK", "IngestProtocol", "Link"]
+    from websockets.frames import Frame
+
+__all__ = ["LINK", "MOST_FRAGMENTS", "IngestProtocol", "Link"]
 
 LINK: Final = "marketcam.link"
 """Name of the ASGI extension under which the server's protocol offers a `Link`."""
+
+MOST_FRAGMENTS: Final = 256
+"""Fragments of a message that are kept as they came at most."""
 
 _ESTABLISHED: Final = 1
 """State of a connection that neither side has ended, as Linux has it in `TCP_INFO`."""
@@ -60,6 +65,18 @@ class IngestProtocol(StreamProtocol):
         """Run the application."""
         cast("dict[str, Any]", self.scope["extensions"])[LINK] = self
         await super().run_asgi()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment; many are joined, since each takes some 60 bytes beside its own.
+
+        A message is bounded by its bytes, and a large one may come in as many fragments as it has.
+        """
+        if len(self.frames) >= MOST_FRAGMENTS:
+            first, *others = cast("list[bytes | bytearray]", self.frames)
+            whole = first if isinstance(first, bytearray) else bytearray(first)
+            whole += b"".join(others)
+            self.frames = cast("list[bytes]", [whole])
+        super().handle_cont(event)
 
     def take_over(self, message_bytes: int) -> None:
         """Have the server leave the watch to the caller; see `Link`."""

@@ -36,10 +36,19 @@ ACK_TICKS: Final = 64
 """Ticks after which a producer is told, at the latest."""
 
 
+_MESSAGE_BYTES: Final = 256
+"""What a message takes beside its data, counted so that many small ones are bounded too."""
+
+
 class _Message(NamedTuple):
     tally: Tally
     data: bytes
     is_text: bool
+
+    @property
+    def size(self) -> int:
+        """What it takes while it waits."""
+        return len(self.data) + _MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ class IngestSource:
 
     Attributes:
         name: what the log calls it.
-        source: name of the simulator, None before the first producer.
+        source: name of the simulator, None before the first producer. It can change until a tick
+            has come.
         is_closed: whether nothing more is taken.
     """
 
@@ -95,6 +105,11 @@ class IngestSource:
         self._listener: Callable[[], None] | None = None
 
     # ---- for the event loop ----
+
+    def belongs_to_another(self, name: str) -> bool:
+        """Return whether ticks of another source have come: those of a run are all of one."""
+        has_ticks = self._ledger.last_t is not None or self._ledger.refused or not self._is_idle
+        return bool(has_ticks) and self.source != name
 
     @property
     def is_finished(self) -> bool:
@@ -148,15 +163,16 @@ class IngestSource:
         with self._lock:
             self._listener = listener
 
-    def put(self, tally: Tally, message: str | bytes) -> None:
+    def put(self, tally: Tally, content: str | bytes) -> None:
         """Add a message, whether or not there is room."""
-        is_text = isinstance(message, str)
-        data = message.encode() if isinstance(message, str) else message
+        is_text = isinstance(content, str)
+        data = content.encode() if isinstance(content, str) else content
         with self._lock:
             if self.is_closed or self._is_finished or tally.broken is not None:
                 return
-            self._messages.append(_Message(tally, data, is_text))
-            self._waiting += len(data)
+            message = _Message(tally, data, is_text)
+            self._messages.append(message)
+            self._waiting += message.size
             self._came.notify()
 
     def finish(self) -> None:
@@ -258,7 +274,7 @@ class IngestSource:
     def _forget(self, message: _Message) -> None:
         had_room = self.has_room
         if not self.is_closed:
-            self._waiting -= len(message.data)
+            self._waiting -= message.size
         if self._is_idle or not had_room:
             self._tell()
 

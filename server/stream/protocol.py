@@ -30,9 +30,6 @@ __all__ = ["StreamProtocol"]
 
 _INVALID_TEXT: Final = 1007
 
-_READ_BYTES: Final = 4096
-"""What is read at a time at least."""
-
 log = get_logger(__name__)
 
 
@@ -112,30 +109,22 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Cut the connection."""
         self.transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        """Read on; a handshake that cannot be read is answered, and ends the connection.
-
-        It comes in whole, since it was read as a request before. uvicorn leaves a connection open
-        whose handshake has a line that is too long, without an answer and without an end.
-
-        What one read brings, up to 256 KB, are 40,000 of the smallest frames, a quarter of a second
-        to read. Here no more is read at a time than a message may hold: then a client that says
-        too much has been ended.
-        """
-        step = max(_READ_BYTES, self.conn.max_message_size or 0)
-        for begin in range(0, len(data), step):
-            super().data_received(data[begin : begin + step])
-            if self.transport.is_closing():
-                return
-        if not self.handshake_initiated:
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
-
     def handle_connect(self, event: Request) -> None:
         """Answer a handshake; compression is agreed on where its query asks for it."""
         if asks_for_deflate(event.path):
             self.conn.available_extensions = [Offer()]
         super().handle_connect(event)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a handshake that cannot be read is answered, and ends the connection.
+
+        It comes in whole, since it was read as a request before. uvicorn leaves a connection open
+        whose handshake has a line that is too long, without an answer and without an end.
+        """
+        super().data_received(data)
+        if not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the connection is gone."""

@@ -7,10 +7,11 @@ import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import orjson
 import pytest
 import zstandard
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from marketcam.engine import SlidingWindowCamera
 from tests.comparing import film
@@ -233,6 +234,28 @@ def test_as_an_application_of_uvicorn(tmp_path: Path, number: signal.Signals) ->
             assert server.stop(number) == 0
             assert close_code(stream) == 1001
     assert_all_closed(server.store)
+
+
+def test_as_an_application_of_uvicorn_it_asks_for_tokens_too(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = ("-m", "uvicorn", "marketcam.server:app", "--port", str(port))
+    token = "a-token-of-sixteen"
+    with any_process(tmp_path, *command, IG_READ_TOKEN=token) as server:
+        server.wait_for_log("Uvicorn running on")
+        health = f"http://127.0.0.1:{port}/health"
+        assert httpx.get(health).status_code == 401
+        shown = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(health, headers=shown).json()["ok"] is True
+        url = f"ws://127.0.0.1:{port}/ws/stream"
+        with pytest.raises(InvalidStatus) as refused:
+            open_stream(url, additional_headers={"Authorization": "Bearer none"})
+        assert refused.value.response.status_code == 401
+        with open_stream(url) as stream:
+            stream.send(orjson.dumps({"type": "auth", "token": token}).decode())
+            assert receive(stream) == [{"type": "auth", "ok": True}]
+            assert receive(stream)[0]["type"] == "metric"
+        assert server.stop(signal.SIGTERM) == 0
 
 
 def test_as_an_application_of_uvicorn_with_a_bad_variable(tmp_path: Path) -> None:

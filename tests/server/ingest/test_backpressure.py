@@ -104,8 +104,10 @@ def test_a_slow_camera_slows_its_producer(tmp_path: Path) -> None:
         assert source.waiting_bytes == 0
 
 
-@pytest.mark.usefixtures("impatient")
-def test_what_waits_is_taken_before_the_next_producer_is_greeted(tmp_path: Path) -> None:
+def test_what_waits_is_taken_before_the_next_producer_is_greeted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "PROOF_SECONDS", 0.5)
     with ingest_server(tmp_path, proximity="neighbors") as server, braked(server) as may_go:
         with raw_producer(server) as sim:
             assert sim.hear() is not None

@@ -14,12 +14,15 @@ from websockets.exceptions import InvalidStatus
 from marketcam.engine import Tick
 from marketcam.io import encode_tick_binary
 from marketcam.server.errors import ServerError
+from marketcam.server.ingest.link import MOST_FRAGMENTS, IngestProtocol
 from tests.ingest_helpers import TOKEN, connected, ingest_server, producer, some_ticks
 from tests.server_helpers import fed_server, receive_until, recorded, state_tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from websockets.frames import Frame
 
     from tests.server_helpers import Running
 
@@ -255,6 +258,30 @@ def test_a_message_in_fragments_is_one(server: Running) -> None:
         assert sim.last_t == 9
 
 
+def test_a_message_in_very_many_fragments_is_joined_as_it_comes(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    handle_cont = IngestProtocol.handle_cont
+
+    def watched(self: IngestProtocol, event: Frame) -> None:
+        handle_cont(self, event)
+        kept.append(len(self.frames))
+
+    monkeypatch.setattr(IngestProtocol, "handle_cont", watched)
+    text = "\n".join(orjson.dumps(raw).decode() for raw in some_ticks(0, 4))
+    with producer(server) as sim:
+        for message in (list(text), [bytes([byte]) for byte in text.encode()]):
+            sim.connection.send(message)
+        sim.send(state_tick(5))
+        sim.sent += 5
+        # The same bytes as binary are no ticks that could be told apart.
+        assert sim.hear_the_end()[0] == 1007
+        assert sim.acked == 5
+    assert len(kept) > 2 * MOST_FRAGMENTS
+    assert max(kept) <= MOST_FRAGMENTS
+
+
 # ---- who is let in -------------------------------------------------------------------------------
 
 
@@ -300,6 +327,15 @@ def test_a_second_producer_is_refused(server: Running) -> None:
     assert refused_with(server, "other") == (409, "the run is that of the source sim")
     with producer(server) as sim:
         assert sim.last_t == 3
+
+
+def test_a_name_is_bound_to_the_run_by_its_first_tick(server: Running) -> None:
+    with producer(server, "mistyped"):
+        pass
+    with producer(server, "sim") as sim:
+        sim.send_as("nonsense", 1)
+        sim.settle()
+    assert refused_with(server, "mistyped") == (409, "the run is that of the source sim")
 
 
 def test_plain_http_is_told_that_it_is_a_websocket(server: Running) -> None:
