@@ -15,8 +15,11 @@ __all__ = ["COMMON", "DATA_POLICY", "PAGE_POLICY", "SafeHeaders"]
 COMMON: Final = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 """On every answer: a browser takes it for what it says it is, and tells nobody of the address."""
 
-DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
-"""The Content-Security-Policy of what is no page: opened as one, it loads and runs nothing."""
+DATA_POLICY: Final = (
+    "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""The Content-Security-Policy of what is no page: opened as one, it loads and runs nothing. Its
+console may ask the camera, as the README shows."""
 
 PAGE_POLICY: Final = (
     "default-src 'none'; "

@@ -110,7 +110,11 @@ def test_a_page_is_told_that_the_camera_stops(page, tmp_path):
 def test_a_page_from_elsewhere_reads_the_history(page, tmp_path):
     with filming(tmp_path) as server:
         server.wait_for_log("event=segment_closed path=metrics/")
-        page.goto(f"http://localhost:{server.port}")  # another origin than 127.0.0.1
+        elsewhere = f"http://localhost:{server.port}/elsewhere"  # another origin than 127.0.0.1
+        page.route(
+            elsewhere, lambda route: route.fulfill(content_type="text/html", body="elsewhere")
+        )
+        page.goto(elsewhere)
         segment, data = page.evaluate(OLDEST_SEGMENT, server.url)
     lines = zstandard.decompress(bytes(data)).splitlines()
     assert len(lines) == segment["lines"]
