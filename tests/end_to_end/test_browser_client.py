@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -68,6 +71,20 @@ def filming(folder: Path) -> Iterator[ServerProcess]:
         yield server
 
 
+@contextmanager
+def pages_of(folder: Path) -> Iterator[str]:
+    """Serve a folder as another site would; yield its address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
+        serving = threading.Thread(target=site.serve_forever)
+        serving.start()
+        try:
+            yield f"http://localhost:{site.server_port}/"
+        finally:
+            site.shutdown()
+            serving.join()
+
+
 def paste(page: Page, script: str) -> None:
     """Run a script as the console of the developer tools does."""
     console = page.context.new_cdp_session(page)
@@ -108,12 +125,9 @@ def test_a_page_is_told_that_the_camera_stops(page, tmp_path):
 
 
 def test_a_page_from_elsewhere_reads_the_history(page, tmp_path):
-    with filming(tmp_path) as server:
+    (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
+    with filming(tmp_path) as server, pages_of(tmp_path) as elsewhere:
         server.wait_for_log("event=segment_closed path=metrics/")
-        elsewhere = f"http://localhost:{server.port}/elsewhere"  # another origin than 127.0.0.1
-        page.route(
-            elsewhere, lambda route: route.fulfill(content_type="text/html", body="elsewhere")
-        )
         page.goto(elsewhere)
         segment, data = page.evaluate(OLDEST_SEGMENT, server.url)
     lines = zstandard.decompress(bytes(data)).splitlines()
