@@ -391,6 +391,7 @@ def test_flags_and_variables_exist():
         "every",
         "keep",
         "yes",
+        "token",
     ]
     known = flags | {f"--{name}" for name in of_commands}
     assert set(re.findall(r"(?<![\w-])--[A-Za-z][\w-]*", text)) <= known
