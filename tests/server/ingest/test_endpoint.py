@@ -338,8 +338,15 @@ def test_a_name_is_bound_to_the_run_by_its_first_tick(server: Running) -> None:
     with producer(server, "mistyped"):
         pass
     with producer(server, "sim") as sim:
+        sim.send_as("\n \n", 0)
         sim.send_as("nonsense", 1)
         sim.settle()
+        sim.send(state_tick(0))
+        sim.settle()
+    server.rig.recorder.flush()
+    with server.http() as http:
+        [run] = http.get("/runs").json()
+    assert (run["about"]["source"], run["about"]["producer"]) == ("ingest", "sim")
     assert refused_with(server, "mistyped") == (409, "the run is that of the source sim")
 
 
