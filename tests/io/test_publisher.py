@@ -444,10 +444,10 @@ def test_pauses_grow_up_to_a_limit_and_differ():
 
 
 def test_a_greeting_that_comes_late_is_waited_for_while_there_are_signs_of_life(monkeypatch):
-    be_patient(monkeypatch, silence=1.0, handshake=1.0)
+    be_patient(monkeypatch, silence=2.0, handshake=2.0)
 
     def busy(line: Line) -> None:
-        until = time.monotonic() + 1.5
+        until = time.monotonic() + 2.2
         while time.monotonic() < until:  # with what came before, perhaps
             assert line.connection.ping().wait(PATIENCE)
         line.hello()
