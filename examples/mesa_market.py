@@ -4,7 +4,7 @@ Traders live on sugar and spice, wander, eat, trade with whom they meet where bo
 (Epstein and Axtell, Growing Artificial Societies, 1996). Nothing of the model is changed: after
 each step this reads its agents and publishes one raw tick.
 
-    pip install marketcam mesa
+    pip install marketcam mesa networkx
     IG_INGEST_TOKEN=… marketcam serve --w 50 --stride 5 --prox-eps-pct 0.05
     IG_INGEST_TOKEN=… python mesa_market.py http://127.0.0.1:8000
 """

@@ -4,7 +4,7 @@ A hundred FCN agents (fundamentalists, chartists and noise in different shares, 
 Iori, 2002) place limit orders in a continuous double auction, some of them each step. PAMS is used
 as it is: it takes a logger, and this one publishes a raw tick at the end of each step.
 
-    pip install marketcam pams
+    pip install marketcam scipy tqdm && pip install --no-deps pams
     IG_INGEST_TOKEN=… marketcam serve
     IG_INGEST_TOKEN=… python pams_market.py http://127.0.0.1:8000
 """

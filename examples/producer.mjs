@@ -1,9 +1,9 @@
 // A market of random traders, published to a camera: node producer.mjs ws://127.0.0.1:8000 TOKEN [TICKS]
 // Node 22 or newer, or any browser. Goes on after a broken connection without a hole or a double.
 const [url, token, ticks = "2000"] = process.argv.slice(2);
-const last = Number(ticks), most = 1000; // ticks in all, and not yet acknowledged
-const held = []; // what is not acknowledged: pairs of a tick's number and its text
-let t = 0, mid = 50_000, socket, sent = 0, done = 0, pause = 100;
+const last = Number(ticks), most = 1000, held = []; // held: not acknowledged, [number, text] each
+const passing = [1001, 1005, 1006, 1011, 1012, 1013, 4409, 4503]; // what may be otherwise soon
+let t = 0, mid = 50_000, socket, sent = 0, done = 0, tries = 0;
 
 function nextTick() {
   const actions = {}, ids = { buy: [], sell: [] }; // ten agents quote within half a percent
@@ -26,15 +26,15 @@ function hear({ type, last_t, ticks, error }) {
   while (t < last && held.length < most) nextTick();
   while (sent < held.length) socket.send(held[sent++][1]);
   if (held.length === 0) socket.send('{"type":"end"}');
-  pause = 100;
+  tries = 0;
 }
 (function connect() {
   socket = new WebSocket(`${url}/ws/ingest?source=javascript`);
   socket.onopen = () => socket.send(JSON.stringify({ type: "auth", token }));
   socket.onmessage = ({ data }) => hear(JSON.parse(data));
-  socket.onclose = ({ code, reason }) => { // 1000: after the end; 1008, 4400: it will not have us
-    if (code === 1000) console.log(`published up to tick ${t}`);
-    else if (code === 1008 || code === 4400) console.error(reason), (process.exitCode = 1);
-    else setTimeout(connect, (pause = Math.min(2 * pause, 5000)));
+  socket.onclose = ({ code, reason }) => {
+    if (code === 1000) console.log(`published up to tick ${t}`); // after the end
+    else if (!passing.includes(code) || ++tries > 20) console.error(code, reason), (process.exitCode = 1);
+    else setTimeout(connect, Math.min(100 * 2 ** tries, 5000)); // for a minute and a half
   };
 })();

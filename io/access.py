@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Final
 
 from marketcam.io.store.errors import StoreError
+from marketcam.io.token_text import TokenFileError, token_text
 
 __all__ = ["TOKEN_VARIABLE", "reader_headers"]
 
 TOKEN_VARIABLE: Final = "IG_READ_TOKEN"  # noqa: S105 - the name of a variable, no token
 """Variable in which the token is looked for where none is given; the server has it there too."""
-
-_FILE_MARK: Final = "@"
 
 
 def reader_headers(token: str | None = None) -> dict[str, str]:
@@ -26,12 +24,10 @@ def reader_headers(token: str | None = None) -> dict[str, str]:
         StoreError: it cannot be read, or sent; never repeats it.
     """
     text = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
-    if text.startswith(_FILE_MARK):
-        try:
-            text = Path(text.removeprefix(_FILE_MARK)).expanduser().read_text("utf-8").strip()
-        except (OSError, UnicodeError, RuntimeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise StoreError(f"the token's file cannot be read: {str(reason).lower()}") from None
+    try:
+        text = token_text(text)
+    except TokenFileError as error:
+        raise StoreError(f"the token's file cannot be read: {error}") from None
     if not text:
         return {}
     if not (text.isascii() and text.isprintable()) or " " in text:

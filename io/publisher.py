@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from contextlib import suppress
@@ -59,8 +60,8 @@ class TickPublisher:
     call: by `TickRefusedError`, or to `on_refused`. Either way it is a hole in the run, and the
     publisher goes on.
 
-    Any thread may call any method. Ticks of several threads are sent in the order in which they
-    were published.
+    Any thread of the process may call any method. Ticks of several threads are sent in the order in
+    which they were published.
 
     Args:
         url: the camera's address, ``http://…``, ``https://…``, ``ws://…`` or ``wss://…``.
@@ -97,6 +98,7 @@ class TickPublisher:
         self._on_refused = on_refused
         self._outbox = Outbox(buffer_bytes)
         self._refused_here = 0
+        self._process = os.getpid()
         self._thread = _LinkThread(Link(self._address, self._outbox, Patience(retry_seconds)))
 
     def publish(self, raw: Mapping[str, Any]) -> None:
@@ -154,6 +156,7 @@ class TickPublisher:
         Raises:
             PublishError: there is no connection, or none in time.
         """
+        self._check_process()
         run = self._outbox.wait_for_run(timeout)
         if run is None:
             raise PublishError(f"{self._address.uri}: no connection within {timeout:g} s")
@@ -169,23 +172,14 @@ class TickPublisher:
             TickRefusedError: it refused some (unless `on_refused` is told).
             PublishError: it cannot be reached, or has not dealt with all in time.
         """
-        until = None if timeout is None else time.monotonic() + timeout
-        while True:
-            empty = self._outbox.is_empty
-            self._tell_refusals()
-            if empty:
-                return
-            left = None if until is None else max(until - time.monotonic(), 0.0)
-            if not self._outbox.wait_until_empty(left):
-                raise PublishError(
-                    f"{self._address.uri}: {self.pending} ticks were not dealt with"
-                    f" within {timeout:g} s"
-                )
+        self._check_process()
+        self._flush(timeout, self._tell_refusals)
 
     def close(self, *, end: bool = True, timeout: float | None = None) -> None:
         """Flush, tell the camera that the source has ended, and let go of the connection.
 
-        More than once is fine; afterwards nothing can be published.
+        More than once is fine; afterwards nothing can be published. In a process that was forked
+        off it does nothing: the connection is the parent's.
 
         Args:
             end: whether no more ticks will come. Without it, the run waits for its source.
@@ -195,7 +189,7 @@ class TickPublisher:
             TickRefusedError: as `flush`; it is closed all the same.
             PublishError: not all was dealt with, or the camera could not be told of the end.
         """
-        if self._thread.is_over:
+        if self._thread.is_over or os.getpid() != self._process:
             return
         try:
             self._flush_and_end(end=end, timeout=timeout)
@@ -240,6 +234,7 @@ class TickPublisher:
                 self.close(end=False, timeout=_LAST_WORDS_SECONDS)
 
     def _publish(self, read: Callable[[], Tick]) -> None:
+        self._check_process()
         try:
             tick = read()
             data = encode_tick_binary(tick)
@@ -250,16 +245,34 @@ class TickPublisher:
             self._tell_refusals()
 
     def _flush_and_end(self, *, end: bool, timeout: float | None) -> None:
-        refused: TickRefusedError | None = None
-        try:
-            self.flush(timeout)
-        except TickRefusedError as error:
-            refused = error
-            self.flush(timeout)
+        refused: list[Refusal] = []
+
+        def keep_refusals() -> None:
+            """Keep for later what would be raised, so that the rest is waited for all the same."""
+            if self._on_refused is None:
+                refused.extend(self._outbox.refusals())
+            else:
+                self._tell_refusals()
+
+        self._flush(timeout, keep_refusals)
         if end and not self._outbox.end(timeout):
             raise PublishError(f"{self._address.uri}: not told of the end within {timeout:g} s")
-        if refused is not None:
-            raise refused
+        if refused:
+            raise TickRefusedError(refused)
+
+    def _flush(self, timeout: float | None, tell_refusals: Callable[[], None]) -> None:
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            empty = self._outbox.is_empty
+            tell_refusals()
+            if empty:
+                return
+            left = None if until is None else max(until - time.monotonic(), 0.0)
+            if not self._outbox.wait_until_empty(left):
+                raise PublishError(
+                    f"{self._address.uri}: {self.pending} ticks were not dealt with"
+                    f" within {timeout:g} s"
+                )
 
     def _refuse_here(self, error: TickError) -> None:
         self._refused_here += 1
@@ -269,12 +282,18 @@ class TickPublisher:
         self._on_refused(Refusal(t, str(error)))
 
     def _tell_refusals(self) -> None:
-        refusals = self._outbox.refusals()
-        if self._on_refused is not None:
-            for refusal in refusals:
-                self._on_refused(refusal)
-        elif refusals:
-            raise TickRefusedError(refusals)
+        if self._on_refused is None:
+            if refusals := self._outbox.refusals():
+                raise TickRefusedError(refusals)
+            return
+        # One at a time: where the callback fails, the next call tells the others.
+        while (refusal := self._outbox.next_refusal()) is not None:
+            self._on_refused(refusal)
+
+    def _check_process(self) -> None:
+        """Raise in a process that was forked off: what sends is in its parent only."""
+        if os.getpid() != self._process:
+            raise PublishError("a publisher cannot be used in a process that was forked off later")
 
 
 class _LinkThread:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from marketcam.io.publisher_errors import PublishError
+from marketcam.io.token_text import TokenFileError, token_text
 
 if TYPE_CHECKING:
     import ssl
@@ -83,13 +83,10 @@ def _token(given: str | None) -> str:
     text = os.environ.get(_TOKEN_VARIABLE, "") if given is None else given
     if not text:
         raise PublishError(f"a token must be given, or stand in {_TOKEN_VARIABLE}; got none")
-    if text.startswith("@"):
-        path = Path(text.removeprefix("@")).expanduser()
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "not text"
-            raise PublishError(f"cannot read the token in {path}: {reason.lower()}") from error
+    try:
+        text = token_text(text)
+    except TokenFileError as error:
+        raise PublishError(f"the token's file cannot be read: {error}") from None
     if _TOKEN.fullmatch(text) is None:
         raise PublishError("a token must be 16 to 256 printable ASCII characters without spaces")
     return text

@@ -73,7 +73,7 @@ class Outbox:
         self._held = 0
         self._dealt_with = 0
         self._known_refused = 0
-        self._refusals: list[Refusal] = []
+        self._refusals: deque[Refusal] = deque()
         self._run: IngestRun | None = None
         self._failure: PublishError | None = None
         self._over = False
@@ -127,8 +127,14 @@ class Outbox:
     def refusals(self) -> list[Refusal]:
         """Return what was refused since this was asked last."""
         with self._changed:
-            refusals, self._refusals = self._refusals, []
+            refusals = list(self._refusals)
+            self._refusals.clear()
             return refusals
+
+    def next_refusal(self) -> Refusal | None:
+        """Return the oldest that was refused and not yet told, once; None where there is none."""
+        with self._changed:
+            return self._refusals.popleft() if self._refusals else None
 
     def end(self, timeout: float | None) -> bool:
         """Have the camera told that no more ticks come; tell whether that was done in time.
@@ -180,10 +186,11 @@ class Outbox:
     def begin(self, run: IngestRun) -> None:
         """Begin a connection: what the run has is done with, the rest is to be sent from the first.
 
-        Only ticks that had been sent can be those it has; one that had not, and is not beyond
-        `run.last_t`, is sent, so that its refusal tells of it.
+        Only ticks that had been sent to this very run can be those it has; one that had not, and is
+        not beyond `run.last_t`, is sent, so that its refusal tells of it.
         """
         with self._changed:
+            is_another = self._run is not None and self._run.run != run.run
             self._run = run
             self._dealt_with = 0
             self._known_refused = 0
@@ -191,6 +198,7 @@ class Outbox:
             self._sent.clear()
             self._waiting.clear()
             for entry in entries:
+                entry.tried = entry.tried and not is_another
                 if _is_done_with(entry, run.last_t):
                     self._let_go(entry)
                 else:

@@ -8,6 +8,7 @@ import struct
 import threading
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ import orjson
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-from marketcam.io import decode_tick_binary
+from marketcam.io import TickPublisher, decode_tick_binary
+from marketcam.io.publisher_link import Patience
 from marketcam.io.tick_binary import split_ticks
 from tests.server_helpers import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pytest
     from websockets.http11 import Request, Response
     from websockets.sync.server import ServerConnection
 
@@ -79,6 +82,15 @@ class Line:
             self.camera.taken += ticks
             count += len(ticks)
             self.ack(count, t=ticks[-1])
+
+
+def refuse_second(line: Line) -> None:
+    """The script of a camera that refuses the second of three ticks."""
+    line.hello()
+    line.take(3)
+    line.say("refused", tick=2, t=2, error="tick 2: out of order")
+    line.ack(3, refused=1)
+    line.take_all()
 
 
 def taking(line: Line) -> None:
@@ -153,3 +165,13 @@ def fake_camera(*scripts: Callable[[Line], None]) -> Iterator[FakeCamera]:
             thread.join()
     if not camera.failures.empty():
         raise camera.failures.get()
+
+
+def publisher_of(camera: FakeCamera, **options: Any) -> TickPublisher:
+    return TickPublisher(camera.url, TOKEN, **options)
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch, **given: float) -> None:
+    """Have publishers wait as long as given, and connect again at once."""
+    patience = partial(Patience, **({"first_pause": 0.001, "longest_pause": 0.01} | given))
+    monkeypatch.setattr("marketcam.io.publisher.Patience", patience)

@@ -25,6 +25,7 @@ from marketcam.io.store.lock import check_process
 from marketcam.io.store.runs import (
     RUNS,
     RunRecords,
+    about_record,
     hole_record,
     moment_record,
     parse_runs,
@@ -172,6 +173,10 @@ class OpenRun:
         if not self.is_known:
             raise UnknownRunError(f"there is no run {self.id!r:.120} to go on with")
         self._journal.append(moment_record("continue", self.id, self._now()))
+
+    def add_about(self, about: Mapping[str, Any]) -> None:
+        """Say more of what it is filmed with: a mapping that JSON can express."""
+        self._journal.append(about_record(self.id, self._now(), about))
 
     def add_segment(self, path: str) -> None:
         """Say that a segment is of this run; `path` is the one it has once it is closed."""

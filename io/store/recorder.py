@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import traceback
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -92,6 +93,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._has_begun = False
+        self._more_about: deque[Mapping[str, Any]] = deque()
         self._is_proven = True  # whether something was written since recording began again
         self._error: str | None = None
         self._death: str | None = None  # what ended the thread, which nothing should
@@ -169,6 +171,16 @@ class Recorder:
         recording = self._recording
         nudge = recording is not None and recording.writers[kind].entry() is None
         self._queue.put((kind, line, t), nudge=nudge)
+
+    def add_about(self, about: Mapping[str, Any]) -> None:
+        """Say more of what the run is filmed with: it is in its record before the lines to come.
+
+        Never waits for the disk.
+        """
+        check_process(self._process)
+        self._options = replace(self._options, about={**self._options.about, **about})
+        if self._thread is not None:  # else its start will say it
+            self._more_about.append(about)
 
     def flush(self) -> None:
         """Wait until every line written so far can be read from its file, or recording stopped."""
@@ -376,6 +388,7 @@ class Recorder:
         number = 0
         try:
             self._check_lock()
+            self._say_about(recording)
             for number, item in enumerate(batch.lines):  # noqa: B007 - used where it fails
                 self._record_one(recording, item)
             number = len(batch.lines)
@@ -396,6 +409,11 @@ class Recorder:
     def _check_lock(self) -> None:
         if self._lock is not None:
             self._lock.check()
+
+    def _say_about(self, recording: Recording) -> None:
+        while self._more_about:
+            recording.run.add_about(self._more_about[0])
+            self._more_about.popleft()
 
     def _record_one(self, recording: Recording, item: QueuedLine | Lost) -> None:
         if isinstance(item, Lost):

@@ -11,6 +11,7 @@ start    a run begins; before its first segment
 segment  one of its segments is created; before the first line is written to it, so that even a
          segment whose writer died, or that lost its manifest, is known to be of this run
 continue the run goes on in another process, from a checkpoint
+about    something more of what it is filmed with, known only once its ticks come
 hole     lines of some of its ticks could not be recorded
 end      it has ended in order; a run that was killed has no end
 ======== =========================================================================================
@@ -45,6 +46,7 @@ __all__ = [
     "Hole",
     "Run",
     "RunRecords",
+    "about_record",
     "hole_record",
     "lost_segment_record",
     "lost_start_record",
@@ -91,7 +93,8 @@ class Run:
         id: its name.
         started_at: ISO 8601, UTC.
         about: what it was filmed with, as it was said at its start: the source, the seed, the
-            pace (`tick_rate`, 0 without any), the camera's settings.
+            pace (`tick_rate`, 0 without any), the camera's settings; and afterwards: the name of
+            the `producer`, where ticks come from one.
         continued_at: when it went on in another process.
         ended_at: when it ended in order; None while it runs, or where it was killed.
         holes: what of it was not recorded, in the order in which that was declared.
@@ -134,6 +137,11 @@ def new_run_id(wall: float) -> str:
 def start_record(run: str, at: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of a run's start."""
     return {"format": FORMAT, "record": "start", "run": run, "at": at, "about": dict(about)}
+
+
+def about_record(run: str, at: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of what is said of a run after its start; it adds to what was."""
+    return {"format": FORMAT, "record": "about", "run": run, "at": at, "about": dict(about)}
 
 
 def moment_record(record: Literal["continue", "end"], run: str, at: str) -> dict[str, Any]:
@@ -226,11 +234,9 @@ class RunRecords:
 def _with_record(run: Run, kind: str, record: dict[str, Any]) -> Run:
     changes: dict[str, Any] = {}
     if kind == "start":
-        about = record.get("about", {})
-        changes = {
-            "started_at": _text(record, "at"),
-            "about": about if isinstance(about, dict) else {},
-        }
+        changes = {"started_at": _text(record, "at"), "about": _about(record)}
+    elif kind == "about":
+        changes = {"about": {**run.about, **_about(record)}}
     elif kind == "continue":
         changes = {"continued_at": (*run.continued_at, _text(record, "at")), "ended_at": None}
     elif kind == "end":
@@ -239,6 +245,11 @@ def _with_record(run: Run, kind: str, record: dict[str, Any]) -> Run:
         changes = {"holes": (*run.holes, _hole(record))}
     values = {name: getattr(run, name) for name in Run.__slots__}
     return Run(**(values | changes))
+
+
+def _about(record: dict[str, Any]) -> dict[str, Any]:
+    about = record.get("about", {})
+    return about if isinstance(about, dict) else {}
 
 
 def _hole(record: dict[str, Any]) -> Hole:

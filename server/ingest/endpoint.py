@@ -15,6 +15,7 @@ from marketcam.server.web.answers import JsonResponse
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from marketcam.server.ingest.source import IngestSource
     from marketcam.server.running.rig import Rig
 
 __all__ = ["Ingest"]
@@ -36,6 +37,10 @@ class _Refusal(NamedTuple):
 
     status: int
     reason: str
+
+
+_OVER: Final = _Refusal(503, "the run is over")
+"""It has failed, or the server is stopping: one that is started anew will have another."""
 
 
 class Ingest:
@@ -65,20 +70,34 @@ class Ingest:
             session.ended.set()
 
     async def _session_for(self, name: str, scope: Scope) -> Session | _Refusal:
-        source, pipeline = self._rig.ingest, self._rig.pipeline
+        source = self._rig.ingest
         if _NAME.fullmatch(name) is None:
             return _Refusal(400, "source must be 1 to 64 of A-Z a-z 0-9 . _ -")
-        if source is None or source.is_closed or source.is_finished or not pipeline.running:
-            return _Refusal(409, "the run has ended")
-        if source.belongs_to_another(name):
-            return _Refusal(409, f"the run is that of the source {source.source}")
-        if self._session is not None and await self._session.is_alive():
-            return _Refusal(409, "a producer is connected already")
+        if source is None:
+            return _OVER
+        if (refusal := self._objection(source, name)) is not None:
+            return refusal
+        if self._session is not None:
+            if await self._session.is_alive():
+                return _Refusal(409, "a producer is connected already")
+            # Meanwhile that one may have sent its first ticks, and its last.
+            if (refusal := self._objection(source, name)) is not None:
+                return refusal
         source.source = name
         session = self._session = Session(
             source, name, self._terms(name), scope.get("extensions", {}).get(LINK)
         )
         return session
+
+    def _objection(self, source: IngestSource, name: str) -> _Refusal | None:
+        """Return why the run does not take ticks of this name, None where it does."""
+        if source.is_finished:
+            return _Refusal(410, "the source has ended")
+        if source.is_closed or not self._rig.pipeline.running:
+            return _OVER
+        if source.belongs_to_another(name):
+            return _Refusal(409, f"the run is that of the source {source.source}")
+        return None
 
     def _terms(self, name: str) -> Terms:
         settings, pipeline = self._rig.settings, self._rig.pipeline

@@ -51,9 +51,21 @@ class Tally:
     broken: str | None = None
 
 
-class _Entry(NamedTuple):
+@dataclass(slots=True)
+class _Unread:
+    """Ticks of a connection, one after the other, that never get to the camera.
+
+    There may be very many behind one that the camera takes long for.
+    """
+
     tally: Tally
-    refusal: Refusal | None
+    count: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def add(self, refusal: Refusal) -> None:
+        self.count += 1
+        if len(self.refusals) < MOST_REFUSALS:
+            self.refusals.append(refusal)
 
 
 class Ledger:
@@ -67,7 +79,7 @@ class Ledger:
     def __init__(self) -> None:
         self.last_t: int | None = None
         self.refused = 0
-        self._under_way: deque[_Entry] = deque()
+        self._under_way: deque[Tally | _Unread] = deque()
 
     @property
     def is_clear(self) -> bool:
@@ -77,34 +89,42 @@ class Ledger:
     def send(self, tally: Tally) -> None:
         """Note that the next tick of a connection is on its way to the camera."""
         tally.given += 1
-        self._under_way.append(_Entry(tally, None))
+        self._under_way.append(tally)
 
     def refuse_unread(self, tally: Tally, t: int | None, error: str) -> None:
         """Note that the next tick of a connection never gets to the camera."""
         tally.given += 1
-        self._under_way.append(_Entry(tally, Refusal(tally.given, t, error)))
+        last = self._under_way[-1] if self._under_way else None
+        if not isinstance(last, _Unread) or last.tally is not tally:
+            last = _Unread(tally)
+            self._under_way.append(last)
+        last.add(Refusal(tally.given, t, error))
         self._settle_unread()
 
     def settle_taken(self, t: int) -> None:
         """Note that the camera has taken in the first of those under way."""
-        tally, _ = self._under_way.popleft()
-        tally.dealt += 1
+        self._first().dealt += 1
         self.last_t = t
         self._settle_unread()
 
     def settle_refused(self, t: int | None, error: str) -> None:
         """Note that the camera has refused the first of those under way."""
-        tally, _ = self._under_way.popleft()
-        self._refuse(tally, Refusal(tally.dealt + 1, t, error))
+        tally = self._first()
+        self._refuse(tally, 1, [Refusal(tally.dealt + 1, t, error)])
         self._settle_unread()
 
-    def _settle_unread(self) -> None:
-        while self._under_way and (refusal := self._under_way[0].refusal) is not None:
-            self._refuse(self._under_way.popleft().tally, refusal)
+    def _first(self) -> Tally:
+        """Take out the first of those under way to the camera; whose it is."""
+        first = self._under_way.popleft()
+        return first.tally if isinstance(first, _Unread) else first
 
-    def _refuse(self, tally: Tally, refusal: Refusal) -> None:
-        tally.dealt += 1
-        tally.refused += 1
-        self.refused += 1
-        if len(tally.refusals) < MOST_REFUSALS:
-            tally.refusals.append(refusal)
+    def _settle_unread(self) -> None:
+        while self._under_way and isinstance(unread := self._under_way[0], _Unread):
+            self._under_way.popleft()
+            self._refuse(unread.tally, unread.count, unread.refusals)
+
+    def _refuse(self, tally: Tally, count: int, refusals: list[Refusal]) -> None:
+        tally.dealt += count
+        tally.refused += count
+        self.refused += count
+        tally.refusals.extend(refusals[: MOST_REFUSALS - len(tally.refusals)])

@@ -103,9 +103,12 @@ def _has_taken_all(transport: asyncio.Transport) -> bool:
     """Return whether the peer's machine is connected still and has acknowledged all bytes."""
     connection = transport.get_extra_info("socket")
     try:
-        state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        if hasattr(socket, "TCP_INFO"):  # Linux; elsewhere what was not taken has to do
+            state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        else:
+            state = _ESTABLISHED
         unsent = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-    except OSError:  # closed by now
+    except (OSError, ValueError):  # closed by now; uvloop's socket then has a descriptor of -1
         return False
     waits = transport.get_write_buffer_size() + int.from_bytes(unsent, sys.byteorder)
     return state == _ESTABLISHED and waits == 0

@@ -103,6 +103,7 @@ class IngestSource:
         self._lock = threading.Lock()
         self._came = threading.Condition(self._lock)
         self._listener: Callable[[], None] | None = None
+        self._on_named: Callable[[str], None] | None = None
 
     # ---- for the event loop ----
 
@@ -162,6 +163,13 @@ class IngestSource:
         """Have a change told, from any thread: by a call that must not wait."""
         with self._lock:
             self._listener = listener
+
+    def when_named(self, tell: Callable[[str], None]) -> None:
+        """Have the source's name told once it cannot change any more: before its first tick.
+
+        It is told in the thread that asks for ticks.
+        """
+        self._on_named = tell
 
     def put(self, tally: Tally, content: str | bytes) -> None:
         """Add a message, whether or not there is room."""
@@ -246,6 +254,7 @@ class IngestSource:
             for read in unpack(message.data, is_text=message.is_text):
                 if self.is_closed:
                     return
+                self._tell_name(tally.source)
                 self._place = f"tick {tally.given + 1} of {tally.source}"
                 try:
                     tick = read()
@@ -257,6 +266,11 @@ class IngestSource:
                     yield tick
         except TickBinaryError as error:
             self._break(tally, str(error))
+
+    def _tell_name(self, name: str) -> None:
+        tell, self._on_named = self._on_named, None
+        if tell is not None:
+            tell(name)
 
     def _refuse_unread(self, tally: Tally, error: MarketCameraError) -> None:
         with self._lock:

@@ -139,6 +139,7 @@ class Rig:
     def _start_pipeline(self, source: Source, on_fatal: Callable[[], None]) -> None:
         saving, pipeline = self.saving, self.pipeline
         if isinstance(source, IngestSource):
+            source.when_named(lambda name: self.recorder.add_about({"producer": name}))
             pipeline.start(source, on_fatal, on_filmed=source.taken, on_refused=source.refuse)
             return
         if saving is None:

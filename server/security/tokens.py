@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
+
+from marketcam.io.token_text import FILE_MARK, TokenFileError, token_text
 
 __all__ = ["is_token", "token_of"]
 
 _LEAST: Final = 16
 _MOST: Final = 256
 _TOKEN: Final = re.compile(rf"[!-~]{{{_LEAST},{_MOST}}}", re.ASCII)
-_FILE_MARK: Final = "@"
 
 
 def token_of(value: object) -> object:
@@ -28,20 +28,14 @@ def token_of(value: object) -> object:
     if value is None or value == "":
         return None
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    kind = "text"
-    if text.startswith(_FILE_MARK):
-        text, kind = _content(text.removeprefix(_FILE_MARK)), "a file"
+    kind = "a file" if text.startswith(FILE_MARK) else "text"
+    try:
+        text = token_text(text)
+    except TokenFileError as error:
+        raise ValueError(f"a file that cannot be read: {error}") from None
     if _TOKEN.fullmatch(text) is None:
         raise ValueError(f"{kind} with {_flaw(text)}")
     return text
-
-
-def _content(name: str) -> str:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise ValueError(f"a file that cannot be read: {str(reason).lower()}") from None
 
 
 def _flaw(text: str) -> str:

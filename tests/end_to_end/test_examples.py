@@ -11,6 +11,7 @@ import pytest
 
 from marketcam.server.settings import Settings
 from tests.example_runs import EXAMPLES, run_javascript, run_python
+from tests.fake_camera import Line, fake_camera
 from tests.ingest_helpers import TOKEN, ingest_server
 from tests.server_helpers import recorded
 
@@ -35,19 +36,19 @@ def is_over(server: Running) -> bool:
 
 def test_a_market_written_with_mesa(tmp_path):
     with ingest_server(tmp_path, window=20, stride=5, prox_eps_pct=0.05) as server:
-        said = run_python("mesa_market.py", server, "--ticks", "60", "--seed", "1")
-        assert said.startswith("published 60 ticks")
-        assert server.rig.pipeline.ticks == 60
+        said = run_python("mesa_market.py", server, "--ticks", "40", "--seed", "1")
+        assert said.startswith("published 40 ticks")
+        assert server.rig.pipeline.ticks == 40
         assert is_over(server)
     films = frames(tmp_path / "store")
-    assert [frame["t"] for frame in films] == list(range(20, 61, 5))
+    assert [frame["t"] for frame in films] == list(range(20, 41, 5))
     assert all(kinds(frame) == {"match", "quote_proximity"} for frame in films)
     # Traders starve: those of the first window are not all in the last.
     seen = [{node["agent_id"] for node in frame["nodes"]} for frame in films]
     assert seen[-1] < seen[0]
     assert len(seen[0]) == 200
     metrics = [orjson.loads(line) for line in recorded(tmp_path / "store", "metrics")]
-    assert [metric["t"] for metric in metrics] == list(range(1, 61))
+    assert [metric["t"] for metric in metrics] == list(range(1, 41))
     assert all(0 <= metric["s"]["price_norm"] <= 1 for metric in metrics)
     assert metrics[0]["matches_n"] > 100
 
@@ -73,11 +74,11 @@ def test_an_order_book_of_pams(tmp_path):
 
 def test_a_producer_in_javascript(tmp_path):
     with ingest_server(tmp_path, window=20, stride=5) as server:
-        assert run_javascript(server.listening.url, TOKEN, "2500") == "published up to tick 2500\n"
-        assert server.rig.pipeline.ticks == 2500
+        assert run_javascript(server.listening.url, TOKEN, "1500") == "published up to tick 1500\n"
+        assert server.rig.pipeline.ticks == 1500
         assert is_over(server)
     film = frames(tmp_path / "store")[-1]
-    assert film["t"] == 2500
+    assert film["t"] == 1500
     assert len(film["nodes"]) == 10
     assert kinds(film) == {"match", "quote_proximity"}
 
@@ -86,6 +87,18 @@ def test_a_producer_in_javascript_with_a_wrong_token(tmp_path):
     with ingest_server(tmp_path) as server:
         assert "token" in run_javascript(server.listening.url, "not-the-token-of-this-one", code=1)
         assert server.rig.pipeline.ticks == 0
+
+
+@pytest.mark.parametrize("code", [1009, 4410])
+def test_a_producer_in_javascript_that_would_be_closed_in_the_same_way_again(code):
+    def fatal(line: Line) -> None:
+        assert "auth" in line.connection.recv()
+        line.hello()
+        line.close(code, "it will not do")
+
+    with fake_camera(fatal) as camera:
+        assert run_javascript(camera.url, TOKEN, code=1) == f"{code} it will not do\n"
+        assert len(camera.tokens) == 1
 
 
 def test_the_javascript_is_as_short_as_it_is_said_to_be():

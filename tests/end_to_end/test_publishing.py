@@ -16,11 +16,19 @@ import pytest
 from marketcam.engine import Tick, film
 from marketcam.io import PublishError, Refusal, Store, TickPublisher, TickRefusedError, encode_frame
 from marketcam.io.publisher_link import Patience
+from marketcam.server.ingest import session
+from marketcam.server.settings import Settings
 from tests.crossing import crossing
 from tests.example_runs import run_javascript
 from tests.ingest_helpers import TOKEN, ingest_server
 from tests.raw_ticks import STATE, arrays_of, crowd
-from tests.server_helpers import receive_until, recorded, server_process, state_tick
+from tests.server_helpers import (
+    receive_until,
+    recorded,
+    running_server,
+    server_process,
+    state_tick,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,19 +74,19 @@ def test_what_is_published_is_what_is_filmed(tmp_path):
 
 def test_over_a_network_that_breaks_there_is_no_hole_and_no_double(tmp_path):
     rng = random.Random(5)
-    # A tick has about 150 bytes: connections break in handshakes, within ticks and between them.
-    cuts = [rng.randrange(200, 20_000) for _ in range(25)]
+    # A tick has about 120 bytes: connections break in handshakes, within ticks and between them.
+    cuts = [rng.randrange(200, 12_000) for _ in range(20)]
     with (
         ingest_server(tmp_path, record_ticks=True) as server,
         crossing(server.listening.port, cuts) as between,
     ):
         with publisher_to(between.url, buffer_bytes=4096) as publisher:
-            for t in range(3000):
+            for t in range(2000):
                 publisher.publish(state_tick(t))
         assert not between.cuts
-        assert publisher.taken == 3000
-        assert server.rig.pipeline.ticks == 3000
-    assert ticks_of(tmp_path / "store") == list(range(3000))
+        assert publisher.taken == 2000
+        assert server.rig.pipeline.ticks == 2000
+    assert ticks_of(tmp_path / "store") == list(range(2000))
 
 
 def test_javascript_over_a_network_that_breaks(tmp_path):
@@ -92,7 +100,9 @@ def test_javascript_over_a_network_that_breaks(tmp_path):
 
 
 def test_a_connection_that_swallows_everything_is_given_up_by_both_sides(tmp_path, monkeypatch):
-    be_patient(monkeypatch, silence=6.0)  # the server's pings come every 5 s
+    be_patient(monkeypatch, silence=1.0)
+    monkeypatch.setattr(session, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(session, "PROOF_SECONDS", 0.5)
     with (
         ingest_server(tmp_path, record_ticks=True) as server,
         crossing(server.listening.port) as between,
@@ -110,21 +120,20 @@ def test_a_connection_that_swallows_everything_is_given_up_by_both_sides(tmp_pat
 def test_a_camera_that_is_killed_goes_on_in_a_new_run(tmp_path):
     settings = {"IG_INGEST_TOKEN": TOKEN, "IG_CAM_W": "4", "IG_CAM_RECORD_TICKS": "true"}
     with crossing(0) as between, publisher_to(between.url) as publisher:
-        with server_process(tmp_path, **settings) as server:
-            between.target = server.port
+        with server_process(tmp_path, **settings) as killed:
+            between.target = killed.port
             for t in range(100):
                 publisher.publish(state_tick(t))
             publisher.flush()
             first = publisher.run
-            server.stop(signal.SIGKILL)
+            killed.stop(signal.SIGKILL)
         for t in range(100, 150):
             publisher.publish(state_tick(t))
-        with server_process(tmp_path, **settings) as server:
-            between.target = server.port
+        with ingest_server(tmp_path, record_ticks=True) as server:
+            between.target = server.listening.port
             publisher.flush()
             second = publisher.run
-            assert server.stop(signal.SIGTERM) == 0
-        publisher.close(end=False)
+            publisher.close(end=False)
     assert first is not None
     assert second is not None
     assert first.run != second.run
@@ -187,11 +196,11 @@ def test_a_producer_is_no_faster_than_the_camera(tmp_path):
     options = {"ingest_queue_bytes": 50_000, "proximity": "neighbors", "record_ticks": True}
     with ingest_server(tmp_path, **options) as server:
         with publisher_to(server.listening.url, buffer_bytes=100_000) as publisher:
-            for t in range(150):
+            for t in range(80):
                 publisher.publish_arrays(t, **arrays)
                 assert publisher.pending <= 3
-        assert server.rig.pipeline.ticks == 150
-    assert ticks_of(tmp_path / "store") == list(range(150))
+        assert server.rig.pipeline.ticks == 80
+    assert ticks_of(tmp_path / "store") == list(range(80))
 
 
 def test_a_wrong_token(tmp_path):
@@ -207,8 +216,8 @@ def test_a_wrong_token(tmp_path):
 
 
 def test_a_camera_that_takes_no_ticks(tmp_path):
-    with server_process(tmp_path, "--agents", "3") as server:
-        publisher = publisher_to(server.url)
+    with running_server(Settings(port=0, store_dir=tmp_path, window=4)) as server:
+        publisher = publisher_to(server.listening.url)
         with pytest.raises(PublishError, match="status 404"):
             publisher.wait_for_run()
 

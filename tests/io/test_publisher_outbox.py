@@ -219,3 +219,22 @@ def test_the_end_waits_for_all_to_be_dealt_with():
     assert not outbox.is_ending
     outbox.acknowledge(1)
     assert outbox.is_ending
+
+
+def test_another_run_has_nothing_that_was_not_sent_to_it():
+    outbox = outbox_of(1, 2)
+    outbox.begin(run_of())
+    assert sent(outbox) == [1, 2]
+    outbox.begin(run_of(last_t=7)._replace(run="run-2"))  # of another producer of this name
+    assert sent(outbox) == [1, 2]
+
+
+def test_refusals_can_be_asked_for_one_by_one():
+    outbox = outbox_of(1, 2)
+    outbox.begin(run_of())
+    sent(outbox)
+    outbox.refuse(1, "wrong")
+    outbox.refuse(2, "too")
+    assert outbox.next_refusal() == (1, "wrong")
+    assert outbox.refusals() == [(2, "too")]
+    assert outbox.next_refusal() is None

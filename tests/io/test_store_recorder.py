@@ -4,6 +4,7 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from marketcam.engine import LimitError
@@ -405,6 +406,19 @@ def test_a_run_is_named_and_gone_on_with(tmp_path):
     assert (run.id, run.about, len(run.continued_at)) == ("one", about, 1)
     assert run.ended_at is not None
     assert list(Store(tmp_path).lines("metrics")) == lines(0, 20)
+
+
+def test_more_is_said_of_a_run_once_it_is_known(tmp_path):
+    recorder = recorder_in(tmp_path, about={"seed": 7})
+    recorder.add_about({"tick_rate": 100})
+    with recorder:
+        recorder.add_about({"producer": "sim"})
+        record(recorder, 0, 10)
+    (run,) = Store(tmp_path).runs()
+    assert run.about == {"seed": 7, "tick_rate": 100, "producer": "sim"}
+    records = [orjson.loads(text) for text in (tmp_path / "runs.jsonl").read_bytes().splitlines()]
+    assert [said["record"] for said in records] == ["start", "about", "segment", "end"]
+    assert records[1]["about"] == {"producer": "sim"}
 
 
 @pytest.mark.parametrize("file_name", ["runs.jsonl", "metrics/manifest.json"])

@@ -266,6 +266,7 @@ def test_a_removed_journal_is_written_anew(tmp_path):
         record(recorder, 0, 5, "frames")
         recorder.flush()
         (tmp_path / "runs.jsonl").unlink()
+        recorder.add_about({"producer": "sim"})
         clock.advance(3)
         record(recorder, 5, 10)
         recorder.flush()
@@ -275,7 +276,7 @@ def test_a_removed_journal_is_written_anew(tmp_path):
         record(recorder, 10, 15)
     journal = read_runs(tmp_path)
     (run,) = journal.runs.values()
-    assert (run.id, run.about) == (recorder.run, {"seed": 4})
+    assert (run.id, run.about) == (recorder.run, {"seed": 4, "producer": "sim"})
     assert [(hole.from_t, hole.to_t, hole.lines) for hole in run.holes] == [(5, 9, 5)]
     assert len(journal.segments) == 3
     assert list(Store(tmp_path).lines("metrics")) == [*lines(0, 5), *lines(10, 15)]

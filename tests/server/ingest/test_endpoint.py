@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from marketcam.engine import Tick
 from marketcam.io import encode_tick_binary
 from marketcam.server.errors import ServerError
 from marketcam.server.ingest.link import MOST_FRAGMENTS, IngestProtocol
+from marketcam.server.ingest.session import Session
 from tests.ingest_helpers import TOKEN, connected, ingest_server, producer, some_ticks
 from tests.server_helpers import fed_server, receive_until, recorded, state_tick
 
@@ -88,7 +90,10 @@ def test_a_source_that_ends_ends_the_run(server: Running, tmp_path: Path) -> Non
         assert health["ok"]
         assert not health["meta"]["running"]
         assert health["ingest"]["ended"]
-    assert refused_with(server) == (409, "the run has ended")
+    assert refused_with(server) == (410, "the source has ended")
+    with connected(server, additional_headers={}) as sim:
+        sim.connection.send(orjson.dumps({"type": "auth", "token": TOKEN}).decode())
+        assert sim.hear_the_end() == (4410, "the source has ended")
 
 
 def test_before_a_producer_comes_the_camera_waits(server: Running) -> None:
@@ -333,8 +338,15 @@ def test_a_name_is_bound_to_the_run_by_its_first_tick(server: Running) -> None:
     with producer(server, "mistyped"):
         pass
     with producer(server, "sim") as sim:
+        sim.send_as("\n \n", 0)
         sim.send_as("nonsense", 1)
         sim.settle()
+        sim.send(state_tick(0))
+        sim.settle()
+    server.rig.recorder.flush()
+    with server.http() as http:
+        [run] = http.get("/runs").json()
+    assert (run["about"]["source"], run["about"]["producer"]) == ("ingest", "sim")
     assert refused_with(server, "mistyped") == (409, "the run is that of the source sim")
 
 
@@ -350,3 +362,25 @@ def test_at_shutdown_the_producer_is_told(tmp_path: Path) -> None:
         sim.settle()
         server.listening.stop()
         assert sim.hear_the_end() == (1001, "the server is shutting down")
+
+
+def test_who_asks_while_another_says_its_first_and_last_is_refused(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with producer(server, "first") as first:
+
+        async def gone(_: Session) -> bool:
+            """Let a producer, asked whether it is there, send its first tick, and no more."""
+            first.send(state_tick(0))
+            while server.rig.pipeline.ticks == 0:
+                await asyncio.sleep(0)
+            return False
+
+        monkeypatch.setattr(Session, "is_alive", gone)
+        assert refused_with(server, "second") == (409, "the run is that of the source first")
+
+
+def test_a_run_that_has_failed_takes_no_producer(tmp_path: Path) -> None:
+    with ingest_server(tmp_path) as server:
+        server.rig.pipeline.stop()
+        assert refused_with(server) == (503, "the run is over")

@@ -73,6 +73,26 @@ def test_refusals_that_nobody_hears_are_only_counted():
     assert (tally.refused, ledger.refused) == (MOST_REFUSALS + 5, MOST_REFUSALS + 5)
 
 
+def test_what_cannot_be_read_behind_a_slow_tick_takes_no_more_room_than_is_told():
+    ledger, tally = Ledger(), Tally("sim")
+    ledger.send(tally)
+    for _ in range(MOST_REFUSALS + 5):
+        ledger.refuse_unread(tally, None, "no")
+    ledger.send(tally)
+    ledger.refuse_unread(tally, None, "last")
+    unread = [entry for entry in ledger._under_way if entry is not tally]
+    assert [len(entry.refusals) for entry in unread] == [MOST_REFUSALS, 1]
+    assert tally.dealt == 0
+    ledger.settle_taken(1)
+    assert (tally.dealt, tally.refused) == (MOST_REFUSALS + 6, MOST_REFUSALS + 5)
+    assert [refusal.tick for refusal in tally.refusals] == [*range(2, MOST_REFUSALS + 2)]
+    tally.refusals.clear()
+    ledger.settle_taken(2)
+    assert (tally.dealt, tally.given) == (MOST_REFUSALS + 8, MOST_REFUSALS + 8)
+    assert [refusal.tick for refusal in tally.refusals] == [MOST_REFUSALS + 8]
+    assert ledger.is_clear
+
+
 # ---- the queue -----------------------------------------------------------------------------------
 
 
