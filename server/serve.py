@@ -27,7 +27,7 @@ from marketcam.server.security.addresses import Proxies
 from marketcam.server.security.bounds import Bounds
 from marketcam.server.security.descriptors import room_for
 from marketcam.server.security.seats import Seats
-from marketcam.server.security.tls import Doorway, load_certificate, tls_context
+from marketcam.server.security.tls import Doorway, tls_context
 from marketcam.server.security.websocket import GuardedProtocol
 from marketcam.server.signals import StopSignals
 from marketcam.server.web.protocol import RequestProtocol
@@ -179,19 +179,26 @@ class _Server(uvicorn.Server):
     async def _door(self, sock: socket.socket) -> asyncio.Server | Doorway:
         if self._tls is not None:
             return Doorway(
-                sock, self._tls, self._bounds.request_seconds, self.seats, self._protocol
+                sock, self._tls_now, self._bounds.request_seconds, self.seats, self._protocol
             )
         loop = asyncio.get_running_loop()
         return await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
 
+    def _tls_now(self) -> ssl.SSLContext:
+        if self._tls is None:
+            raise ServerError("TLS is off")
+        return self._tls
+
     def _reload_certificate(self) -> None:
-        cert, key = self._settings.tls_cert, self._settings.tls_key
-        if self._tls is None or cert is None or key is None:
-            return
+        """Speak TLS with a new certificate, if it can be used, from the next connection on.
+
+        Loaded into the context in use, a certificate whose key is not its own would take the
+        place of the one before, and no handshake would succeed.
+        """
         try:
-            load_certificate(self._tls, cert, key)
-        except OSError as error:
-            log.warning("certificate_not_reloaded", error=_reason(error))
+            self._tls = _tls(self._settings)
+        except ConfigurationError as error:
+            log.warning("certificate_not_reloaded", error=str(error))
         else:
             log.info("certificate_reloaded")
 

@@ -124,9 +124,17 @@ def test_sighup_reads_the_certificate_again(tmp_path: Path) -> None:
         server.wait_for_log("certificate_reloaded")
         after = name_of(server.port)
         assert after != before
+        key_before = files["tls_key"].read_bytes()
         files["tls_key"].write_text("nonsense")
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("certificate_not_reloaded")
+        assert name_of(server.port) == after
+        files["tls_key"].write_bytes(key_before)
+        other = tmp_path / "other"
+        other.mkdir()
+        files["tls_cert"].write_bytes(make_certificate(other)["tls_cert"].read_bytes())
+        server.process.send_signal(signal.SIGHUP)  # renewed, but for the key: half a renewal
+        server.wait_for_log("key values mismatch")
         assert name_of(server.port) == after
         with httpx.Client(verify=trusting()) as http:
             assert http.get(f"https://127.0.0.1:{server.port}/health").json()["ok"] is True
