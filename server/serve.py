@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from marketcam.server.application import CameraApp
+    from marketcam.server.security.refusals import Refusals
     from marketcam.server.security.seats import Seat
     from marketcam.server.settings import Settings
 
@@ -111,7 +112,7 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
     with ExitStack() as stack:
         sockets = _bind(settings.host, settings.port, stack)
         app = create_app(settings)
-        server = _Server(_config(settings, app), settings)
+        server = _Server(_config(settings, app), settings, app.rig.refusals)
         app.rig.seats = server.seats
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(server, app, sockets, on_listening))
@@ -123,7 +124,7 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
 class _Server(uvicorn.Server):
     """A uvicorn that gives out seats, and leaves the signals to `StopSignals`."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, refusals: Refusals) -> None:
         """Be ready to listen.
 
         Raises:
@@ -131,6 +132,7 @@ class _Server(uvicorn.Server):
         """
         super().__init__(config)
         self._settings = settings
+        self._refusals = refusals
         self._bounds = Bounds.of(settings)
         self._tls = _tls(settings)
         self.servers: list[Any] = []
@@ -173,6 +175,7 @@ class _Server(uvicorn.Server):
             self.lifespan.state,
             seats=self.seats,
             bounds=self._bounds,
+            refusals=self._refusals,
             seat=seat,
         )
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from marketcam.server.running.filming import Filming
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
+    from marketcam.server.stream.forms import Forms
 
 __all__ = ["API_VERSION", "HttpApi"]
 
@@ -40,11 +41,11 @@ API_VERSION: Final = "2.0"
 class HttpApi:
     """The answers of section 6 of the contract, and `/metrics`."""
 
-    def __init__(self, rig: Rig, history: History) -> None:
+    def __init__(self, rig: Rig, history: History, forms: Forms) -> None:
         """Answer for this rig, and from its recording."""
         self._rig = rig
         self._history = history
-        self._exposition = Exposition(rig, history)
+        self._exposition = Exposition(rig, history, forms)
         shown = shows_version(rig.settings)
         self._version = {"version": version("marketcam")} if shown else {}
 
