@@ -37,7 +37,7 @@ class GuardedProtocol(IngestProtocol):
     ) -> None:
         """Take the seat over from the HTTP protocol."""
         super().__init__(*args, **kwargs)
-        self.logger = logging.getLogger(UVICORN_FAULTS)
+        self.logger = self.conn.logger = logging.getLogger(UVICORN_FAULTS)
         self._refusals = refusals
         self._seat = seat
         self._rate = rate

@@ -52,6 +52,7 @@ class HttpApi:
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
+        slow_seconds = self._rig.settings.client_slow_seconds
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
         return [
             Route("/", self.index),
@@ -59,7 +60,7 @@ class HttpApi:
             Route("/metrics", self.metrics),
             Route("/manifest/{kind}", listings.manifest),
             Route("/runs", listings.runs),
-            Route("/range/{kind}", RangeLines(self._history), methods=["GET"]),
+            Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
             Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),

@@ -152,7 +152,8 @@ class RequestProtocol(H11Protocol):
         """
         del msg
         error = sys.exception()
-        self._refusals.tell("request", self.client, reason=str(error or "an unknown upgrade"))
+        reason = str(error).partition(":")[0].lower()  # what follows are the peer's own words
+        self._refusals.tell("request", self.client, reason=reason)
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True

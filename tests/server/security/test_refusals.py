@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from marketcam.server.security.refusals import REASONS, Refusals
-from tests.server_helpers import fed_server, open_stream, server_process
+from tests.server_helpers import PATIENCE, fed_server, open_stream, server_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +74,14 @@ def test_what_stands_in_an_address_is_not_logged(tmp_path: Path) -> None:
     with server_process(tmp_path, IG_READ_TOKEN=TOKEN) as server, server.http() as http:
         assert http.get(f"/health?token={TOKEN}").status_code == 401
         address = f"{server.stream_url}?token={TOKEN}"
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
+            sock.sendall(f"GET /?token={TOKEN}\r\n\r\n".encode())  # no request: told as one
+            assert sock.recv(100).startswith(b"HTTP/1.1 400 ")
         with open_stream(address) as stream:  # of a page: it is let to say the token still
             stream.send("nonsense")
         with pytest.raises(InvalidStatus):
             open_stream(address, additional_headers={"Authorization": "Bearer nonsense"})
         server.wait_for_log("token_refused")
+        server.wait_for_log("request_refused")
         assert server.stop(signal.SIGTERM) == 0
         assert TOKEN not in server.log
