@@ -283,25 +283,20 @@ def test_a_client_that_leaves_ends_the_reading(tmp_path: Path) -> None:
 
 
 def test_a_client_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
-    with (
-        fed_server(tmp_path, window=1, stride=1, edge_cap=0, client_slow_seconds=0.2) as (
-            server,
-            feed,
-        ),
-        server.http() as http,
-        socket.create_connection(server.address, PATIENCE) as deaf,
-    ):
+    options: dict[str, Any] = {"window": 1, "stride": 1, "edge_cap": 0, "client_slow_seconds": 0.2}
+    with fed_server(tmp_path, **options) as (server, feed), server.http() as http:
         for tick in big_ticks(100):  # no viewer here: it might be found too slow
             feed.send(tick)
         while http.get("/health").json()["meta"]["ticks"] < 100:
             pass
         server.rig.recorder.flush()
-        deaf.sendall(b"GET /range/frames HTTP/1.0\r\n\r\n")
-        seats = server.listening.app.history.readers
-        while seats.taken or not seats.served:
-            assert http.get("/health").status_code == 200
-        assert open_segments() == []
-        assert was_reset(deaf)
+        with socket.create_connection(server.address, PATIENCE) as deaf:
+            deaf.sendall(b"GET /range/frames HTTP/1.0\r\n\r\n")
+            seats = server.listening.app.history.readers
+            while seats.taken or not seats.served:
+                assert http.get("/health").status_code == 200
+            assert open_segments() == []
+            assert was_reset(deaf)
 
 
 def was_reset(sock: socket.socket) -> bool:
@@ -340,7 +335,9 @@ def test_damage_in_the_middle_breaks_the_answer_off(
     assert str(closed[1]) in caplog.text
 
 
-def test_damage_at_the_start_is_an_error_and_no_answer(tmp_path: Path) -> None:
+def test_damage_at_the_start_is_an_error_and_no_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with server_with_history(tmp_path) as (_, http):
         first = min((tmp_path / "store" / "metrics").glob("segment_*[0-9].jsonl.zst"))
         first.write_bytes(b"nonsense")
