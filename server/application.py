@@ -69,17 +69,17 @@ class CameraApp(Starlette):
             lambda: rig.pipeline.running,
             filmed_with(settings),
         )
-        heartbeats = settings.heartbeat_seconds
+        heartbeats, forms = settings.heartbeat_seconds, Forms(settings.frame_forms)
         stream = Stream(
             rig.hub,
             heartbeats,
             lambda: rig.pipeline.last_t,
             history,
-            Forms(settings.frame_forms),
+            forms,
             settings.edge_cap,
         )
         replay = Replay(history, rig.hub, heartbeats)
-        guard = Guard(settings)
+        guard = Guard(settings, rig.refusals)
         ingest = (
             []
             if settings.ingest_token is None
@@ -87,7 +87,7 @@ class CameraApp(Starlette):
         )
         super().__init__(
             routes=[
-                *HttpApi(rig, history).routes(),
+                *HttpApi(rig, history, forms).routes(),
                 WebSocketRoute("/ws/stream", guard.reading(stream)),
                 WebSocketRoute("/ws/replay", guard.reading(replay)),
                 *ingest,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOG_FILES_KEPT",
     "LOG_FILE_BYTES",
+    "UVICORN_FAULTS",
     "configure",
     "get_logger",
     "warn_of_unknown_variables",
@@ -46,6 +47,11 @@ LOG_FILE_BYTES: Final = 16 * 2**20
 
 LOG_FILES_KEPT: Final = 4
 """Older log files kept beside the current one, `….1` to `….4`; the oldest is removed."""
+
+UVICORN_FAULTS: Final = "uvicorn.error.faults"
+"""Logger for uvicorn's protocols that lets pass what is a fault of the server. The rest is a line
+for each handshake, with its whole address and what secrets a client put there, and for each request
+that is none."""
 
 _OURS: Final = "marketcam"
 _HANDLERS: Final = ("marketcam.stderr", "marketcam.file")
@@ -111,6 +117,7 @@ def _route_uvicorn(level: int) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.NOTSET)
+    logging.getLogger(UVICORN_FAULTS).setLevel(logging.ERROR)
     logging.getLogger("uvicorn").setLevel(max(level, logging.INFO))
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
 

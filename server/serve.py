@@ -27,7 +27,7 @@ from marketcam.server.security.addresses import Proxies
 from marketcam.server.security.bounds import Bounds
 from marketcam.server.security.descriptors import room_for
 from marketcam.server.security.seats import Seats
-from marketcam.server.security.tls import Doorway, load_certificate, tls_context
+from marketcam.server.security.tls import Doorway, tls_context
 from marketcam.server.security.websocket import GuardedProtocol
 from marketcam.server.signals import StopSignals
 from marketcam.server.web.protocol import RequestProtocol
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from marketcam.server.application import CameraApp
+    from marketcam.server.security.refusals import Refusals
     from marketcam.server.security.seats import Seat
     from marketcam.server.settings import Settings
 
@@ -111,7 +112,7 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
     with ExitStack() as stack:
         sockets = _bind(settings.host, settings.port, stack)
         app = create_app(settings)
-        server = _Server(_config(settings, app), settings)
+        server = _Server(_config(settings, app), settings, app.rig.refusals)
         app.rig.seats = server.seats
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(server, app, sockets, on_listening))
@@ -123,7 +124,7 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
 class _Server(uvicorn.Server):
     """A uvicorn that gives out seats, and leaves the signals to `StopSignals`."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, refusals: Refusals) -> None:
         """Be ready to listen.
 
         Raises:
@@ -131,6 +132,7 @@ class _Server(uvicorn.Server):
         """
         super().__init__(config)
         self._settings = settings
+        self._refusals = refusals
         self._bounds = Bounds.of(settings)
         self._tls = _tls(settings)
         self.servers: list[Any] = []
@@ -173,25 +175,33 @@ class _Server(uvicorn.Server):
             self.lifespan.state,
             seats=self.seats,
             bounds=self._bounds,
+            refusals=self._refusals,
             seat=seat,
         )
 
     async def _door(self, sock: socket.socket) -> asyncio.Server | Doorway:
         if self._tls is not None:
             return Doorway(
-                sock, self._tls, self._bounds.request_seconds, self.seats, self._protocol
+                sock, self._tls_now, self._bounds.request_seconds, self.seats, self._protocol
             )
         loop = asyncio.get_running_loop()
         return await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
 
+    def _tls_now(self) -> ssl.SSLContext:
+        if self._tls is None:
+            raise ServerError("TLS is off")
+        return self._tls
+
     def _reload_certificate(self) -> None:
-        cert, key = self._settings.tls_cert, self._settings.tls_key
-        if self._tls is None or cert is None or key is None:
-            return
+        """Speak TLS with a new certificate, if it can be used, from the next connection on.
+
+        Loaded into the context in use, a certificate whose key is not its own would take the
+        place of the one before, and no handshake would succeed.
+        """
         try:
-            load_certificate(self._tls, cert, key)
-        except OSError as error:
-            log.warning("certificate_not_reloaded", error=_reason(error))
+            self._tls = _tls(self._settings)
+        except ConfigurationError as error:
+            log.warning("certificate_not_reloaded", error=str(error))
         else:
             log.info("certificate_reloaded")
 

@@ -11,19 +11,25 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, LiteralString, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, Self, TypedDict
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from marketcam.server.security.addresses import Proxies
-from marketcam.server.security.origins import Origins
-from marketcam.server.security.tokens import token_of
+from marketcam.server.values import (
+    AnyPath,
+    LogLevel,
+    OptionalPath,
+    OptionalText,
+    OriginList,
+    ProxyList,
+    SecretAddress,
+    Token,
+)
 from marketcam.server.variables import (
     Setting,
     SettingsError,
@@ -34,7 +40,7 @@ from marketcam.server.variables import (
 from marketcam.server.variables import setting as _setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic_settings import PydanticBaseSettingsSource
 
@@ -71,55 +77,6 @@ class CameraArguments(TypedDict):
     burst_z: float
     shock_z: float
     pair_budget_bytes: int
-
-
-def _not_empty(value: object) -> object:
-    if value == "":
-        raise ValueError("empty")
-    return value
-
-
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
-
-
-def _web_address(value: object) -> object:
-    """Refuse what is no address of the web without repeating it: parts of it may be a secret."""
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
-    if text and re.fullmatch(r"https?://\S+", text, re.ASCII) is None:
-        raise ValueError("another one")
-    return text or None
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _home_expanded(path: Path | None) -> Path | None:
-    try:
-        return None if path is None else path.expanduser()
-    except RuntimeError as error:  # ~someone, and there is no such user
-        raise ValueError(str(error)) from error
-
-
-def _readable_by(read: Callable[[str], object]) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        read(text)
-        return text
-
-    return check
-
-
-_Path = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_home_expanded)]
-_OptionalPath = Annotated[
-    Path | None, BeforeValidator(_none_if_empty), AfterValidator(_home_expanded)
-]
-_OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
-_Token = Annotated[SecretStr | None, BeforeValidator(token_of)]
-_Origins = Annotated[str, AfterValidator(_readable_by(Origins.of))]
-_Proxies = Annotated[str, AfterValidator(_readable_by(Proxies.of))]
-_SecretAddress = Annotated[SecretStr | None, BeforeValidator(_web_address)]
-_LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
 class Settings(BaseSettings):
@@ -166,7 +123,7 @@ class Settings(BaseSettings):
         "stop", "IG_CAM_PAIR_BUDGET_ACTION", "camera",
         "at agents beyond that memory: end the run, change the rule, or wait without frames")
 
-    store_dir: _Path = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
+    store_dir: AnyPath = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
         "store root: frames/, metrics/ and ticks/ lie in it", form="a path", placeholder="PATH")
     segment_seconds: float = _setting(300.0, "IG_CAM_SEGMENT_SECONDS", "recording",
         "a new segment after this time", unit="seconds", gt=0, le=_SECONDS)
@@ -214,26 +171,26 @@ class Settings(BaseSettings):
         form="true or false")
     tick_rate: float = _setting(100.0, "IG_TICK_RATE", "source",
         "pace of the source; 0: as fast as it goes", unit="ticks a second", ge=0, le=10**9)
-    ticks: _OptionalText = _setting(None, "IG_TICKS", "source",
+    ticks: OptionalText = _setting(None, "IG_TICKS", "source",
         "film the raw ticks of this file (JSON lines, also .zst; Parquet; CSV) or store; "
         "-: standard input",
         form="a file, a folder or -", placeholder="TICKS")
-    matches: _OptionalPath = _setting(None, "IG_MATCHES", "source",
+    matches: OptionalPath = _setting(None, "IG_MATCHES", "source",
         "the matches of raw ticks that come as a table with a row an agent, Parquet or CSV",
         form="a path", placeholder="FILE")
-    ticks_run: _OptionalText = _setting(None, "IG_TICKS_RUN", "source",
+    ticks_run: OptionalText = _setting(None, "IG_TICKS_RUN", "source",
         "film this run of a store; without it, the latest that has ticks",
         form="a run", placeholder="RUN")
     bad_tick: Literal["skip", "fail"] = _setting("skip", "IG_BAD_TICK", "source",
         "what to do at a raw tick that is refused")
-    simulator: _OptionalText = _setting(None, "IG_SIMULATOR", "source",
+    simulator: OptionalText = _setting(None, "IG_SIMULATOR", "source",
         "film this simulator class",
         form="module:Class", placeholder="MODULE:CLASS",
         pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$")
-    simulator_path: _OptionalPath = _setting(None, "IG_SIMULATOR_PATH", "source",
+    simulator_path: OptionalPath = _setting(None, "IG_SIMULATOR_PATH", "source",
         "folder in which the simulator's module is found", form="a path", placeholder="PATH")
 
-    ingest_token: _Token = _setting(None, "IG_INGEST_TOKEN", "ingest",
+    ingest_token: Token = _setting(None, "IG_INGEST_TOKEN", "ingest",
         "what a producer of raw ticks has to show; turns on /ws/ingest, which then is the source",
         form="16 to 256 printable ASCII characters, or @FILE that holds them",
         placeholder="TOKEN")
@@ -269,7 +226,7 @@ class Settings(BaseSettings):
     frame_forms: int = _setting(16, "IG_CAM_FRAME_FORMS", "server",
         "ways of writing a frame (encoding, edges, deflate) that clients ask for at the same time",
         ge=1, le=1024)
-    webhook_url: _SecretAddress = _setting(None, "IG_WEBHOOK_URL", "server",
+    webhook_url: SecretAddress = _setting(None, "IG_WEBHOOK_URL", "server",
         "post bursts and shocks here as they happen",
         form="an http or https address", placeholder="URL")
     webhook_queue: int = _setting(1000, "IG_WEBHOOK_QUEUE", "server",
@@ -278,22 +235,22 @@ class Settings(BaseSettings):
         "an event is posted again, ever more rarely, for at most this long",
         unit="seconds", ge=0, le=_SECONDS)
 
-    tls_cert: _OptionalPath = _setting(None, "IG_TLS_CERT", "security",
+    tls_cert: OptionalPath = _setting(None, "IG_TLS_CERT", "security",
         "certificate chain, PEM; turns on TLS", form="a path", placeholder="PATH")
-    tls_key: _OptionalPath = _setting(None, "IG_TLS_KEY", "security",
+    tls_key: OptionalPath = _setting(None, "IG_TLS_KEY", "security",
         "private key of the certificate, PEM", form="a path", placeholder="PATH")
-    read_token: _Token = _setting(None, "IG_READ_TOKEN", "security",
+    read_token: Token = _setting(None, "IG_READ_TOKEN", "security",
         "what readers have to show; without it, whoever reaches the port may read",
         form="16 to 256 printable ASCII characters, or @FILE that holds them",
         placeholder="TOKEN")
-    allowed_origins: _Origins = _setting("*", "IG_ALLOWED_ORIGINS", "security",
+    allowed_origins: OriginList = _setting("*", "IG_ALLOWED_ORIGINS", "security",
         "origins of web pages that may read and connect, joined by commas; *: any",
         form="such as https://example.org", placeholder="ORIGINS")
     max_connections: int = _setting(12_288, "IG_MAX_CONNECTIONS", "security",
         "connections at the same time, of all kinds", ge=1, le=_COUNT)
     max_connections_per_address: int = _setting(1024, "IG_MAX_CONNECTIONS_PER_ADDRESS", "security",
         "of these from one address, proxies aside; 0: no limit of its own", ge=0, le=_COUNT)
-    trusted_proxies: _Proxies = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
+    trusted_proxies: ProxyList = _setting("127.0.0.1,::1", "IG_TRUSTED_PROXIES", "security",
         "addresses that speak for many, whose X-Forwarded-For counts, joined by commas",
         form="addresses or networks, such as 10.0.0.0/8", placeholder="ADDRESSES")
     handshake_seconds: float = _setting(10.0, "IG_HANDSHAKE_SECONDS", "security",
@@ -309,9 +266,9 @@ class Settings(BaseSettings):
         "messages of a reading client at most, pings included, averaged over some seconds",
         unit="a second", gt=0, le=10**9)
 
-    log_level: _LogLevel = _setting("info", "IG_LOG_LEVEL", "logging",
+    log_level: LogLevel = _setting("info", "IG_LOG_LEVEL", "logging",
         "least level that is logged")
-    log_file: _OptionalPath = _setting(None, "IG_LOG_FILE", "logging",
+    log_file: OptionalPath = _setting(None, "IG_LOG_FILE", "logging",
         "log to this rotating file as well", form="a path", placeholder="PATH")
     # fmt: on
 

@@ -29,6 +29,7 @@ from marketcam.server.cli.parsing import (
     add_token,
     say,
 )
+from marketcam.server.operators.pager import Pager
 from marketcam.server.operators.screen import screen
 from marketcam.server.operators.watching import Interval, look_at
 
@@ -43,7 +44,8 @@ __all__ = ["add_parser", "camera_url", "run"]
 _DEFAULT_PORT: Final = 8000
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _TIMEOUT_SECONDS: Final = 5.0
-_LEAVE: Final = b"qQ\x1b"
+_LEAVE: Final = frozenset({b"q", b"Q", b"\x1b"})
+_TURN: Final = b" "
 _WIDTH: Final = 110
 
 _TEXTS: Final = CommandTexts(
@@ -51,9 +53,9 @@ _TEXTS: Final = CommandTexts(
     arguments="[FLAG …] URL",
     description="""\
 Show how a running camera is doing: whether it is ready, or degraded and why; ticks a second, the
-stages and their queues, lags, viewers, what was lost, the recording. q or Ctrl-C ends. A camera
-that goes away is waited for. Where the output is no terminal, the figures are printed anew each
-time.""",
+stages and their queues, lags, viewers, what was lost, the recording. q or Ctrl-C ends;
+space turns the page where the terminal has no room for all. A camera that goes away is waited for.
+Where the output is no terminal, the figures are printed anew each time.""",
     examples="""\
   marketcam top localhost:8000
   marketcam top https://example.org --interval 5
@@ -180,18 +182,29 @@ def _print_on(address: Address, first: Look, seconds: float, console: Console) -
 
 
 def _show_live(address: Address, first: Look, seconds: float, console: Console) -> None:
-    shown = screen(address.url, Interval(first, first))
-    with (
-        _keys() as is_to_leave,
-        Live(shown, console=console, screen=True, auto_refresh=False) as live,
-    ):
-        for interval, problem in _looks(address, first, lambda: not is_to_leave(seconds)):
-            live.update(screen(address.url, interval, problem), refresh=True)
+    pager = Pager(screen(address.url, Interval(first, first)))
+    with _keys() as pressed, Live(pager, console=console, screen=True, auto_refresh=False) as live:
+
+        def pause() -> bool:
+            until = time.monotonic() + seconds
+            while (left := until - time.monotonic()) > 0:
+                key = pressed(left)
+                if key in _LEAVE:
+                    return False
+                if key == _TURN:
+                    pager.turn()
+                    live.refresh()
+            return True
+
+        live.refresh()
+        for interval, problem in _looks(address, first, pause):
+            pager.content = screen(address.url, interval, problem)
+            live.refresh()
 
 
 @contextmanager
-def _keys() -> Iterator[Callable[[float], bool]]:
-    """Give what waits so many seconds for the key that ends it all, and says whether it came."""
+def _keys() -> Iterator[Callable[[float], bytes]]:
+    """Give what waits so many seconds for a key at most, and returns it; empty for none."""
     if not sys.stdin.isatty():
         yield _no_key
         return
@@ -202,21 +215,25 @@ def _keys() -> Iterator[Callable[[float], bool]]:
     before = termios.tcgetattr(stdin)
     tty.setcbreak(stdin)
     try:
-        yield lambda seconds: _is_pressed(stdin, seconds)
+        yield lambda seconds: _pressed(stdin, seconds)
     finally:
         termios.tcsetattr(stdin, termios.TCSADRAIN, before)
 
 
-def _no_key(seconds: float) -> bool:
+def _no_key(seconds: float) -> bytes:
     time.sleep(seconds)
-    return False
+    return b""
 
 
-def _is_pressed(stdin: int, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        if select.select([stdin], [], [], left)[0]:
-            pressed = os.read(stdin, 64)
-            if not pressed or set(pressed) & set(_LEAVE):
-                return True
-    return False
+def _pressed(stdin: int, seconds: float) -> bytes:
+    """Return a key: its byte, or all bytes of one that has more, such as an arrow.
+
+    A terminal that is gone is as good as the key that ends it all.
+    """
+    if not select.select([stdin], [], [], seconds)[0]:
+        return b""
+    pressed = os.read(stdin, 64)
+    if pressed.startswith(b"\x1b"):
+        return pressed
+    leaving = next((key for key in _LEAVE if key in pressed), None)
+    return leaving or pressed[-1:] or b"q"

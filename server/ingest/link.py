@@ -102,6 +102,8 @@ class IngestProtocol(StreamProtocol):
 def _has_taken_all(transport: asyncio.Transport) -> bool:
     """Return whether the peer's machine is connected still and has acknowledged all bytes."""
     connection = transport.get_extra_info("socket")
+    if connection is None:  # closed by now, under TLS
+        return False
     try:
         if hasattr(socket, "TCP_INFO"):  # Linux; elsewhere what was not taken has to do
             state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]

@@ -118,6 +118,20 @@ def _ticks_slow(view: _View) -> str | None:
     return f"{view.recent.ticks} ticks in the last {seconds:.0f} s, where {due:.0f} were due"
 
 
+def _source_silent(view: _View) -> str | None:
+    """Judge a source that may rightly have no tick to give, but that only its owner can tell.
+
+    One that is to give fewer than two ticks in that time is not judged.
+    """
+    settings, seconds, last_t = view.rig.settings, view.seconds, view.rig.pipeline.last_t
+    is_judged = view.rig.pipeline.running and seconds >= RECENT_SECONDS
+    is_rare = 0 < settings.pace * seconds < 2
+    is_told = _ticks_slow(view) is not None or _producer_gone(view) is not None
+    if not is_judged or is_rare or is_told or view.recent.ticks or view.recent.refused:
+        return None
+    return f"no tick has come {_OF_LATE}" + ("" if last_t is None else f", the last was {last_t}")
+
+
 def _loop_late(view: _View) -> str | None:
     recent = view.recent
     if not recent.very_late and recent.late <= _MANY * recent.looks:
@@ -185,6 +199,7 @@ _RULES: Final[Mapping[str, Callable[[_View], str | None]]] = {
     "frames_limited": _frames_limited,
     "ticks_refused": _ticks_refused,
     "ticks_slow": _ticks_slow,
+    "source_silent": _source_silent,
     "loop_late": _loop_late,
     "messages_dropped": _messages_dropped,
     "clients_sent_away": _clients_sent_away,

@@ -22,6 +22,7 @@ from marketcam.server.running.lag import LagProbe
 from marketcam.server.running.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.running.saving import Saving
 from marketcam.server.running.sources import open_source
+from marketcam.server.security.refusals import Refusals
 from marketcam.server.stream.connection import CLOSE_SECONDS
 from marketcam.server.stream.handover import Handover
 from marketcam.server.stream.hub import GOING_AWAY, Hub, HubOptions
@@ -57,6 +58,7 @@ class Rig:
         saving: the checkpoints, where there are any, once it is started.
         webhook: posts bursts and shocks, where it is asked to.
         seats: those of its connections; None where another server than ours counts them.
+        refusals: of those who are not let in.
         stopping: whether it has begun to stop.
         condition: says whether it is as it should be.
         started_at: when ticks were first taken in, seconds since 1970; before that, when the rig
@@ -84,6 +86,7 @@ class Rig:
         self.ingest: IngestSource | None = None
         self.saving: Saving | None = None
         self.seats: Seats | None = None
+        self.refusals = Refusals()
         self.stopping = False
         self.condition = Condition(self)
         self._undo = AsyncExitStack()

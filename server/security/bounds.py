@@ -63,8 +63,9 @@ def reset(transport: asyncio.Transport) -> None:
     """Cut a connection so that the peer sees it cut, not ended, and the kernel keeps nothing."""
     if not transport.is_closing() or transport.get_write_buffer_size():
         connection = transport.get_extra_info("socket")
-        with suppress(OSError):  # closed by now
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if connection is not None:  # as under TLS, once it is closed
+            with suppress(OSError):  # as without
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 
 
@@ -127,6 +128,8 @@ class ReadingWatch:
     def _bytes_unread(self) -> int:
         """Return what is still in our buffer, or in the kernel's."""
         connection = self._transport.get_extra_info("socket")
+        if connection is None:  # closed by now, under TLS
+            return 0
         try:
             count = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
         except OSError:  # closed by now

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from starlette.datastructures import Headers
 
-from marketcam.server.logs import get_logger
 from marketcam.server.security.tokens import is_token
 from marketcam.server.stream.connection import MESSAGE_BYTES
 from marketcam.server.web.answers import JsonResponse
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from marketcam.server.security.origins import Origins
+    from marketcam.server.security.refusals import Refusals
 
 __all__ = ["SEAT", "Gate", "TokenRequired"]
 
@@ -36,8 +36,6 @@ of a WebSocket."""
 _POLICY_VIOLATION: Final = 1008
 _BEARER: Final = "bearer "
 _OK: Final = '{"type":"auth","ok":true}'
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,7 @@ class Gate:
         origins: of which pages connections are taken.
         seconds: how long a page may take to show the token.
         message_bytes: messages of those who are let in may be as long.
+        refusals: told of those who are not.
         any_rate: they may come as fast as they do: it is for the endpoint to slow them.
     """
 
@@ -58,6 +57,7 @@ class Gate:
     origins: Origins
     seconds: float
     message_bytes: int
+    refusals: Refusals
     any_rate: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,8 +65,8 @@ class Gate:
         headers = Headers(scope=scope)
         if not _has_room(scope):
             await _refuse(429, "too many connections from your address", scope, receive, send)
-        elif not self.origins.allow(headers.get("origin")):
-            log.info("origin_refused", client=scope.get("client"), path=scope["path"])
+        elif not all(map(self.origins.allow, headers.getlist("origin"))):
+            self.refusals.tell("origin", scope.get("client"), path=scope["path"])
             await _refuse(403, "origin not allowed", scope, receive, send)
         elif self.token is None:
             await self._pass_on(scope, receive, send)
@@ -75,7 +75,7 @@ class Gate:
         elif is_token(shown, self.token):
             await self._pass_on(scope, receive, send)
         else:
-            log.warning("token_refused", client=scope.get("client"), path=scope["path"])
+            self.refusals.tell("token", scope.get("client"), path=scope["path"])
             await _refuse(401, "wrong token", scope, receive, send)
 
     async def _ask(self, token: SecretStr, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +91,7 @@ class Gate:
         if event["type"] == "websocket.disconnect":
             return
         if not is_token(_token_in(event), token):
-            log.warning("token_refused", client=scope.get("client"), path=scope["path"])
+            self.refusals.tell("token", scope.get("client"), path=scope["path"])
             await _close("wrong token", send)
             return
         await send({"type": "websocket.send", "text": _OK})
@@ -136,12 +136,14 @@ class TokenRequired:
     Attributes:
         app: what is behind it.
         token: what has to be shown; None: nothing.
+        refusals: told of those who show another one.
         open_paths: what begins so is open to all: the package's own files, which a browser has to
             load before it can show anything, and in which there is nothing of a run.
     """
 
     app: ASGIApp
     token: SecretStr | None
+    refusals: Refusals
     open_paths: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +157,7 @@ class TokenRequired:
                 await _refuse(401, "a token is needed", scope, receive, send)
                 return
             if not is_token(shown, self.token):
-                log.warning("token_refused", client=scope.get("client"), path=scope["path"])
+                self.refusals.tell("token", scope.get("client"), path=scope["path"])
                 await _refuse(401, "wrong token", scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -15,6 +15,7 @@ from marketcam.server.web.answers import cors
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from marketcam.server.security.refusals import Refusals
     from marketcam.server.settings import Settings
 
 __all__ = ["OPEN_PATHS", "Guard"]
@@ -30,9 +31,11 @@ class Guard:
 
     Attributes:
         settings: say it.
+        refusals: told of those who are not.
     """
 
     settings: Settings
+    refusals: Refusals
 
     def reading(self, endpoint: ASGIApp) -> Gate:
         """Put the readers' gate before the endpoint of a WebSocket."""
@@ -43,6 +46,7 @@ class Guard:
             self._origins,
             given.handshake_seconds,
             given.client_message_bytes,
+            self.refusals,
         )
 
     def producing(self, endpoint: ASGIApp) -> Gate:
@@ -60,6 +64,7 @@ class Guard:
             self._origins,
             given.handshake_seconds,
             given.ingest_message_bytes,
+            self.refusals,
             any_rate=True,
         )
 
@@ -69,12 +74,12 @@ class Guard:
         Args:
             between: answers requests that show none, so it must say nothing of a run.
         """
-        origins = self._origins.listed
+        origins, token = self._origins.listed, self.settings.read_token
         return [
             Middleware(SafeHeaders),
             cors([ANY] if origins is None else origins),
             *between,
-            Middleware(TokenRequired, token=self.settings.read_token, open_paths=OPEN_PATHS),
+            Middleware(TokenRequired, token=token, refusals=self.refusals, open_paths=OPEN_PATHS),
         ]
 
     @property

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["shows_version", "told", "without_folders"]
 
 _ROUTES: Final = "ws|segment|manifest|range|viewer"
-_FOLDERS: Final = re.compile(rf"(?<![\w:/.~-])~?/(?!(?:{_ROUTES})/)(?:[^\s/'\",;:()]+/)+")
-"""The folders of an absolute path, up to its last name; addresses and our own routes are none."""
+_NAME: Final = r"[^\s/'\",;:()]+"
+_FOLDERS: Final = re.compile(rf"(?<![\w:/.~-])~?/(?!(?:{_ROUTES})/)(?:{_NAME}(?: {_NAME})*/)+")
+"""The folders of an absolute path, up to its last name; addresses and our own routes are none.
+Names with a space are folders too where a slash comes after: rather a word too few is told."""
 
 
 def told(error: Exception) -> str:

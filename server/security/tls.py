@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from marketcam.server.security.seats import Seat, Seats
 
-__all__ = ["Doorway", "load_certificate", "tls_context"]
+__all__ = ["Doorway", "tls_context"]
 
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2, only what has forward secrecy and authenticates what it encrypts; those of 1.3 are
@@ -43,17 +43,8 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    load_certificate(context, certificate, key)
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Use a certificate from the next connection on.
-
-    Raises:
-        OSError: as `tls_context`; then the one before stays.
-    """
     context.load_cert_chain(certificate, key, password="")  # not to be asked for at a terminal
+    return context
 
 
 class Doorway:
@@ -66,7 +57,7 @@ class Doorway:
     def __init__(
         self,
         listening: socket.socket,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         seconds: float,
         seats: Seats,
         inside: Callable[[Seat], asyncio.Protocol],
@@ -75,7 +66,7 @@ class Doorway:
 
         Args:
             listening: where they come.
-            context: the server's side of TLS.
+            context: gives the server's side of TLS, for each connection anew.
             seconds: how long a handshake may take.
             seats: where connections are counted.
             inside: makes the protocol of a connection that has its seat, and speaks TLS.
@@ -134,7 +125,7 @@ class Doorway:
         await self._loop.connect_accepted_socket(
             partial(self._inside, seat),
             connection,
-            ssl=self._context,
+            ssl=self._context(),
             ssl_handshake_timeout=self._seconds,
             ssl_shutdown_timeout=self._seconds,
         )

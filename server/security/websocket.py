@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from marketcam.server.ingest.link import IngestProtocol
-from marketcam.server.logs import get_logger
+from marketcam.server.logs import UVICORN_FAULTS
 from marketcam.server.security.bounds import Meter
 from marketcam.server.security.gate import SEAT
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from websockets.frames import Frame
 
+    from marketcam.server.security.refusals import Refusals
     from marketcam.server.security.seats import Seat
 
 __all__ = ["GuardedProtocol"]
@@ -23,8 +25,6 @@ _POLICY_VIOLATION: Final = 1008
 _SLICE: Final = 2048
 """What is read of a client at a time; some hundred of the smallest messages."""
 
-log = get_logger(__name__)
-
 
 class GuardedProtocol(IngestProtocol):
     """Counts what a client says, whatever it is, and ends the connection of one who says too much.
@@ -32,9 +32,13 @@ class GuardedProtocol(IngestProtocol):
     It is what a `Gate` finds in its scope in the place of the `Seat`.
     """
 
-    def __init__(self, *args: Any, seat: Seat, rate: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, seat: Seat, rate: float, refusals: Refusals, **kwargs: Any
+    ) -> None:
         """Take the seat over from the HTTP protocol."""
         super().__init__(*args, **kwargs)
+        self.logger = self.conn.logger = logging.getLogger(UVICORN_FAULTS)
+        self._refusals = refusals
         self._seat = seat
         self._rate = rate
         self._meter: Meter | None = Meter(rate, self.loop.time())
@@ -108,7 +112,7 @@ class GuardedProtocol(IngestProtocol):
         if self._meter is None or self._meter.count(self.loop.time()):
             return True
         if not self.close_sent:
-            log.info("client_too_talkative", client=self.client, limit=self._rate)
+            self._refusals.tell("talkative", self.client, limit=self._rate)
             self.frames = []
             self.conn.send_close(
                 _POLICY_VIOLATION, f"too many messages, the limit is {self._rate:g} a second"

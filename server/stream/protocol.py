@@ -232,11 +232,11 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     def _in_kernel(self) -> int:
         """Return how many bytes the kernel has that the peer's has not acknowledged."""
-        number = self.transport.get_extra_info("socket").fileno()
-        if number < 0:  # closed by now
+        connection = self.transport.get_extra_info("socket")
+        if connection is None or connection.fileno() < 0:  # closed by now, under TLS or without
             return 0
         try:
-            count = fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4))
+            count = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
         except OSError:
             return 0
         return int.from_bytes(count, sys.byteorder)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from marketcam.server.running.filming import Filming
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
+    from marketcam.server.stream.forms import Forms
 
 __all__ = ["API_VERSION", "HttpApi"]
 
@@ -40,17 +41,18 @@ API_VERSION: Final = "2.0"
 class HttpApi:
     """The answers of section 6 of the contract, and `/metrics`."""
 
-    def __init__(self, rig: Rig, history: History) -> None:
+    def __init__(self, rig: Rig, history: History, forms: Forms) -> None:
         """Answer for this rig, and from its recording."""
         self._rig = rig
         self._history = history
-        self._exposition = Exposition(rig, history)
+        self._exposition = Exposition(rig, history, forms)
         shown = shows_version(rig.settings)
         self._version = {"version": version("marketcam")} if shown else {}
 
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
+        slow_seconds = self._rig.settings.client_slow_seconds
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
         return [
             Route("/", self.index),
@@ -58,7 +60,7 @@ class HttpApi:
             Route("/metrics", self.metrics),
             Route("/manifest/{kind}", listings.manifest),
             Route("/runs", listings.runs),
-            Route("/range/{kind}", RangeLines(self._history), methods=["GET"]),
+            Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
             Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),

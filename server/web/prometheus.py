@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
     from marketcam.server.security.seats import Seats
+    from marketcam.server.stream.forms import Forms
     from marketcam.server.stream.handover import Handover
     from marketcam.server.stream.hub import Hub
     from marketcam.server.web.families import Family
@@ -71,10 +72,10 @@ _NO_WEBHOOK: Final = WebhookStatus(
 class Exposition:
     """Renders the figures of one rig, from a registry of its own: no process-wide state."""
 
-    def __init__(self, rig: Rig, history: History) -> None:
-        """Gather from this rig, and from those who read its recording."""
+    def __init__(self, rig: Rig, history: History, forms: Forms) -> None:
+        """Gather from this rig, from those who read its recording, and of how they want it."""
         self._registry = CollectorRegistry()
-        self._registry.register(_RigCollector(rig, history))
+        self._registry.register(_RigCollector(rig, history, forms))
         ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:
@@ -83,9 +84,10 @@ class Exposition:
 
 
 class _RigCollector(Collector):
-    def __init__(self, rig: Rig, history: History) -> None:
+    def __init__(self, rig: Rig, history: History, forms: Forms) -> None:
         self._rig = rig
         self._history = history
+        self._forms = forms
         self._info = InfoMetricFamily(
             "marketcam", "This program.", {"version": version("marketcam")}
         )
@@ -106,10 +108,13 @@ class _RigCollector(Collector):
         yield from _of_queues(rig)
         yield from _of_handover(rig.handover)
         yield from _of_hub(rig.hub, rig.settings.max_clients)
+        yield from _of_forms(self._forms)
         yield from _of_recorder(rig.recorder.status())
         yield from _of_segments(rig.recorder)
         yield from _of_history(self._history)
         yield from _of_seats(rig.seats)
+        refused = "Those who were not let in, or no longer."
+        yield _counters("reason", "refusals", refused, rig.refusals.counts)
         yield from _of_webhook(rig.webhook)
 
 
@@ -221,8 +226,6 @@ def _of_hub(hub: Hub, limit: int) -> Iterator[Family]:
     yield gauge("clients", "Clients connected.", len(hub))
     yield gauge("clients_limit", "Clients there may be.", limit)
     yield gauge("audiences", "Different selections that clients have made.", hub.audiences)
-    forms = "Ways of writing a frame that clients want."
-    yield gauge("frame_forms", forms, len(hub.wanted))
     yield gauge("clients_behind", "Clients that do not keep up at the moment.", hub.behind)
     yield counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
     yield gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)
@@ -233,6 +236,13 @@ def _of_hub(hub: Hub, limit: int) -> Iterator[Family]:
     }
     for name, (meaning, by_kind) in counts.items():
         yield _counters("kind", name, meaning, by_kind)
+
+
+def _of_forms(forms: Forms) -> Iterator[Family]:
+    wanted = "Ways of writing a frame that clients want, the plain one aside."
+    yield gauge("frame_forms", wanted, len(forms))
+    yield gauge("frame_forms_limit", "Ways there may be.", forms.limit)
+    yield counter("frame_forms_refused", "Clients refused for their number.", forms.refused)
 
 
 def _of_recorder(status: RecorderStatus) -> Iterator[Family]:

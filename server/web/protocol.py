@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from marketcam.server.logs import UVICORN_FAULTS
 from marketcam.server.security.bounds import ReadingWatch, reset
 from marketcam.server.security.gate import SEAT
 from marketcam.server.web.heads import HeadConnection, refusal
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
     from marketcam.server.security.bounds import Bounds
+    from marketcam.server.security.refusals import Refusals
     from marketcam.server.security.seats import Seat, Seats
 
 __all__ = ["RequestProtocol"]
@@ -41,10 +44,18 @@ class RequestProtocol(H11Protocol):
     """
 
     def __init__(
-        self, *args: Any, seats: Seats, bounds: Bounds, seat: Seat | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        seats: Seats,
+        bounds: Bounds,
+        refusals: Refusals,
+        seat: Seat | None = None,
+        **kwargs: Any,
     ) -> None:
         """Take a seat with the connection, unless it has one."""
         super().__init__(*args, **kwargs)
+        self.logger = logging.getLogger(UVICORN_FAULTS)
+        self._refusals = refusals
         self.conn = HeadConnection(h11.SERVER, bounds.head_bytes)
         self.timeout_keep_alive = cast("int", bounds.idle_seconds)  # for a timer of the loop
         self._seats = seats
@@ -129,6 +140,7 @@ class RequestProtocol(H11Protocol):
                 cast("Any", self.config.ws_protocol_class),
                 seat=self._seat,
                 rate=self._bounds.message_rate,
+                refusals=self._refusals,
             ),
         )
         super().handle_websocket_upgrade(event)
@@ -139,12 +151,15 @@ class RequestProtocol(H11Protocol):
         A second answer in the middle of a first would be read as a part of it.
         """
         del msg
+        error = sys.exception()
+        reason = str(error).partition(":")[0].lower()  # what follows are the peer's own words
+        self._refusals.tell("request", self.client, reason=reason)
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
         if self.conn.our_state in _UNANSWERED:
-            self.transport.write(refusal(sys.exception()))
+            self.transport.write(refusal(error))
         if self._reading is not None:
             self._reading.begin()
         self.transport.close()

@@ -33,16 +33,13 @@ if TYPE_CHECKING:
     from marketcam.server.history.pieces import Piece, Pieces
     from marketcam.server.web.content_coding import Coder
 
-__all__ = ["ABORT", "RUN_HEADER", "STALL_SECONDS", "RangeLines"]
+__all__ = ["ABORT", "RUN_HEADER", "RangeLines"]
 
 ABORT: Final = "marketcam.abort"
 """Name of the ASGI extension under which the server's protocol offers to cut the connection."""
 
 RUN_HEADER: Final = "camera-run"
 """Header with the run that an answer was read from."""
-
-STALL_SECONDS: Final = 60.0
-"""A client that takes nothing of an answer for so long is given up."""
 
 _RETRY_AFTER_SECONDS: Final = 1
 
@@ -106,9 +103,10 @@ def _accepted(request: Request) -> str | None:
 class RangeLines:
     """The ASGI endpoint of `/range/{kind}`, for GET and HEAD."""
 
-    def __init__(self, history: History) -> None:
-        """Read from this history."""
+    def __init__(self, history: History, stall_seconds: float) -> None:
+        """Read from this history; a client that takes nothing for so long is given up."""
         self._history = history
+        self._stall_seconds = stall_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it with what is wrong with it.
@@ -148,7 +146,8 @@ class RangeLines:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if request.method == "HEAD":
                 return b""
-            body = _Body(CODERS[asked.coding](), self._history, request, send)
+            coder = CODERS[asked.coding]()
+            body = _Body(coder, self._history, self._stall_seconds, request, send)
             return await body.send(first, pieces)
 
     async def _run_asked_for(self, asked: _Asked) -> str:
@@ -205,9 +204,12 @@ def _headers(run: str, asked: _Asked) -> list[tuple[bytes, bytes]]:
 class _Body:
     """The body of one answer."""
 
-    def __init__(self, coder: Coder, history: History, request: Request, send: Send) -> None:
+    def __init__(
+        self, coder: Coder, history: History, stall_seconds: float, request: Request, send: Send
+    ) -> None:
         self._coder = coder
         self._history = history
+        self._stall_seconds = stall_seconds
         self._request = request
         self._send = send
 
@@ -241,7 +243,7 @@ class _Body:
         # What comes slowly is of use now; a flush after each piece would cost compression.
         data = await self._history.in_thread(partial(self._encoded, piece))
         try:
-            async with asyncio.timeout(STALL_SECONDS):
+            async with asyncio.timeout(self._stall_seconds):
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except TimeoutError:
             log.warning("range_client_stalled", client=self._request.scope.get("client"))

@@ -50,7 +50,7 @@ def test_what_is_no_frame_ends_its_connection_with_the_right_code(
 
 def test_thousands_of_frames_made_by_chance(target: Target) -> None:
     dice = seeded("frames")
-    said = junk_frames(dice, 1500 * ROUNDS)
+    said = junk_frames(dice, 800 * ROUNDS)
     payloads = [(handshake(dice.choice(PATHS)), junk) for junk in said]
     with target.under_attack():
         answers = exchange(target, payloads)

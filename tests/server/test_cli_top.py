@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import pty
 import select
@@ -16,9 +17,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from marketcam.server.cli import main
 from marketcam.server.cli.top import _address, camera_url
+from marketcam.server.operators.pager import Pager
 from tests.server_helpers import PATIENCE, fed_server
 
 if TYPE_CHECKING:
@@ -139,9 +142,9 @@ def test_what_is_no_interval(seconds: str, capsys: pytest.CaptureFixture[str]) -
 class Terminal:
     """A process in a terminal of its own, and all that it has shown there."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, lines: int = 60) -> None:
         self._main, other = pty.openpty()
-        environment = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": "60"}
+        environment = os.environ | {"TERM": "xterm", "COLUMNS": "110", "LINES": str(lines)}
         self.process = subprocess.Popen(
             command, stdin=other, stdout=other, stderr=other, env=environment, close_fds=True
         )
@@ -200,6 +203,38 @@ def test_live_in_a_terminal_until_it_is_told_to_end(tmp_path: Path, key: bytes |
         assert shown.read_to_the_end() == 0
     assert "Traceback" not in shown.text
     assert "\x1b[?1049l" in shown.text  # what was there before is shown again
+
+
+def test_on_a_small_terminal_pages_are_turned(tmp_path: Path) -> None:
+    with fed_server(tmp_path) as (server, _):
+        shown = Terminal(*COMMAND, server.listening.url, "--interval", "0.05", lines=12)
+        try:
+            shown.read_until("page 1 of ")
+            assert "recording" not in shown.text
+            shown.press(b"\x1b[B")  # an arrow begins with an escape, and is none
+            while "recording" not in shown.text:
+                shown.press(b" ")
+                shown.text = ""
+                shown.read_until("space for the next")
+            shown.press(b"q")
+            assert shown.read_to_the_end() == 0
+        finally:
+            shown.close()
+
+
+@pytest.mark.parametrize("height", [2, 5, 10, 40])
+def test_all_pages_together_are_the_whole(height: int) -> None:
+    lines = [f"line {number}" for number in range(23)]
+    pager = Pager("\n".join(lines))
+    seen: list[str] = []
+    for _ in range(30):
+        text = io.StringIO()
+        Console(file=text, width=40, height=height).print(pager)
+        shown = [line.strip() for line in text.getvalue().splitlines()]
+        assert len(shown) <= height
+        seen += [line for line in shown if line.startswith("line")]
+        pager.turn()
+    assert seen[: len(lines)] == lines
 
 
 def test_live_it_waits_for_a_camera_that_has_gone(tmp_path: Path) -> None:

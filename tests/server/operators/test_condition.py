@@ -50,7 +50,12 @@ def rig(**changes: Any) -> Any:
             ingest_queue_bytes=1000,
         ),
         "pipeline": SimpleNamespace(
-            running=True, error=None, ticks=1000, refused=0, queues={"encode": QueueFigures()}
+            running=True,
+            error=None,
+            ticks=1000,
+            refused=0,
+            last_t=7,
+            queues={"encode": QueueFigures()},
         ),
         "recorder": recorder,
         "filming": filming,
@@ -189,8 +194,48 @@ def test_of_a_few_seconds_nothing_is_said() -> None:
     assert condition.reasons() == []
 
 
+SILENT = "no tick has come in the last 60 s"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"settings__source": "ticks", "settings__pace": 0.0}, f"{SILENT}, the last was 7"),
+        ({"settings__source": "ticks", "settings__pace": 0.1}, f"{SILENT}, the last was 7"),
+        ({"settings__source": "ingest", "pipeline__last_t": None, "settings__pace": 0.0}, SILENT),
+        ({"settings__source": "ticks", "settings__pace": 0.01}, None),  # one in 100 s
+        ({"settings__source": "ticks", "pipeline__running": False}, None),  # it has ended
+    ],
+)
+def test_a_source_that_falls_silent_is_told(changes: dict[str, Any], said: str | None) -> None:
+    now = [0.0]
+    made = rig(**changes)
+    condition = Condition(made, lambda: now[0])
+    condition._recent.sample()
+    now[0] = RECENT_SECONDS - 1
+    assert condition.reasons() == []
+    now[0] = RECENT_SECONDS
+    assert [tuple(r) for r in condition.reasons()] == [("source_silent", said)] * (said is not None)
+    made.pipeline.ticks += 1
+    assert condition.reasons() == []
+
+
+def test_silence_that_has_a_reason_is_told_once() -> None:
+    now = [0.0]
+    for made, code in (
+        (rig(), "ticks_slow"),
+        (rig(settings__source="ingest", ingest__is_connected=False), "producer_gone"),
+    ):
+        now[0] = 0.0
+        condition = Condition(made, lambda: now[0])
+        condition._recent.sample()
+        now[0] = 100.0
+        assert [reason.code for reason in condition.reasons()] == [code]
+
+
 def test_every_rule_is_tested() -> None:
-    assert {code for code, _, _ in AMISS} | {"ticks_slow"} == set(CODES)
+    tested = {code for code, _, _ in AMISS} | {"ticks_slow", "source_silent"}
+    assert tested == set(CODES)
     assert set(CODES) >= TURNING_AWAY
 
 

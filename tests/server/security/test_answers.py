@@ -84,6 +84,8 @@ def test_no_answer_says_where_anything_lies(tmp_path: Path) -> None:
         ("ticks from /a/b/ticks.fifo: line 3: x", "ticks from ticks.fifo: line 3: x"),
         ("'/a/b/c.zst' and ~/d/e", "'c.zst' and e"),
         ("(/a/b/c)", "(c)"),
+        ("cannot read /a/my store/of today/b.zst: x", "cannot read b.zst: x"),
+        ("/a/b and /c/d, /range/frames of /a b/c", "b and d, /range/frames of c"),
         ("ask /segment/frames/x or /ws/stream", "ask /segment/frames/x or /ws/stream"),
         ("http://h/a/b, frames/segment_1.zst, 3/4, n/a, a / b", None),
     ],

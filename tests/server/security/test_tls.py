@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import ssl
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from marketcam.server.ingest.link import IngestProtocol
+from marketcam.server.security.bounds import ReadingWatch, reset
 from tests.raw_streams import is_cut
 from tests.server_helpers import PATIENCE, fed_server, receive, server_process
 
@@ -124,10 +127,57 @@ def test_sighup_reads_the_certificate_again(tmp_path: Path) -> None:
         server.wait_for_log("certificate_reloaded")
         after = name_of(server.port)
         assert after != before
+        key_before = files["tls_key"].read_bytes()
         files["tls_key"].write_text("nonsense")
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("certificate_not_reloaded")
         assert name_of(server.port) == after
+        files["tls_key"].write_bytes(key_before)
+        other = tmp_path / "other"
+        other.mkdir()
+        files["tls_cert"].write_bytes(make_certificate(other)["tls_cert"].read_bytes())
+        server.process.send_signal(signal.SIGHUP)  # renewed, but for the key: half a renewal
+        server.wait_for_log("key values mismatch")
+        assert name_of(server.port) == after
         with httpx.Client(verify=trusting()) as http:
             assert http.get(f"https://127.0.0.1:{server.port}/health").json()["ok"] is True
         assert server.stop(signal.SIGTERM) == 0
+
+
+class Gone:
+    """What is left of a connection under TLS that has ended: uvloop's transport has no socket."""
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def get_extra_info(self, _: str) -> None:
+        return None
+
+    def get_write_buffer_size(self) -> int:
+        return 10
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def _watch(gone: Any) -> None:
+    watch = ReadingWatch(gone, 0.01)
+    watch.begin()
+    while not gone.aborted:
+        await asyncio.sleep(0)
+    watch.end()
+
+
+def test_of_a_connection_that_has_ended_nothing_is_asked() -> None:
+    gone: Any = Gone()
+    asyncio.run(_watch(gone))
+    gone.aborted = False
+    reset(gone)
+    assert gone.aborted
+    link = IngestProtocol.__new__(IngestProtocol)
+    link.transport, link.read_paused, link._written, link._by_others = gone, True, 30, None
+    assert link.taken == 20
+    assert not link.lives_since(1.0)

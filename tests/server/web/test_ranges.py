@@ -12,7 +12,6 @@ import orjson
 import pytest
 import zstandard
 
-from marketcam.server.web import ranges
 from marketcam.server.web.content_coding import acceptable_coding
 from tests.server_helpers import (
     PATIENCE,
@@ -283,20 +282,21 @@ def test_a_client_that_leaves_ends_the_reading(tmp_path: Path) -> None:
         assert open_segments() == []
 
 
-def test_a_client_that_takes_nothing_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(ranges, "STALL_SECONDS", 0.2)
-    with (
-        server_with_much(tmp_path) as (server, http),
-        socket.create_connection(server.address, PATIENCE) as deaf,
-    ):
-        deaf.sendall(b"GET /range/frames HTTP/1.0\r\n\r\n")
-        seats = server.listening.app.history.readers
-        while "range_client_stalled" not in caplog.text or seats.taken:
-            assert http.get("/health").status_code == 200
-        assert open_segments() == []
-        assert was_reset(deaf)
+def test_a_client_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"window": 1, "stride": 1, "edge_cap": 0, "client_slow_seconds": 0.2}
+    with fed_server(tmp_path, **options) as (server, feed), server.http() as http:
+        for tick in big_ticks(100):  # no viewer here: it might be found too slow
+            feed.send(tick)
+        while http.get("/health").json()["meta"]["ticks"] < 100:
+            pass
+        server.rig.recorder.flush()
+        with socket.create_connection(server.address, PATIENCE) as deaf:
+            deaf.sendall(b"GET /range/frames HTTP/1.0\r\n\r\n")
+            seats = server.listening.app.history.readers
+            while seats.taken or not seats.served:
+                assert http.get("/health").status_code == 200
+            assert open_segments() == []
+            assert was_reset(deaf)
 
 
 def was_reset(sock: socket.socket) -> bool:
