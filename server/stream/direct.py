@@ -257,9 +257,10 @@ class DirectClient(Listener):
 
     def break_silence(self, body: Body, now: float) -> None:
         """Send a heartbeat, unless it is being sent something else, or has no room."""
-        if self.closing is None and not self._has_more() and self.wire.has_room:
+        wire = self.wire
+        if self.closing is None and not self._has_more() and wire.is_open and wire.has_room:
             self.spoke_at = now
-            self.wire.write(body.pieces[0])
+            wire.write(body.pieces[0])
 
     def has_stalled(self, now: float, limit: float) -> bool:
         """Return whether its peer has taken nothing for so many seconds while more waited.
