@@ -271,6 +271,8 @@ def test_what_the_disk_did_not_take_is_declared_at_the_seam_and_later(
             receive_until(early, "metric", t)
             recorder.flush()
             t += 1
+        feed.send_ticks(t, t + 1)  # a frame and a metric behind what is missing
+        receive_until(early, "metric", t + 1)
         with stream_from(server, 4) as stream:
             assert named(receive(stream, 3)) == [("metric", 4), ("frame", 4), ("metric", 5)]
             frames, metrics = receive(stream, 2)

@@ -213,6 +213,24 @@ def test_a_sweep_breaks_silences_of_those_who_were_sent_nothing() -> None:
     run(scenario)
 
 
+def test_who_has_gone_and_has_not_left_yet_is_told_nothing() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        gone, stays = ScriptedWire(clock), ScriptedWire(clock)
+        for wire in (gone, stays):
+            hub.join_directly(PLAIN, wire)
+        gone.lose()
+        clock.now += 30.0
+        hub.publish(metrics(1, 1))
+        clock.now += 30.0
+        hub.sweep(30.0, 1)
+        assert gone.writes == []
+        assert stays.names() == [("metric", 1), ("heartbeat", 1)]
+
+    run(scenario)
+
+
 def test_a_sweep_sends_away_who_is_behind_and_who_takes_nothing() -> None:
     async def scenario() -> None:
         clock = Clock()
