@@ -134,10 +134,10 @@ class Audience:
         """Offer a client what is published from now on."""
         self._others[client] = None
 
-    def greet(self, client: DirectClient, kept: Iterable[Entry]) -> None:
+    def greet(self, client: DirectClient, kept: Callable[[], Iterable[Entry]]) -> None:
         """Send a new client what is kept; made once for all who come between two batches."""
         if self._greeting is None:
-            self._greeting = Greeting.of(self.greeting(kept), self.terms.selection.form)
+            self._greeting = Greeting.of(self.greeting(kept()), self.terms.selection.form)
         client.greet(self._greeting)
 
     def remove(self, client: Listener) -> None:

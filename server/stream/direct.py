@@ -18,7 +18,7 @@ from marketcam.server.stream.client import Listener, Terms
 from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from marketcam.server.stream.audience import Audience
     from marketcam.server.stream.messages import Body, Entry
@@ -30,6 +30,9 @@ __all__ = ["DirectClient", "Greeting", "join_pieces"]
 _FIN = 0x80
 _LOOKS = 4
 """How often, within the time a peer may take nothing, it is looked whether it did."""
+
+_GREETED_AT_ONCE: Final = 1024
+"""Messages of a greeting that are joined once for all who come: 1 ms of the loop's time."""
 
 _PIECES_AT_ONCE: Final = 8
 """Pieces that are written in a turn: 512 KB, about 0.1 ms. A turn costs its 10 µs however much it
@@ -74,22 +77,26 @@ class Greeting(NamedTuple):
     """What those who come between two batches are sent first.
 
     Attributes:
-        pieces: what is ready, small messages joined.
+        pieces: what is ready, small messages joined; of very many metrics the first.
         counts: how many messages of each kind these are.
+        more: what follows, joined in each client's turns: joining a million at once would hold the
+            loop for seconds, and a client that does not read would hold them all.
         rest: what nobody has wanted in this form so far, and is to follow when it is made.
     """
 
     pieces: tuple[Piece, ...]
     counts: Mapping[str, int]
+    more: Sequence[Entry]
     rest: list[Entry]
 
     @classmethod
     def of(cls, entries: list[Entry], form: Form) -> Greeting:
         """Return the greeting of the messages that are kept: metrics, then a frame."""
-        ready = [entry for entry in entries if _is_ready(entry, form)]
-        rest = [entry for entry in entries if not _is_ready(entry, form)]
-        pieces = tuple(_in_few(chain.from_iterable(_pieces_of(entry, form) for entry in ready)))
-        return cls(pieces, Counter(entry.message.kind for entry in ready), rest)
+        rest = [entry for entry in entries[-1:] if not _is_ready(entry, form)]  # only frames are
+        ready = entries[:-1] if rest else entries
+        first, more = ready[:_GREETED_AT_ONCE], ready[_GREETED_AT_ONCE:]
+        pieces = tuple(_in_few(chain.from_iterable(_pieces_of(entry, form) for entry in first)))
+        return cls(pieces, Counter(entry.message.kind for entry in first), more, rest)
 
 
 def _in_few(pieces: Iterable[Piece]) -> Iterable[Piece]:
@@ -149,6 +156,8 @@ class DirectClient(Listener):
         self._counts: Mapping[str, int] = {}  # messages in hand
         self._is_mid_message = False
         self._is_preparing = False
+        self._greeting: Sequence[Entry] = ()  # what is not in hand yet, from this one on
+        self._greeted = 0
         self._words: deque[_Word] | None = None
         self._word: asyncio.Future[None] | None = None  # in hand
         self._finished: asyncio.Future[None] | None = None
@@ -165,6 +174,8 @@ class DirectClient(Listener):
     def greet(self, greeting: Greeting) -> None:
         """Be sent what those who come are sent, before anything else."""
         self._take_in_hand(greeting.pieces, greeting.counts)
+        if greeting.more:
+            self._greeting, self._greeted = greeting.more, 0
         for entry in greeting.rest:
             self.offer(entry)
         if self._hand and self._audience.writer.is_free():
@@ -192,6 +203,7 @@ class DirectClient(Listener):
         self.wire.watch(None)
         self.is_live = self._listens = False
         self._waits = None
+        self._greeting = ()
 
     def go_live(self, now: float) -> None:
         """Be sent what waits, and be judged by that from now on."""
@@ -282,6 +294,7 @@ class DirectClient(Listener):
         super().close(code, reason)
         self._listens = False
         self._waits = None
+        self._greeting = ()
         if self.is_fast:
             self._audience.fall_behind(self)
         if not self._is_mid_message:
@@ -311,7 +324,7 @@ class DirectClient(Listener):
         return self._round_bytes + now
 
     def _has_more(self) -> bool:
-        if self._hand or self._words:
+        if self._hand or self._words or self._greeting:
             return True
         return self.is_live and bool(self._waits) and not self._is_preparing
 
@@ -324,8 +337,27 @@ class DirectClient(Listener):
             word = self._words.popleft()
             self._word = word.said
             self._take_in_hand(word.pieces, {})
+        elif self._greeting:
+            self._take_of_greeting()
         elif self._waits:
             self._take_waiting()
+
+    def _take_of_greeting(self) -> None:
+        """Take the next of the greeting in hand, as many as leave in one write."""
+        form = self.selection.form
+        pieces: list[Piece] = []
+        counts: Counter[str] = Counter()
+        size = 0
+        while self._greeted < len(self._greeting) and size < PIECE_BYTES:
+            entry = self._greeting[self._greeted]
+            own = _pieces_of(entry, form)
+            size += sum(map(len, chain.from_iterable(own)))
+            pieces += own
+            counts[entry.message.kind] += 1
+            self._greeted += 1
+        if self._greeted == len(self._greeting):
+            self._greeting = ()
+        self._take_in_hand(tuple(_in_few(pieces)), counts)
 
     def _take_waiting(self) -> None:
         """Take the next messages in hand, as many as leave in one write; or have them made."""

@@ -210,7 +210,7 @@ class Hub:
         client = DirectClient(audience.terms, wire, audience, catches_up=catches_up)
         self._add(client, audience)
         if client.closing is None and not catches_up:
-            audience.greet(client, self._kept())
+            audience.greet(client, self._kept)
         return client
 
     def listen(self, client: Listener, after: Place) -> Reach | None:
