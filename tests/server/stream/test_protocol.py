@@ -46,7 +46,7 @@ LARGE_FRAMES = {"connect_metrics": 0, "window": 1, "stride": 1, "proximity": "ne
 
 @pytest.fixture(autouse=True)
 def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the kernel take little for a peer; over loopback it may else take 4 MB, a whole frame."""
+    """Have the kernel take little for a peer; over loopback it may take all of a frame."""
     connection_made = StreamProtocol.connection_made
 
     def with_little_room(protocol: StreamProtocol, transport: asyncio.BaseTransport) -> None:
