@@ -151,10 +151,10 @@ class Audience:
 
     def publish(self, batch: list[Entry]) -> None:
         """Send a batch to everyone, as far as it is wanted, or let it wait."""
+        self._greeting = None  # the latest frame is in it, even where it is not wanted of live
         entries = self._sieve.sift(batch)
         if not entries:
             return
-        self._greeting = None
         for client in list(self._others):
             for entry in entries:
                 client.offer(entry)

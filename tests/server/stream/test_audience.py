@@ -286,3 +286,16 @@ def test_who_catches_up_is_not_among_the_fast_before_all_is_meant_for_it() -> No
         assert wire.names()[3:] == named_metrics(8, 8)
 
     run(scenario)
+
+
+def test_whoever_comes_gets_the_latest_frame_though_live_it_was_wanted_of_nobody() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        wires = [ScriptedWire(clock) for _ in range(2)]
+        for t, wire in enumerate(wires, 7):
+            hub.publish([entry("frame", t)])
+            hub.join_directly(Selection(every=10), wire)
+        assert [wire.names() for wire in wires] == [[("frame", 7)], [("frame", 8)]]
+
+    run(scenario)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketcam.server.stream import direct
+from marketcam.server.stream import audience, direct
 from marketcam.server.stream.hub import GOING_AWAY
 from marketcam.server.stream.messages import Body, Gap
 from marketcam.server.stream.place import Place
@@ -40,7 +40,12 @@ SELECTIONS = [
 def test_whatever_happens_nothing_is_lost_or_doubled_in_silence(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def fail(_: DirectClient, error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr(direct.DirectClient, "fail", fail)
     monkeypatch.setattr(direct, "_GREETED_AT_ONCE", [2, 1024][seed % 2])
+    monkeypatch.setattr(audience, "_ROUND_PART", [1, 3, 128][seed % 3])
     asyncio.run(_Storm(seed).rage())
 
 
@@ -53,6 +58,7 @@ class _Storm:
         limit = self.rng.choice([3000, 8 * 2**20])
         self.hub = hub_on(self.clock, connect_metrics=5, client_queue_bytes=limit)
         self.joined: list[tuple[ScriptedWire, DirectClient, int]] = []
+        self.greeted: dict[DirectClient, list[tuple[str, int]]] = {}
         self.made: dict[Kind, list[int]] = {"metric": [], "frame": []}
         self.handed: dict[Kind, list[int]] = {"metric": [], "frame": []}
         self.missing: dict[Kind, int] = {}
@@ -75,6 +81,8 @@ class _Storm:
             if wire.is_open and client.closing is None:
                 assert client.is_fast or not client.is_settled
                 self.check(wire, client.selection, since)
+                sent = [m for m in wire.messages() if m["type"] in self.made and m["t"] <= since]
+                assert [(m["type"], m["t"]) for m in sent] == self.greeted[client]
         for _, client, _ in self.joined:
             client.close(GOING_AWAY, "bye")
         await turn(3)
@@ -127,6 +135,17 @@ class _Storm:
                     self.hub.listen(client, Place.before(0))
                     self.catching_up.append(client)
                 self.joined.append((wire, client, self.t))
+                self.greeted[client] = [] if catches_up else self.greeting(selection)
+
+    def greeting(self, selection: Selection) -> list[tuple[str, int]]:
+        """Return what is kept now for whoever comes."""
+        kept: list[tuple[str, int]] = []
+        if "metric" in selection.kinds:
+            last = self.handed["metric"][-5:]
+            kept += [("metric", t) for t in last if not t % selection.every]
+        if "frame" in selection.kinds:
+            kept += [("frame", t) for t in self.handed["frame"][-1:]]
+        return kept
 
     async def go_live(self) -> None:
         if self.catching_up:
