@@ -15,7 +15,8 @@ import math
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from marketcam.server.stream.direct import DirectClient, Greeting, join_pieces
+from marketcam.server.stream.direct import DirectClient
+from marketcam.server.stream.joining import Greeting, join_pieces
 from marketcam.server.stream.lanes import Lanes
 from marketcam.server.stream.messages import heartbeat
 from marketcam.server.stream.sieve import Sieve

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketcam.server.stream import audience, direct
+from marketcam.server.stream import audience, direct, joining
 from marketcam.server.stream.hub import GOING_AWAY
 from marketcam.server.stream.messages import Body, Gap
 from marketcam.server.stream.place import Place
@@ -44,7 +44,7 @@ def test_whatever_happens_nothing_is_lost_or_doubled_in_silence(
         raise error
 
     monkeypatch.setattr(direct.DirectClient, "fail", fail)
-    monkeypatch.setattr(direct, "_GREETED_AT_ONCE", [2, 1024][seed % 2])
+    monkeypatch.setattr(joining, "_GREETED_AT_ONCE", [2, 1024][seed % 2])
     monkeypatch.setattr(audience, "_ROUND_PART", [1, 3, 128][seed % 3])
     asyncio.run(_Storm(seed).rage())
 
