@@ -36,6 +36,10 @@ _REMEMBERED: Final = 4096
 """Messages of a kind remembered, so that a new connection shows none of them again. Of a camera
 that repeats more than these on connecting (IG_CAM_CONNECT_METRICS) the oldest are shown again."""
 
+_HELD_SECONDS: Final = 3.0
+"""How long messages are held that may be a repetition. What a camera repeats comes at once; one
+that was started again makes the same messages at its own pace, and may send nothing else."""
+
 _NORMAL: Final = (1000, 1001)
 _TOO_BIG: Final = 1009
 _NOT_ALLOWED: Final = 1008
@@ -100,7 +104,11 @@ def follow(camera: Camera) -> Generator[Message]:
         with connection:
             try:
                 while True:
-                    message = Message.read(connection.recv())
+                    try:
+                        message = Message.read(connection.recv(memory.patience()))
+                    except TimeoutError:
+                        yield from memory.give_up()
+                        continue
                     delays = _delays()
                     yield from memory.sift(message)
             except ConnectionClosed as closed:
@@ -131,6 +139,20 @@ class _Memory:
         self._repeating = {"metric", "frame"}
         self._held.clear()
 
+    def patience(self) -> float | None:
+        """Return how many seconds the next message may take; None: for ever."""
+        if not self._held:
+            return None
+        return max(0.0, self._held_since + _HELD_SECONDS - time.monotonic())
+
+    def give_up(self) -> list[Message]:
+        """Take what is held for the first messages of a new run; return it, to be shown."""
+        shown = self._held
+        self._repeating.clear()
+        self._begin_run()
+        self._remember(shown)
+        return shown
+
     def sift(self, message: Message) -> list[Message]:
         """Take the next message; return what is to be shown now."""
         if message.kind in self._repeating or self._held:
@@ -146,15 +168,19 @@ class _Memory:
                 self._end_repetition(message.kind)
         else:
             shown = [message]
+        self._remember(shown)
+        return shown
+
+    def _remember(self, shown: list[Message]) -> None:
         for each in shown:
             self._digests[each.kind].append(hash(each.raw))
             self._last_t[each.kind] = each.t
-        return shown
 
     def _begin_run(self) -> None:
         self._digests: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._last_t: dict[str, int] = {}
         self._held: list[Message] = []
+        self._held_since = 0.0
 
     def _is_known(self, message: Message) -> bool:
         return message.kind in self._repeating and hash(message.raw) in self._digests[message.kind]
@@ -162,6 +188,8 @@ class _Memory:
     def _tells_a_new_run(self, message: Message) -> bool:
         is_older = message.t < self._last_t.get(message.kind, -1)
         if message.kind == "metric":
+            if self.patience() == 0:
+                return is_older
             return (is_older and not self._is_known(message)) or len(self._held) == _REMEMBERED
         if message.kind == "frame" and is_older:
             return True
@@ -171,6 +199,8 @@ class _Memory:
     def _hold(self, message: Message) -> None:
         if message.kind != "metric":
             return
+        if not self._held:
+            self._held_since = time.monotonic()
         self._held.append(message)
         if message.t >= self._last_t["metric"]:
             self._end_repetition("metric")

@@ -12,9 +12,11 @@ with it the round, where that has not come to it yet, and what waits here.
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from marketcam.server.stream.direct import DirectClient, Greeting, join_pieces
+from marketcam.server.stream.direct import DirectClient
+from marketcam.server.stream.joining import Greeting, join_pieces
 from marketcam.server.stream.lanes import Lanes
 from marketcam.server.stream.messages import heartbeat
 from marketcam.server.stream.sieve import Sieve
@@ -33,7 +35,6 @@ __all__ = ["Audience"]
 _ROUND_PART: Final = 128
 """Clients that a round writes to before it looks at the clock: some tenths of a millisecond."""
 
-
 _ROUND_MESSAGES: Final = 4096
 """Messages of a round at most, of those that waited for it; so many are joined in about 1 ms."""
 
@@ -41,20 +42,30 @@ _ROUND_MESSAGES: Final = 4096
 class _Round:
     """One write to everyone who was fast when it began."""
 
-    __slots__ = ("clients", "data", "entries", "next")
+    __slots__ = ("_left", "data", "entries")
 
-    def __init__(self, entries: list[Entry], data: bytes, clients: list[DirectClient]) -> None:
+    def __init__(self, entries: list[Entry], data: bytes, clients: Iterable[DirectClient]) -> None:
         self.entries = entries
         self.data = data
-        self.clients = clients
-        self.next = 0
+        self._left = dict.fromkeys(clients)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is left to be written to."""
+        return not self._left
+
+    def next_part(self) -> list[DirectClient]:
+        """Return the next to be written to, who are not left from now on."""
+        part = list(islice(self._left, _ROUND_PART))
+        for client in part:
+            del self._left[client]
+        return part
 
     def forget(self, client: DirectClient) -> bool:
         """Leave a client out; return whether it was still to be written to."""
-        try:
-            del self.clients[self.clients.index(client, self.next)]
-        except ValueError:
+        if client not in self._left:
             return False
+        del self._left[client]
         return True
 
 
@@ -124,10 +135,10 @@ class Audience:
         """Offer a client what is published from now on."""
         self._others[client] = None
 
-    def greet(self, client: DirectClient, kept: Iterable[Entry]) -> None:
+    def greet(self, client: DirectClient, kept: Callable[[], Iterable[Entry]]) -> None:
         """Send a new client what is kept; made once for all who come between two batches."""
         if self._greeting is None:
-            self._greeting = Greeting.of(self.greeting(kept), self.terms.selection.form)
+            self._greeting = Greeting.of(self.greeting(kept()), self.terms.selection.form)
         client.greet(self._greeting)
 
     def remove(self, client: Listener) -> None:
@@ -141,10 +152,10 @@ class Audience:
 
     def publish(self, batch: list[Entry]) -> None:
         """Send a batch to everyone, as far as it is wanted, or let it wait."""
+        self._greeting = None  # the latest frame is in it, even where it is not wanted of live
         entries = self._sieve.sift(batch)
         if not entries:
             return
-        self._greeting = None
         for client in list(self._others):
             for entry in entries:
                 client.offer(entry)
@@ -166,8 +177,7 @@ class Audience:
         under_way = self._round
         if under_way is None:
             return
-        clients = under_way.clients[under_way.next : under_way.next + _ROUND_PART]
-        under_way.next += len(clients)  # who leaves from now on has it, or is not among these
+        clients = under_way.next_part()
         data = under_way.data
         for client in clients:
             try:
@@ -176,7 +186,7 @@ class Audience:
                 client.fail(error)
         for entry in under_way.entries:
             self.terms.tally.sent[entry.message.kind] += len(clients)
-        if under_way.next >= len(under_way.clients):
+        if under_way.is_over:
             self._round = None
             if self._lanes:
                 self._begin(self._lanes.drain(_ROUND_MESSAGES, PIECE_BYTES))
@@ -239,7 +249,7 @@ class Audience:
                     client.offer(entry)
                 client.go_on()
         elif self._fast:
-            self._round = _Round(entries, data, list(self._fast))
+            self._round = _Round(entries, data, self._fast)
             self.spoke_at = self.clock()
             self.bytes += len(data)
         if not self._fast and self._lanes:  # which is owed to nobody any more

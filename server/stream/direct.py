@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.client import Listener, Terms
+from marketcam.server.stream.joining import in_few, pieces_of
 from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from marketcam.server.stream.audience import Audience
+    from marketcam.server.stream.joining import Greeting
     from marketcam.server.stream.messages import Body, Entry
-    from marketcam.server.stream.selection import Form
     from marketcam.server.stream.writing import Piece, Wire
 
-__all__ = ["DirectClient", "Greeting", "join_pieces"]
+__all__ = ["DirectClient"]
 
 _FIN = 0x80
 _LOOKS = 4
@@ -36,80 +37,6 @@ _PIECES_AT_ONCE: Final = 8
 writes; with one piece each, a large message took the loop twice as long as the copying alone."""
 
 log = get_logger(__name__)
-
-
-def _pieces_of(entry: Entry, form: Form) -> tuple[Piece, ...]:
-    """Return an entry as it is sent, the gap before the message."""
-    pieces = entry.message.body(form).pieces
-    return pieces if entry.gap is None else entry.gap.body.pieces + pieces
-
-
-def _is_ready(entry: Entry, form: Form) -> bool:
-    return entry.message.body(form).is_ready
-
-
-def _joined(pieces: Iterable[Piece]) -> bytes:
-    return b"".join(chain.from_iterable(pieces))
-
-
-def join_pieces(entries: Iterable[Entry], form: Form) -> bytes | None:
-    """Return what is written to send all entries at once; None: too much, or not made yet."""
-    parts: list[Piece] = []
-    size = 0
-    for entry in entries:
-        if not _is_ready(entry, form):
-            return None
-        pieces = _pieces_of(entry, form)
-        size += sum(map(len, chain.from_iterable(pieces)))
-        if size > PIECE_BYTES:
-            return None
-        parts += pieces
-    first = parts[0][0]
-    if len(parts) == 1 and len(parts[0]) == 1 and isinstance(first, bytes):
-        return first  # as it is for all selections
-    return _joined(parts)
-
-
-class Greeting(NamedTuple):
-    """What those who come between two batches are sent first.
-
-    Attributes:
-        pieces: what is ready, small messages joined.
-        counts: how many messages of each kind these are.
-        rest: what nobody has wanted in this form so far, and is to follow when it is made.
-    """
-
-    pieces: tuple[Piece, ...]
-    counts: Mapping[str, int]
-    rest: list[Entry]
-
-    @classmethod
-    def of(cls, entries: list[Entry], form: Form) -> Greeting:
-        """Return the greeting of the messages that are kept: metrics, then a frame."""
-        ready = [entry for entry in entries if _is_ready(entry, form)]
-        rest = [entry for entry in entries if not _is_ready(entry, form)]
-        pieces = tuple(_in_few(chain.from_iterable(_pieces_of(entry, form) for entry in ready)))
-        return cls(pieces, Counter(entry.message.kind for entry in ready), rest)
-
-
-def _in_few(pieces: Iterable[Piece]) -> Iterable[Piece]:
-    """Yield pieces, with those that are small joined, up to what is written at a time."""
-    small: list[Piece] = []
-    size = 0
-    for piece in pieces:
-        own = sum(map(len, piece))
-        if small and size + own > PIECE_BYTES:
-            yield _one_of(small)
-            small, size = [], 0
-        small.append(piece)
-        size += own
-    if small:
-        yield _one_of(small)
-
-
-def _one_of(pieces: list[Piece]) -> Piece:
-    """Return pieces as one; a single one, which may be a large one's view, is not copied."""
-    return pieces[0] if len(pieces) == 1 else (_joined(pieces),)
 
 
 class _Word(NamedTuple):
@@ -149,6 +76,8 @@ class DirectClient(Listener):
         self._counts: Mapping[str, int] = {}  # messages in hand
         self._is_mid_message = False
         self._is_preparing = False
+        self._greeting: Sequence[Entry] = ()  # what is not in hand yet, from this one on
+        self._greeted = 0
         self._words: deque[_Word] | None = None
         self._word: asyncio.Future[None] | None = None  # in hand
         self._finished: asyncio.Future[None] | None = None
@@ -165,6 +94,8 @@ class DirectClient(Listener):
     def greet(self, greeting: Greeting) -> None:
         """Be sent what those who come are sent, before anything else."""
         self._take_in_hand(greeting.pieces, greeting.counts)
+        if greeting.more:
+            self._greeting, self._greeted = greeting.more, 0
         for entry in greeting.rest:
             self.offer(entry)
         if self._hand and self._audience.writer.is_free():
@@ -192,6 +123,7 @@ class DirectClient(Listener):
         self.wire.watch(None)
         self.is_live = self._listens = False
         self._waits = None
+        self._greeting = ()
 
     def go_live(self, now: float) -> None:
         """Be sent what waits, and be judged by that from now on."""
@@ -257,9 +189,10 @@ class DirectClient(Listener):
 
     def break_silence(self, body: Body, now: float) -> None:
         """Send a heartbeat, unless it is being sent something else, or has no room."""
-        if self.closing is None and not self._has_more() and self.wire.has_room:
+        wire = self.wire
+        if self.closing is None and not self._has_more() and wire.is_open and wire.has_room:
             self.spoke_at = now
-            self.wire.write(body.pieces[0])
+            wire.write(body.pieces[0])
 
     def has_stalled(self, now: float, limit: float) -> bool:
         """Return whether its peer has taken nothing for so many seconds while more waited.
@@ -281,6 +214,7 @@ class DirectClient(Listener):
         super().close(code, reason)
         self._listens = False
         self._waits = None
+        self._greeting = ()
         if self.is_fast:
             self._audience.fall_behind(self)
         if not self._is_mid_message:
@@ -310,7 +244,7 @@ class DirectClient(Listener):
         return self._round_bytes + now
 
     def _has_more(self) -> bool:
-        if self._hand or self._words:
+        if self._hand or self._words or self._greeting:
             return True
         return self.is_live and bool(self._waits) and not self._is_preparing
 
@@ -323,8 +257,27 @@ class DirectClient(Listener):
             word = self._words.popleft()
             self._word = word.said
             self._take_in_hand(word.pieces, {})
+        elif self._greeting:
+            self._take_of_greeting()
         elif self._waits:
             self._take_waiting()
+
+    def _take_of_greeting(self) -> None:
+        """Take the next of the greeting in hand, as many as leave in one write."""
+        form = self.selection.form
+        pieces: list[Piece] = []
+        counts: Counter[str] = Counter()
+        size = 0
+        while self._greeted < len(self._greeting) and size < PIECE_BYTES:
+            entry = self._greeting[self._greeted]
+            own = pieces_of(entry, form)
+            size += sum(map(len, chain.from_iterable(own)))
+            pieces += own
+            counts[entry.message.kind] += 1
+            self._greeted += 1
+        if self._greeted == len(self._greeting):
+            self._greeting = ()
+        self._take_in_hand(tuple(in_few(pieces)), counts)
 
     def _take_waiting(self) -> None:
         """Take the next messages in hand, as many as leave in one write; or have them made."""
@@ -344,7 +297,7 @@ class DirectClient(Listener):
             size += waits.next_size
             entries.append(waits.pop())
         self._position = max(self._position, entries[-1].message.at)
-        pieces = tuple(_in_few(chain.from_iterable(_pieces_of(entry, form) for entry in entries)))
+        pieces = tuple(in_few(chain.from_iterable(pieces_of(entry, form) for entry in entries)))
         self._take_in_hand(pieces, Counter(entry.message.kind for entry in entries))
 
     def _empty_hand(self) -> None:

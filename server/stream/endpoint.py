@@ -108,6 +108,7 @@ class Stream:
         """Serve a connection of a server that offers nothing but ASGI."""
         client = self.hub.join(selection, catches_up=from_t is not None)
         connection = Connection(client, self.hub.writer, scope, send)
+        self._sweeper.go_on()  # who is behind is behind, whether or not more is published
         try:
             await connection.run(
                 self._send_messages(client, connection, from_t),

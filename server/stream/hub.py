@@ -56,9 +56,10 @@ class HubOptions:
     Attributes:
         connect_metrics: metrics that a client is sent on connecting.
         client_queue_bytes: bytes that wait for one client at most, apart from what it is sent on
-            connecting, counted as they are sent. The texts are shared: a hundred slow clients hold
-            one copy. A frame that waits holds more than is counted for it: its JSON text, whatever
-            the client's encoding, and its columns, encoded and not, a third of the text more.
+            connecting, counted as they are sent, half of them for each kind; a single message may
+            exceed that. The bytes are shared: a hundred slow clients hold one copy. A frame that
+            waits holds more than is counted for it, as `Message` has it: its JSON text, whatever
+            the client's form, the frame itself, and every form of it that anyone was sent.
         client_slow_seconds: a client this far behind is sent away.
         max_clients: clients at the same time; one more is sent away.
         steps: ticks from one message to the next, by kind, as `Selection.every` counts them.
@@ -209,7 +210,7 @@ class Hub:
         client = DirectClient(audience.terms, wire, audience, catches_up=catches_up)
         self._add(client, audience)
         if client.closing is None and not catches_up:
-            audience.greet(client, self._kept())
+            audience.greet(client, self._kept)
         return client
 
     def listen(self, client: Listener, after: Place) -> Reach | None:

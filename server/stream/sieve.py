@@ -42,6 +42,8 @@ class Sieve:
 
         That one is wanted whatever its tick is, so that there is something to be seen at once.
         """
+        if self._lets_all_through:
+            return list(kept)
         wanted = map(self._sift_one_kept, kept)
         return [entry for entry in wanted if entry is not None]
 

@@ -249,6 +249,16 @@ def test_a_new_run_without_metrics_to_repeat_shows_by_its_older_frame(capsys):
     assert [line.split()[1] for line in lines] == ["40", "45", "40", "45"]
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+def test_a_new_run_of_which_nothing_else_comes_shows_after_a_while(capsys, monkeypatch, seconds):
+    monkeypatch.setattr(follow, "_HELD_SECONDS", seconds)
+    first = [metric(t) for t in range(1, 46)]
+    camera = Camera([*first, 1001], [metric(1), metric(2), metric(3)])
+    code, lines, _ = tail(capsys, camera, "--kinds", "metric", "--count", str(len(first) + 3))
+    assert code == 0
+    assert [line.split()[1] for line in lines[len(first) :]] == ["1", "2", "3"]
+
+
 def test_a_repetition_after_a_new_run_is_left_out_again(capsys):
     camera = Camera(
         [metric(1), metric(2), metric(3), frame(40), frame(45), 1001],

@@ -58,7 +58,8 @@ def test_every_line_comes_once_however_often_someone_joins(tmp_path: Path) -> No
             last_t = server.rig.pipeline.last_t
             assert last_t is not None
             from_t = rng.choice([-3, last_t - rng.randint(0, 500), last_t - rng.randint(0, 30)])
-            with stream_from(server, from_t) as stream:
+            # With a queue that may fill up, the client library takes 10 s to close.
+            with stream_from(server, from_t, max_queue=None) as stream:
                 lines: list[bytes] = []
                 t = from_t
                 while t < last_t + 100:  # well beyond where it joined
@@ -271,6 +272,8 @@ def test_what_the_disk_did_not_take_is_declared_at_the_seam_and_later(
             receive_until(early, "metric", t)
             recorder.flush()
             t += 1
+        feed.send_ticks(t, t + 1)  # a frame and a metric behind what is missing
+        receive_until(early, "metric", t + 1)
         with stream_from(server, 4) as stream:
             assert named(receive(stream, 3)) == [("metric", 4), ("frame", 4), ("metric", 5)]
             frames, metrics = receive(stream, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from marketcam.server.stream.hub import TRY_AGAIN_LATER
+from marketcam.server.stream.hub import GOING_AWAY, TRY_AGAIN_LATER
 from marketcam.server.stream.messages import Gap
 from marketcam.server.stream.place import Place
 from marketcam.server.stream.selection import PLAIN, Form, Selection
@@ -213,6 +213,24 @@ def test_a_sweep_breaks_silences_of_those_who_were_sent_nothing() -> None:
     run(scenario)
 
 
+def test_who_has_gone_and_has_not_left_yet_is_told_nothing() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        gone, stays = ScriptedWire(clock), ScriptedWire(clock)
+        for wire in (gone, stays):
+            hub.join_directly(PLAIN, wire)
+        gone.lose()
+        clock.now += 30.0
+        hub.publish(metrics(1, 1))
+        clock.now += 30.0
+        hub.sweep(30.0, 1)
+        assert gone.writes == []
+        assert stays.names() == [("metric", 1), ("heartbeat", 1)]
+
+    run(scenario)
+
+
 def test_a_sweep_sends_away_who_is_behind_and_who_takes_nothing() -> None:
     async def scenario() -> None:
         clock = Clock()
@@ -266,5 +284,53 @@ def test_who_catches_up_is_not_among_the_fast_before_all_is_meant_for_it() -> No
         assert client.is_fast
         hub.publish(metrics(8, 8))
         assert wire.names()[3:] == named_metrics(8, 8)
+
+    run(scenario)
+
+
+def test_whoever_comes_gets_the_latest_frame_though_live_it_was_wanted_of_nobody() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock)
+        wires = [ScriptedWire(clock) for _ in range(2)]
+        for t, wire in enumerate(wires, 7):
+            hub.publish([entry("frame", t)])
+            hub.join_directly(Selection(every=10), wire)
+        assert [wire.names() for wire in wires] == [[("frame", 7)], [("frame", 8)]]
+
+    run(scenario)
+
+
+def test_a_long_greeting_goes_out_in_turns_and_then_live() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock, connect_metrics=5000)
+        hub.publish(metrics(1, 5000))
+        wire = ScriptedWire(clock, room=100)
+        client = hub.join_directly(PLAIN, wire)
+        assert 0 < len(wire.names()) <= 1024
+        hub.publish(metrics(5001, 5001))
+        wire.open_up()
+        await turn()
+        assert wire.names() == named_metrics(1, 5001)
+        assert client.is_fast
+        assert hub.sent["metric"] == 5001
+
+    run(scenario)
+
+
+def test_a_long_greeting_ends_with_its_client() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock, connect_metrics=5000)
+        hub.publish(metrics(1, 5000))
+        wire = ScriptedWire(clock, room=100)
+        client = hub.join_directly(PLAIN, wire)
+        before = len(wire.writes)
+        client.close(GOING_AWAY, "bye")
+        wire.open_up()
+        await turn()
+        assert len(wire.writes) == before
+        hub.leave(client)
 
     run(scenario)

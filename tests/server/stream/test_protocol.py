@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import random
+import socket
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -41,6 +42,19 @@ if TYPE_CHECKING:
     from tests.server_helpers import Running, TickFeed
 
 LARGE_FRAMES = {"connect_metrics": 0, "window": 1, "stride": 1, "proximity": "neighbors"}
+
+
+@pytest.fixture(autouse=True)
+def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the kernel take little for a peer; over loopback it may take all of a frame."""
+    connection_made = StreamProtocol.connection_made
+
+    def with_little_room(protocol: StreamProtocol, transport: asyncio.BaseTransport) -> None:
+        server_side = transport.get_extra_info("socket")
+        server_side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        connection_made(protocol, transport)
+
+    monkeypatch.setattr(StreamProtocol, "connection_made", with_little_room)
 
 
 def test_viewers_do_not_touch_the_generator_of_a_simulator(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,10 +27,10 @@ LAST_T = 99
 
 
 @contextmanager
-def recorded_much(folder: Path, **options: float) -> Iterator[Running]:
+def recorded_much(folder: Path) -> Iterator[Running]:
     """Run a server that has recorded far more than the buffers of a connection take."""
     crowded = dict.fromkeys(range(800), 0.5)
-    with fed_server(folder, **LARGE, **options) as (server, feed):
+    with fed_server(folder, **LARGE) as (server, feed):
         with server.stream() as stream:
             for t in range(LAST_T + 1):
                 feed.send(state_tick(t, agents=crowded))
@@ -73,13 +74,15 @@ def test_who_reads_nothing_is_cut_and_its_place_is_free_again(
         connection_lost(protocol, error)
         lost.set()
 
-    with recorded_much(tmp_path, client_slow_seconds=3.0) as server, ExitStack() as stack:
+    with recorded_much(tmp_path) as server, ExitStack() as stack:
         wait_until_free(server)
+        hub = server.rig.hub  # from now on, so that nobody before could be too slow
+        hub.options = replace(hub.options, client_slow_seconds=0.2)
         monkeypatch.setattr(StreamProtocol, "connection_lost", noted)
         stack.enter_context(raw_stream(server, path))
         assert lost.wait(PATIENCE)
         wait_until_free(server)
-    assert "too slow: nothing read for 3 s" in caplog.text
+    assert "too slow: nothing read for 0.2 s" in caplog.text
 
 
 def test_a_missing_pong_ends_only_the_connection_of_one_that_does_not_read(
