@@ -180,6 +180,9 @@ def _add_record_fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict
     moment = datetime.fromtimestamp(record.created, UTC)
     event["timestamp"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event["level"] = record.levelname.lower()
+    if isinstance(client := event.get("client"), tuple):  # as servers have it
+        host, port = client[:2]
+        event["client"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     event["logger"] = record.name
     return event
 

@@ -288,7 +288,8 @@ def _is_final(camera: Camera, end: ConnectionClosed) -> bool:
     if end.sent is not None and end.sent.code == _TOO_BIG:
         raise CommandError(f"{camera.url}: a message is longer than {MAX_MESSAGE_BYTES} bytes")
     if end.rcvd is not None and end.rcvd.code == _NOT_ALLOWED:  # nor the next time
-        raise CommandError(f"{camera.url}: {_reason(end)}")
+        hint = " (--token @FILE, or IG_READ_TOKEN)" if "token" in end.rcvd.reason else ""
+        raise CommandError(f"{camera.url}: {_reason(end)}{hint}")
     if camera.reconnect:
         return False
     if end.rcvd is None or end.rcvd.code not in _NORMAL:

@@ -72,7 +72,7 @@ class Ingest:
     async def _session_for(self, name: str, scope: Scope) -> Session | _Refusal:
         source = self._rig.ingest
         if _NAME.fullmatch(name) is None:
-            return _Refusal(400, "source must be 1 to 64 of A-Z a-z 0-9 . _ -")
+            return _Refusal(400, f"source must be 1 to 64 of A-Z a-z 0-9 . _ -, got {name[:70]!r}")
         if source is None:
             return _OVER
         if (refusal := self._objection(source, name)) is not None:

@@ -90,9 +90,10 @@ class Gate:
             return
         if event["type"] == "websocket.disconnect":
             return
-        if not is_token(_token_in(event), token):
+        shown = _token_in(event)
+        if not is_token(shown, token):
             self.refusals.tell("token", scope.get("client"), path=scope["path"])
-            await _close("wrong token", send)
+            await _close("wrong token" if shown else "no token in the first message", send)
             return
         await send({"type": "websocket.send", "text": _OK})
         opened = _Opened(receive, send)

@@ -124,7 +124,7 @@ class Query:
         Raises:
             QueryError: there is no such encoding.
         """
-        asked = self._options.get("encoding", ["json"])[-1]
+        asked = self.text("encoding") or "json"
         if asked not in ENCODINGS:
             raise QueryError(f"encoding must be {' or '.join(ENCODINGS)}, got {asked[:40]!r}")
         return cast("Encoding", asked)

@@ -410,7 +410,7 @@ def test_the_latest_frame_is_encoded_for_the_first_who_wants_it_so(tmp_path: Pat
     assert decode_frame_columns(data).to_dict() == frame == orjson.loads(text)
 
 
-@pytest.mark.parametrize("asked", ["xml", "JSON", "", "columns&encoding=", "x" * 100])
+@pytest.mark.parametrize("asked", ["xml", "JSON", "columns&encoding=text", "x" * 100])
 def test_an_unknown_encoding_is_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: str
 ) -> None:
