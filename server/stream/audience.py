@@ -2,16 +2,21 @@
 
 Who keeps up costs a call of its transport a round and nothing else: what the clients of a round
 have in common (what they were sent, when, up to where) is kept here, once for all of them. Two
-rules make that safe. Whoever is *fast* has been sent, or is being sent by the round under way, all
-that was published, but for what waits in the lanes of the audience. Everyone else has in lanes of
-its own all that it is still to be sent. So a client may come to the fast ones, between two rounds
-or in the middle of one, whenever nothing waits in the lanes here; and one that leaves them takes
-with it the round, where that has not come to it yet, and what waits here.
+rules make that safe. Whoever is *fast* has been sent, or is owed by one of the rounds under way,
+all that was published, but for what waits in the lanes of the audience. Everyone else has in lanes
+of its own all that it is still to be sent. So a client may come to the fast ones, between two
+rounds or in the middle of one, whenever nothing waits in the lanes here; and one that leaves them
+takes with it the round that has not come to it yet, if any, and what waits here.
+
+A round over very many clients takes a while. What is published meanwhile goes with it to those it
+has not come to yet, and behind it to the others: all are written to in turn, again and again, each
+time with all there is.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -39,20 +44,31 @@ _ROUND_MESSAGES: Final = 4096
 """Messages of a round at most, of those that waited for it; so many are joined in about 1 ms."""
 
 
+_ROUNDS: Final = 8
+"""Rounds at the same time at most. Each has what it is still to send joined anew by a batch."""
+
+
 class _Round:
-    """One write to everyone who was fast when it began."""
+    """One write to each of some fast clients, who are all owed the same."""
 
     __slots__ = ("_left", "data", "entries")
 
-    def __init__(self, entries: list[Entry], data: bytes, clients: Iterable[DirectClient]) -> None:
+    def __init__(
+        self, entries: list[Entry], data: bytes, clients: dict[DirectClient, None]
+    ) -> None:
         self.entries = entries
         self.data = data
-        self._left = dict.fromkeys(clients)
+        self._left = clients
 
     @property
     def is_over(self) -> bool:
         """Whether nobody is left to be written to."""
         return not self._left
+
+    def join(self, entries: list[Entry], data: bytes) -> None:
+        """Owe more to those who are left."""
+        self.entries = [*self.entries, *entries]
+        self.data += data
 
     def next_part(self) -> list[DirectClient]:
         """Return the next to be written to, who are not left from now on."""
@@ -70,11 +86,11 @@ class _Round:
 
 
 class Audience:
-    """The clients of one selection. It is a `Turn` of the writer while a round is under way.
+    """The clients of one selection. It is a `Turn` of the writer while rounds are under way.
 
     Attributes:
         waits_its_turn: the writer's to set.
-        spoke_at: when the last round began.
+        spoke_at: when the last batch began to be sent to who is fast.
         terms: what its clients have in common.
         writer, preparing, clock: what all audiences share.
         bytes: written to each fast client so far; only differences mean something.
@@ -101,7 +117,8 @@ class Audience:
         self._fast: dict[DirectClient, None] = {}
         self._others: dict[Listener, None] = {}
         self._drained: dict[DirectClient, None] = {}  # of the others, who wait to be fast again
-        self._round: _Round | None = None
+        self._rounds: deque[_Round] = deque()
+        self._served: dict[DirectClient, None] = {}  # of the fast, who are owed nothing by a round
         self._greeting: Greeting | None = None
 
     def __len__(self) -> int:
@@ -114,7 +131,7 @@ class Audience:
 
     @property
     def round_bytes(self) -> int:
-        """Bytes that wait for the next round, once for all who are fast."""
+        """Bytes that wait for the end of the rounds, once for all who are fast."""
         return self._lanes.bytes
 
     @property
@@ -159,25 +176,26 @@ class Audience:
         for client in list(self._others):
             for entry in entries:
                 client.offer(entry)
-        if self._round is not None:
-            self._let_wait(entries)
-        else:
+        if not self._rounds:
             self._begin(entries)
+        elif not self._join(entries):
+            self._let_wait(entries)
         self._let_drained_go_on()
-        while self._round is not None and self.writer.has_time():
+        while self._rounds and self.writer.has_time():
             self.write_part()
         self.writer.enter(self)
 
     def can_go_on(self) -> bool:
         """Return whether a round is under way."""
-        return self._round is not None
+        return bool(self._rounds)
 
     def write_part(self) -> None:
-        """Write to the next clients of the round; with the last, begin the next round."""
-        under_way = self._round
-        if under_way is None:
+        """Write to the next clients of the first round; after the last, send what has waited."""
+        if not self._rounds:
             return
+        under_way = self._rounds[0]
         clients = under_way.next_part()
+        self._served.update(dict.fromkeys(clients))  # a write may have one of them leave these
         data = under_way.data
         for client in clients:
             try:
@@ -187,8 +205,8 @@ class Audience:
         for entry in under_way.entries:
             self.terms.tally.sent[entry.message.kind] += len(clients)
         if under_way.is_over:
-            self._round = None
-            if self._lanes:
+            self._rounds.popleft()
+            if not self._rounds and self._lanes:
                 self._begin(self._lanes.drain(_ROUND_MESSAGES, PIECE_BYTES))
             self._let_drained_go_on()
 
@@ -199,6 +217,7 @@ class Audience:
         else:
             self._others.pop(client, None)
             self._fast[client] = None
+            self._served[client] = None
             client.become_fast(self.bytes)
 
     def fall_behind(self, client: DirectClient) -> None:
@@ -221,11 +240,13 @@ class Audience:
     def _take_out(self, client: DirectClient) -> list[Entry]:
         """Have a client no longer among the fast ones; return what it is still to be sent."""
         del self._fast[client]
+        self._served.pop(client, None)
         owed: list[Entry] = []
         sent_bytes = self.bytes
-        if self._round is not None and self._round.forget(client):
-            owed += self._round.entries
-            sent_bytes -= len(self._round.data)
+        for under_way in self._rounds:
+            if under_way.forget(client):
+                owed += under_way.entries
+                sent_bytes -= len(under_way.data)
         client.leave_fast(sent_bytes, self.spoke_at)
         return owed + self._lanes.entries()
 
@@ -233,7 +254,7 @@ class Audience:
         return Lanes(self.terms.limits, "busy", self.terms.selection.form)
 
     def _let_wait(self, entries: list[Entry]) -> None:
-        """Let a batch wait for the end of the round."""
+        """Let a batch wait for the end of the rounds."""
         for entry in entries:
             dropped = self._lanes.push(entry)
             self.terms.tally.dropped[entry.message.kind] += dropped * len(self._fast)
@@ -249,11 +270,35 @@ class Audience:
                     client.offer(entry)
                 client.go_on()
         elif self._fast:
-            self._round = _Round(entries, data, self._fast)
-            self.spoke_at = self.clock()
-            self.bytes += len(data)
+            self._owe(entries, data)
         if not self._fast and self._lanes:  # which is owed to nobody any more
             self._lanes = self._new_lanes()
+
+    def _join(self, entries: list[Entry]) -> bool:
+        """Have a batch leave with the rounds, if they are few, and what they send stays small.
+
+        Whoever has not been written to yet gets it in the same write, whoever has, in a round that
+        comes after. So it reaches everyone within one turn of all, where waiting for the end of
+        the rounds would take up to two.
+        """
+        if self._lanes or len(self._rounds) >= _ROUNDS:
+            return False
+        data = join_pieces(entries, self.terms.selection.form)
+        most = min(PIECE_BYTES, self.terms.limits.lane_bytes)
+        if data is None or len(self._rounds[0].data) + len(data) > most:
+            return False
+        for under_way in self._rounds:
+            under_way.join(entries, data)
+        self._owe(entries, data)
+        return True
+
+    def _owe(self, entries: list[Entry], data: bytes) -> None:
+        """Have a round for those who are owed nothing yet; all who are fast are sent this."""
+        self.spoke_at = self.clock()
+        self.bytes += len(data)
+        if self._served:
+            served, self._served = self._served, {}
+            self._rounds.append(_Round(entries, data, served))
 
     def _let_drained_go_on(self) -> None:
         """Let those who waited for it be fast again, or send what they have been offered since."""
