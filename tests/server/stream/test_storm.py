@@ -46,6 +46,7 @@ def test_whatever_happens_nothing_is_lost_or_doubled_in_silence(
     monkeypatch.setattr(direct.DirectClient, "fail", fail)
     monkeypatch.setattr(joining, "_GREETED_AT_ONCE", [2, 1024][seed % 2])
     monkeypatch.setattr(audience, "_ROUND_PART", [1, 3, 128][seed % 3])
+    monkeypatch.setattr(audience, "_ROUNDS", [1, 2, 8, 8][seed % 4])
     asyncio.run(_Storm(seed).rage())
 
 
