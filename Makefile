@@ -20,8 +20,9 @@ serve: $(VENV)/.run        ## run the camera on the embedded market (flags: make
 
 environment: $(VENV)/.dev  ## install what the tests need, and no more
 
-test: $(VENV)/.dev         ## run all tests (flags: make test ARGS="-k window")
-	$(BIN)/python -m pytest $(ARGS)
+WORKERS ?= 2
+test: $(VENV)/.dev         ## run all tests, two files at a time (flags: make test ARGS="-k window")
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --benchmark-disable $(ARGS)
 
 test-kernels: test-interpreted test-bounds ## run the kernel tests interpreted (with coverage) and with bounds checks (side by side: make -j2 test-kernels)
 

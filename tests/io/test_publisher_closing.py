@@ -169,7 +169,7 @@ if os.fork() == 0:
         try:
             act()
         except PublishError as error:
-            print(error)
+            print(error, flush=True)
     publisher.close()
     os._exit(0)
 os.wait()
