@@ -150,7 +150,7 @@ AMISS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("changes", WELL, ids=str)
+@pytest.mark.parametrize("changes", WELL, ids=lambda changes: ",".join(changes) or "nothing")
 def test_what_is_well(changes: dict[str, Any]) -> None:
     assert codes(rig(**changes)) == []
 
