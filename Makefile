@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PAGE   := build/viewer/node_modules/.bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
@@ -42,15 +43,18 @@ torture: $(VENV)/.dev      ## kill recording processes 500 times (other: MARKETC
 attack: $(VENV)/.dev       ## attack running servers 20 times as long as `make test` does (other: MARKETCAM_ATTACK_ROUNDS=100 MARKETCAM_ATTACK_SEED=1 make attack)
 	MARKETCAM_ATTACK_ROUNDS=$${MARKETCAM_ATTACK_ROUNDS:-20} $(BIN)/python -m pytest tests/attacks -s --timeout 3600 $(ARGS)
 
-lint: $(VENV)/.dev         ## check style
+lint: $(VENV)/.dev $(PAGE)/.tools ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(PAGE)/biome check --config-path=requirements/viewer server/viewer
 
-format: $(VENV)/.dev       ## mend style
+format: $(VENV)/.dev $(PAGE)/.tools ## mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(PAGE)/biome check --write --config-path=requirements/viewer server/viewer
 
-types: $(VENV)/.dev build/types ## check types, strictly
+types: $(VENV)/.dev build/types $(PAGE)/.tools ## check types, strictly
+	$(PAGE)/tsc --project requirements/viewer
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p marketcam
 
 targets: $(VENV)/.dev      ## measure the table of targets (flags: make targets ARGS="--agents 10 74")
@@ -109,4 +113,11 @@ $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing $< into $(VENV) ..."
 	$(PIP) --require-hashes --no-deps -r $<
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What checks the page in server/viewer needs node and npm; the page itself is served as it is.
+$(PAGE)/.tools: $(wildcard requirements/viewer/package*.json)
+	@mkdir -p build/viewer
+	cp requirements/viewer/package.json requirements/viewer/package-lock.json requirements/viewer/.npmrc build/viewer/
+	cd build/viewer && npm ci --silent
 	@touch $@

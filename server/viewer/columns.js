@@ -318,7 +318,9 @@ function whole(owner, name, least = Number.MIN_SAFE_INTEGER, most = Number.MAX_S
  * @param {unknown} value
  */
 function wrong(name, kind, value) {
-  return new ColumnsError(`${name} must be ${kind}, got ${String(JSON.stringify(value)).slice(0, 80)}`);
+  return new ColumnsError(
+    `${name} must be ${kind}, got ${String(JSON.stringify(value)).slice(0, 80)}`,
+  );
 }
 
 /**

@@ -1,0 +1,93 @@
+// @ts-check
+/**
+ * Requests to the camera that served this page. Where it asks readers for a token, the token is
+ * kept for as long as the tab is open, and shown with each request.
+ */
+
+const KEPT_AS = "marketcam.token";
+
+/** The camera wants a token, or another one. */
+export class TokenNeeded extends Error {}
+
+/** A request was answered with an error. */
+export class RequestFailed extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status
+   */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The camera, as HTTP and WebSocket show it. */
+export class Server {
+  /** @param {URL} [page] address of the page; its folder lies in the camera's root */
+  constructor(page = new URL("..", document.baseURI)) {
+    this.root = page;
+    /** @type {string | null} */
+    this.token = sessionStorage.getItem(KEPT_AS);
+  }
+
+  /** @param {string | null} token */
+  useToken(token) {
+    this.token = token;
+    if (token === null) sessionStorage.removeItem(KEPT_AS);
+    else sessionStorage.setItem(KEPT_AS, token);
+  }
+
+  /**
+   * Return the address of a path of the camera.
+   * @param {string} path without a slash before it
+   * @param {Record<string, string | number | null | undefined>} [query] what is null is left out
+   * @returns {URL}
+   */
+  address(path, query = {}) {
+    const url = new URL(path, this.root);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  /**
+   * Return the address of a WebSocket of the camera.
+   * @param {string} path
+   * @param {Record<string, string | number | null | undefined>} [query]
+   * @returns {string}
+   */
+  socketAddress(path, query = {}) {
+    const url = this.address(path, query);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return url.href;
+  }
+
+  /**
+   * Ask for JSON.
+   * @param {string} path
+   * @param {Record<string, string | number | null | undefined>} [query]
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>}
+   * @throws {TokenNeeded} 401
+   * @throws {RequestFailed} another status than 200, with the reason that the camera gave
+   */
+  async json(path, query = {}, signal = undefined) {
+    /** @type {Record<string, string>} */
+    const headers = this.token === null ? {} : { authorization: `Bearer ${this.token}` };
+    const answer = await fetch(this.address(path, query), { headers, signal });
+    if (answer.status === 401) throw new TokenNeeded(await reasonOf(answer));
+    if (!answer.ok) throw new RequestFailed(await reasonOf(answer), answer.status);
+    return answer.json();
+  }
+}
+
+/** @param {Response} answer */
+async function reasonOf(answer) {
+  try {
+    const { error } = await answer.json();
+    return String(error);
+  } catch {
+    return `${answer.status} ${answer.statusText}`;
+  }
+}
