@@ -75,6 +75,7 @@ class Climate:
         price = self.price * grown
         surprise = min(abs(self.change) / (RULES.striking * self.turbulence), 1.0)
         idle = 1.0 - surprise * surprise
+        roused = RULES.idle_chartists + RULES.roused_chartists * self.chartism
         strength = RULES.trend_weight * self.trend / self.turbulence
         trend = _clip(strength, -RULES.most_trend, RULES.most_trend)
         return Weather(
@@ -84,7 +85,7 @@ class Climate:
             unit=RULES.spread + RULES.caution * self.turbulence,
             balance=_clip(trend + RULES.rumour * rumour, -1.0, 1.0),
             fundamentalists=RULES.watchful + RULES.drawn_out * (1.0 - self.chartism),
-            chartists=1.0 - idle * (1.0 - RULES.idle_chartists - RULES.roused_chartists*self.chartism),
+            chartists=1.0 - idle * (1.0 - roused),
             noise_traders=1.0 - idle * (1.0 - RULES.noise_share),
         )
 

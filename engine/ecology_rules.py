@@ -159,8 +159,9 @@ def traits_of(agent_id: NDArray[np.int64]) -> NDArray[np.float64]:
     own = _spread_evenly(agent_id)
     slight = 0.2 * RULES.opinion * (2.0 * own - 1.0)
     cases = [digit == 0, digit == 1, digit == 4, digit == 7]
-    return np.select(cases, [number % 2.0, slight, strong, -strong], own)
+    traits: NDArray[np.float64] = np.select(cases, [number % 2.0, slight, strong, -strong], own)
+    return traits
 
 
 def _spread_evenly(number: NDArray[np.int64]) -> NDArray[np.float64]:
-    return number * _GOLDEN % 1.0
+    return (number * _GOLDEN % 1.0).astype(np.float64, copy=False)

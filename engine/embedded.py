@@ -59,7 +59,7 @@ class EmbeddedMarket(ABC):
         LimitError: an argument is out of its range.
     """
 
-    name: ClassVar[str]
+    name: str
     least_agents: ClassVar[int] = 1
     place = ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from itertools import islice
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,25 +14,12 @@ from marketcam.engine import market_kernels
 from marketcam.engine.errors import LimitError
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.engine.market_kernels import MAX_BUCKETS, median
-from marketcam.engine.tick import POOL, SIDES, Tick
-from tests.market_twin import PlainMarket, PlainTick
+from marketcam.engine.tick import POOL, Tick
+from tests.conftest import INTERPRETED
+from tests.market_checks import EXACT, assert_same, digest
+from tests.market_twin import PlainMarket
 
 pytestmark = pytest.mark.kernel
-
-EXACT = 1e-12
-
-
-def assert_same(tick: Tick, twin: PlainTick) -> None:
-    assert tick.t == twin.t
-    assert tick.agent_id.tolist() == list(twin.agents)
-    assert [tuple(match) for match in tick.matches.tolist()] == twin.matches
-    assert [SIDES[side] for side in tick.side] == [side for side, _ in twin.actions.values()]
-    np.testing.assert_allclose(
-        tick.price, [price for _, price in twin.actions.values()], rtol=EXACT
-    )
-    np.testing.assert_allclose(tick.experience, list(twin.agents.values()), rtol=EXACT, atol=EXACT)
-    np.testing.assert_allclose(tick.state, twin.s, rtol=EXACT, atol=EXACT)
-    assert tick.mid == pytest.approx(twin.mid, rel=EXACT)
 
 
 @pytest.mark.parametrize("pool_only", [False, True])
@@ -72,11 +58,6 @@ def test_the_multiplier_falls_every_ten_thousand_ticks_as_the_twins():
     for tick in islice(market, 30):
         plain = twin.step()
         assert [tuple(match) for match in tick.matches.tolist()] == plain.matches
-
-
-def digest(tick: Tick) -> tuple[object, ...]:
-    arrays = (tick.agent_id, tick.experience, tick.side, tick.price, tick.matches)
-    return (tick.t, tick.mid, tick.state, *(array.tobytes() for array in arrays))
 
 
 def test_the_same_seed_gives_the_same_ticks_whatever_else_runs():
@@ -191,15 +172,15 @@ def test_a_large_market_is_consistent():
     assert tick.state.liquidity == fills / 5000
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
 def test_one_tick_compiles_all_that_any_market_needs():
     InfiniteGameMarket(1).step()
     public = [getattr(market_kernels, name) for name in market_kernels.__all__]
     kernels = [kernel for kernel in public if hasattr(kernel, "signatures")]
-    assert len(kernels) == 6
+    assert len(kernels) == 7
     for agents, pool_only in [(2, False), (30, True), (3000, False)]:
         list(islice(InfiniteGameMarket(agents, 1, 1, pool_only=pool_only), 30))
-    assert [len(kernel.signatures) for kernel in kernels] == [1] * 6
+    assert [len(kernel.signatures) for kernel in kernels] == [1] * 7
 
 
 def test_closing_ends_the_iteration():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,16 +14,9 @@ from hypothesis import strategies as st
 from marketcam.engine.errors import LimitError
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.engine.market_state import SavedMarket
-
-if TYPE_CHECKING:
-    from marketcam.engine.tick import Tick
+from tests.market_checks import digest
 
 pytestmark = pytest.mark.kernel
-
-
-def digest(tick: Tick) -> tuple[object, ...]:
-    arrays = (tick.agent_id, tick.experience, tick.side, tick.price, tick.matches)
-    return (tick.t, tick.mid, tick.state, *(array.tobytes() for array in arrays))
 
 
 def through_json(saved: SavedMarket) -> SavedMarket:

@@ -1,0 +1,195 @@
+"""The ecology against its plain twin, and what it promises about its ticks."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketcam.engine import ecology_kernels
+from marketcam.engine.ecology import EcologyMarket
+from marketcam.engine.ecology_rules import GROUPS, group_of, traits_of
+from marketcam.engine.errors import LimitError
+from marketcam.engine.tick import POOL, Tick
+from tests import ecology_twin
+from tests.conftest import INTERPRETED
+from tests.ecology_twin import PlainEcology
+from tests.market_checks import assert_same, digest
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize("pool_only", [False, True])
+@pytest.mark.parametrize(
+    ("agents", "adjust_interval", "ticks"),
+    [(3, 60, 500), (4, 1, 300), (17, 4, 300), (74, 2, 200), (205, 1, 80)],
+)
+@pytest.mark.parametrize("seed", [0, 7])
+def test_every_tick_is_the_twins(agents, adjust_interval, ticks, seed, pool_only):
+    market = EcologyMarket(agents, seed, adjust_interval, pool_only=pool_only)
+    twin = PlainEcology(agents, seed, adjust_interval, pool_only=pool_only)
+    for tick in islice(market, ticks):
+        assert_same(tick, twin.step())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    agents=st.integers(3, 60),
+    seed=st.integers(0, 2**32 - 1),
+    adjust_interval=st.integers(1, 30),
+    room=st.none() | st.integers(0, 5),
+    pool_only=st.booleans(),
+)
+def test_any_market_is_the_twins(agents, seed, adjust_interval, room, pool_only):
+    arguments = (agents, seed, adjust_interval, None if room is None else agents + room)
+    market = EcologyMarket(*arguments, pool_only=pool_only)
+    twin = PlainEcology(*arguments, pool_only=pool_only)
+    for tick in islice(market, 60):
+        assert_same(tick, twin.step())
+
+
+def test_the_groups_are_the_last_digits():
+    ids = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 999, 123_450, 123_451])
+    named = ["MFCN"[group] for group in group_of(ids)]
+    assert named == [ecology_twin.group_of(agent) for agent in ids.tolist()]
+    assert [GROUPS[group][0].upper() for group in group_of(ids)] == named
+
+
+def test_the_fundamentalists_are_right_on_the_whole():
+    ids = np.arange(100_000)
+    views = traits_of(ids)[group_of(ids) == 1]
+    assert views.mean() == pytest.approx(0, abs=1e-6)
+    assert np.abs(views).max() == pytest.approx(0.02, rel=1e-3)
+
+
+def test_the_same_seed_gives_the_same_ticks_whatever_else_runs():
+    quiet, noisy = EcologyMarket(30, 5, 3), EcologyMarket(30, 5, 3)
+    expected = [digest(quiet.step()) for _ in range(50)]
+    seen = []
+    for _ in range(50):
+        np.random.seed(1)  # noqa: NPY002 - the global state is what must not matter
+        random.seed(1)
+        EcologyMarket(4, 5).step()
+        seen.append(digest(noisy.step()))
+    assert seen == expected
+    assert digest(EcologyMarket(30, 6, 3).step()) != expected[0]
+
+
+def test_the_pool_switch_changes_the_matches_and_nothing_else():
+    paired, pooled = EcologyMarket(40, 9, 5), EcologyMarket(40, 9, 5, pool_only=True)
+    for ours, alone in islice(zip(paired, pooled, strict=True), 100):
+        assert (alone.matches[:, 1] == POOL).all()
+        partners = ours.matches[ours.matches[:, 1] != POOL]
+        assert len(partners) > 0
+        fills = np.concatenate([ours.matches[:, 0], partners[:, 1]])
+        assert sorted(fills.tolist()) == sorted(alone.matches[:, 0].tolist())
+        assert digest(ours)[:-1] == digest(alone)[:-1]
+
+
+def test_a_trade_is_of_a_buyer_and_a_seller_whose_prices_meet():
+    for tick in islice(EcologyMarket(200, 2), 200):
+        assert tick.mid is not None
+        agents, counts = np.unique(tick.matches[tick.matches != POOL], return_counts=True)
+        assert (counts == 1).all()
+        assert np.isin(agents, tick.agent_id[tick.side > 0]).all()
+        buyer, seller = tick.matches[tick.matches[:, 1] != POOL].T
+        assert (tick.side[buyer] == 1).all()
+        assert (tick.side[seller] == 2).all()
+        assert (tick.price[buyer] >= tick.price[seller]).all()
+
+
+def test_the_shape_of_a_tick():
+    tick = EcologyMarket(50, 0).step()
+    assert tick.t == 0
+    dtypes = [a.dtype.str for a in (tick.agent_id, tick.experience, tick.side, tick.price)]
+    assert dtypes == ["<i8", "<f8", "|i1", "<f8"]
+    assert tick.matches.dtype == np.int64
+    assert set(tick.side.tolist()) == {0, 1, 2}
+    assert tick.mid == np.median(tick.price[tick.side > 0])
+    assert type(tick.mid) is float
+    assert tick.state is not None
+    assert [type(value) for value in tick.state] == [float] * 4
+    again = Tick.from_dict(tick.to_dict())
+    quoted = tick.side > 0
+    assert (again.price[quoted] == tick.price[quoted]).all()
+    assert (again.t, again.mid, again.state) == (tick.t, tick.mid, tick.state)
+
+
+@pytest.mark.parametrize("agents", [3, 11, 500])
+def test_all_numbers_stay_in_their_ranges(agents):
+    for tick in islice(EcologyMarket(agents, 3, adjust_interval=7), 2000):
+        assert tick.state is not None
+        assert 0 <= tick.state.price_norm <= 1
+        assert 0 <= tick.state.volatility <= 1
+        assert 0 <= tick.state.liquidity <= 1
+        assert -1 <= tick.state.imbalance <= 1
+        assert tick.experience.min() > 0
+        assert tick.experience.max() < 1
+        assert np.isfinite(tick.price).all()
+
+
+def test_a_value_far_from_the_price_pulls_it_back_into_the_range():
+    """Whatever state it begins in, the market neither fails nor leaves its range for long."""
+    market = EcologyMarket(100, 1)
+    saved = market.state()
+    far = type(saved.climate)(price=60_000.0, value=40_000.0)
+    market.restore(
+        type(saved)(**{f: getattr(saved, f) for f in saved.__slots__} | {"climate": far})
+    )
+    mids = [tick.mid for tick in islice(market, 5000)]
+    assert max(mids[-500:]) < 52_500
+    assert min(mids[-500:]) > 47_500
+
+
+def test_a_tick_does_not_change_once_handed_out():
+    market = EcologyMarket(20, 4, adjust_interval=1)
+    ticks = list(islice(market, 60))
+    again = EcologyMarket(20, 4, adjust_interval=1)
+    assert [digest(tick) for tick in ticks] == [digest(again.step()) for _ in range(60)]
+
+
+def test_agents_join_and_leave_but_for_the_first_three():
+    population, joined, left = list(range(40)), 0, 0
+    for tick in islice(EcologyMarket(40, 0, adjust_interval=1), 1500):
+        ids = tick.agent_id.tolist()
+        joined += len(set(ids) - set(population))
+        left += len(set(population) - set(ids))
+        assert ids[:3] == [0, 1, 2]
+        population = ids
+    assert left >= 4
+    assert joined >= 4
+    assert population[-1] == 39 + joined
+
+
+def test_nobody_joins_beyond_the_maximum():
+    sizes = [tick.agent_id.size for tick in islice(EcologyMarket(3, 0, 1, 8), 400)]
+    assert max(sizes) == 8
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
+def test_one_tick_compiles_all_that_any_market_needs():
+    EcologyMarket(3).step()
+    public = [getattr(ecology_kernels, name) for name in ecology_kernels.__all__]
+    kernels = [kernel for kernel in public if hasattr(kernel, "signatures")]
+    assert len(kernels) == 5
+    for agents, pool_only in [(4, False), (30, True), (3000, False)]:
+        list(islice(EcologyMarket(agents, 1, 1, pool_only=pool_only), 30))
+    assert [len(kernel.signatures) for kernel in kernels] == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("agents", 2, "agents must be a whole number of 3 to 100000, got 2"),
+        ("agents", 100_001, "agents must be a whole number of 3 to 100000, got 100001"),
+        ("max_agents", 2, "max_agents must be a whole number of 3 to 9007199254740991, got 2"),
+    ],
+)
+def test_arguments_out_of_range_are_named(argument, value, message):
+    with pytest.raises(LimitError) as refusal:
+        EcologyMarket(**{argument: value})
+    assert str(refusal.value).startswith(message)
