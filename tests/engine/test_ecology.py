@@ -121,9 +121,9 @@ def test_the_shape_of_a_tick():
     assert (again.t, again.mid, again.state) == (tick.t, tick.mid, tick.state)
 
 
-@pytest.mark.parametrize("agents", [3, 11, 500])
+@pytest.mark.parametrize("agents", [3, 11, 60])
 def test_all_numbers_stay_in_their_ranges(agents):
-    for tick in islice(EcologyMarket(agents, 3, adjust_interval=7), 2000):
+    for tick in islice(EcologyMarket(agents, 3, adjust_interval=7), 1000):
         assert tick.state is not None
         assert 0 <= tick.state.price_norm <= 1
         assert 0 <= tick.state.volatility <= 1
@@ -136,9 +136,9 @@ def test_all_numbers_stay_in_their_ranges(agents):
 
 def test_a_value_far_from_the_price_pulls_it_back_into_the_range():
     """Whatever state it begins in, the market neither fails nor leaves its range for long."""
-    market = EcologyMarket(100, 1)
+    market = EcologyMarket(40, 1)
     market.restore(replace(market.state(), climate=Climate(price=60_000.0, value=40_000.0)))
-    mids = [tick.mid for tick in islice(market, 5000)]
+    mids = [tick.mid for tick in islice(market, 3000)]
     assert max(mids[-500:]) < 52_500
     assert min(mids[-500:]) > 47_500
 
