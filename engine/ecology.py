@@ -9,11 +9,10 @@ import numpy as np
 
 from marketcam.engine import ecology_kernels as kernels
 from marketcam.engine.ecology_climate import Climate, Weather
-from marketcam.engine.ecology_rules import DESK, MAKER, RULES, group_of, traits_of
+from marketcam.engine.ecology_rules import DESK, MAKER, RESIDENTS, RULES, group_of, traits_of
 from marketcam.engine.ecology_state import SavedEcology
 from marketcam.engine.embedded import EmbeddedMarket
 from marketcam.engine.market_kernels import (
-    DIFFERENCES,
     HIGH,
     LOW,
     list_fills,
@@ -29,9 +28,6 @@ __all__ = ["EcologyMarket"]
 
 _UNIFORMS: Final = 12
 """Uniform numbers in a shock: their sum has mean 6 and variance 1, and is never beyond 6."""
-
-_RESIDENTS: Final = 3
-"""Agents 0, 1 and 2 stay: a maker, whose quote there always is, a fundamentalist, a chartist."""
 
 
 class EcologyMarket(EmbeddedMarket):
@@ -57,24 +53,13 @@ class EcologyMarket(EmbeddedMarket):
     """
 
     name = "ecology"
-    least_agents = _RESIDENTS
+    least_agents = RESIDENTS
 
-    def __init__(
-        self,
-        agents: int = 3,
-        seed: int = 0,
-        adjust_interval: int = 2000,
-        max_agents: int | None = None,
-        *,
-        pool_only: bool = False,
-    ) -> None:
-        super().__init__(agents, seed, adjust_interval, max_agents, pool_only=pool_only)
+    def _begin(self, agents: int) -> None:
         self._climate = Climate()
-        self._differences = np.zeros(DIFFERENCES)
         self._fitness = np.zeros(agents)
         self._held = np.zeros(agents, dtype=np.int8)
         self._calls = np.empty(kernels.CALLS)
-        self._make_room()
 
     def step(self) -> Tick:
         """Play one tick and return it."""
@@ -108,14 +93,10 @@ class EcologyMarket(EmbeddedMarket):
     def state(self) -> SavedEcology:
         """Return what the ticks to come depend on, to `restore`, in 3 µs."""
         return SavedEcology(
-            t=self._t,
-            generator=self._random.bit_generator.state,
+            **self._common_state(),
             climate=self._climate,
-            differences=self._differences.copy(),
-            agent_id=self._agent_id,
             fitness=self._fitness,
             held=self._held,
-            newcomer=self._newcomer,
         )
 
     def restore(self, saved: SavedEcology) -> None:
@@ -124,16 +105,10 @@ class EcologyMarket(EmbeddedMarket):
         Raises:
             LimitError: more agents than `max_agents`.
         """
-        self._check_room(saved.agent_id.size)
-        self._t = saved.t
-        self._random.bit_generator.state = saved.generator
+        self._go_back(saved)
         self._climate = saved.climate
-        self._differences[:] = saved.differences
-        self._agent_id = saved.agent_id
         self._fitness = saved.fitness
         self._held = saved.held
-        self._newcomer = saved.newcomer
-        self._make_room()
 
     def _call(self, weather: Weather) -> None:
         calls, unit = self._calls, weather.unit
@@ -204,8 +179,8 @@ class EcologyMarket(EmbeddedMarket):
         if mean > RULES.join_above:
             if self._has_room():
                 self._join()
-        elif mean < RULES.leave_below and experience.size > _RESIDENTS:
-            self._leave(_RESIDENTS + int(np.argmin(experience[_RESIDENTS:])))
+        elif mean < RULES.leave_below and experience.size > RESIDENTS:
+            self._leave(RESIDENTS + int(np.argmin(experience[RESIDENTS:])))
 
     def _join(self) -> None:
         self._number_newcomer()

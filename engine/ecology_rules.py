@@ -18,7 +18,8 @@ The groups and what they do are those of the literature on heterogeneous agents:
   Economic Journal 110 (2000).
 
 No number is estimated from data. "Tuned" are those that were chosen, by a random search of 110
-sets over seeds 0 and 1, for returns with the facts of docs/markets.md; the others set the scale.
+sets over seeds 0 and 1 and then by hand, for returns with the facts of docs/markets.md; the others
+set the scale.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ __all__ = [
     "GROUPS",
     "MAKER",
     "NOISE",
+    "RESIDENTS",
     "RULES",
     "EcologyRules",
     "group_of",
@@ -51,6 +53,9 @@ MAKER: Final = 0
 FUNDAMENTALIST: Final = 1
 CHARTIST: Final = 2
 NOISE: Final = 3
+
+RESIDENTS: Final = 3
+"""Agents 0, 1 and 2 stay: a maker, whose quote there always is, a fundamentalist, a chartist."""
 
 DESK: Final = 10
 """Agents of a desk: a maker, whose number is a multiple of it, and the nine who come after."""

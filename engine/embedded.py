@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from marketcam.engine.errors import LimitError
 from marketcam.engine.limits import whole_number
+from marketcam.engine.market_kernels import DIFFERENCES
 from marketcam.engine.tick import MAX_ID
 
 if TYPE_CHECKING:
@@ -16,28 +17,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from marketcam.engine.saved_state import SavedState
     from marketcam.engine.tick import Tick
 
-__all__ = ["MAX_AGENTS", "MAX_SEED", "EmbeddedMarket", "SavedState"]
+__all__ = ["MAX_AGENTS", "MAX_SEED", "EmbeddedMarket"]
 
 MAX_AGENTS: Final = 100_000
 """Most agents a market starts with."""
 
 MAX_SEED: Final = 2**32 - 1
 """Largest seed: what every random generator a source may use accepts."""
-
-
-class SavedState(Protocol):
-    """What a market was between two ticks."""
-
-    @property
-    def t(self) -> int:
-        """The next tick."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as what JSON can express."""
-        ...
 
 
 class EmbeddedMarket(ABC):
@@ -84,6 +73,9 @@ class EmbeddedMarket(ABC):
         self._closed = False
         self._agent_id: NDArray[np.int64] = np.arange(agents, dtype=np.int64)
         self._newcomer = agents
+        self._differences = np.zeros(DIFFERENCES)
+        self._begin(agents)
+        self._make_room()
 
     def __iter__(self) -> Iterator[Tick]:
         """Yield ticks until the market is closed."""
@@ -115,15 +107,41 @@ class EmbeddedMarket(ABC):
             LimitError: more agents than `max_agents`.
         """
 
+    @abstractmethod
+    def _begin(self, agents: int) -> None:
+        """Make what a market has before its first tick."""
+
+    @abstractmethod
+    def _make_room(self) -> None:
+        """Make the arrays that a tick of the agents there are is worked out in."""
+
+    def _common_state(self) -> dict[str, Any]:
+        """Return what of its state all markets have, by the names of `SavedState`."""
+        return {
+            "t": self._t,
+            "generator": self._random.bit_generator.state,
+            "differences": self._differences.copy(),
+            "agent_id": self._agent_id,
+            "newcomer": self._newcomer,
+        }
+
+    def _go_back(self, saved: SavedState) -> None:
+        """Take over what of a saved state all markets have."""
+        agents = saved.agent_id.size
+        if self._max_agents is not None and agents > self._max_agents:
+            raise LimitError(f"saved agents must be {self._max_agents} at most, got {agents}")
+        self._t = saved.t
+        self._random.bit_generator.state = saved.generator
+        self._differences[:] = saved.differences
+        self._agent_id = saved.agent_id
+        self._newcomer = saved.newcomer
+        self._make_room()
+
     def _is_time_to_adjust(self) -> bool:
         return self._t > 0 and self._t % self._adjust_interval == 0
 
     def _has_room(self) -> bool:
         return self._max_agents is None or self._agent_id.size < self._max_agents
-
-    def _check_room(self, saved: int) -> None:
-        if self._max_agents is not None and saved > self._max_agents:
-            raise LimitError(f"saved agents must be {self._max_agents} at most, got {saved}")
 
     def _number_newcomer(self) -> None:
         # A new array: the ticks already handed out keep theirs.

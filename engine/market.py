@@ -8,7 +8,6 @@ import numpy as np
 
 from marketcam.engine.embedded import EmbeddedMarket
 from marketcam.engine.market_kernels import (
-    DIFFERENCES,
     LIQUIDITY,
     MAX_BUCKETS,
     PRESSURE,
@@ -51,25 +50,14 @@ class InfiniteGameMarket(EmbeddedMarket):
 
     name = "infinite game"
 
-    def __init__(
-        self,
-        agents: int = 3,
-        seed: int = 0,
-        adjust_interval: int = 2000,
-        max_agents: int | None = None,
-        *,
-        pool_only: bool = False,
-    ) -> None:
-        super().__init__(agents, seed, adjust_interval, max_agents, pool_only=pool_only)
+    def _begin(self, agents: int) -> None:
         self._state = np.empty(VALUES)
         self._state[PRICE_NORM] = 0.5
         self._state[VOLATILITY] = 0.3
         self._state[LIQUIDITY] = 0.5
         self._state[PRESSURE] = 0.0
         self._state[PRICE] = 50_000.0
-        self._differences = np.zeros(DIFFERENCES)
-        self._experience = np.zeros(self._agent_id.size)
-        self._make_room()
+        self._experience = np.zeros(agents)
 
     def step(self) -> Tick:
         """Play one tick and return it."""
@@ -103,13 +91,7 @@ class InfiniteGameMarket(EmbeddedMarket):
     def state(self) -> SavedMarket:
         """Return what the ticks to come depend on, to `restore`, in 3 µs."""
         return SavedMarket(
-            t=self._t,
-            generator=self._random.bit_generator.state,
-            values=self._state.copy(),
-            differences=self._differences.copy(),
-            agent_id=self._agent_id,
-            experience=self._experience,
-            newcomer=self._newcomer,
+            **self._common_state(), values=self._state.copy(), experience=self._experience
         )
 
     def restore(self, saved: SavedMarket) -> None:
@@ -118,15 +100,9 @@ class InfiniteGameMarket(EmbeddedMarket):
         Raises:
             LimitError: more agents than `max_agents`.
         """
-        self._check_room(saved.agent_id.size)
-        self._t = saved.t
-        self._random.bit_generator.state = saved.generator
+        self._go_back(saved)
         self._state[:] = saved.values
-        self._differences[:] = saved.differences
-        self._agent_id = saved.agent_id
         self._experience = saved.experience
-        self._newcomer = saved.newcomer
-        self._make_room()
 
     def _matches(self, bought: int, sold: int) -> NDArray[np.int64]:
         pairs = 0 if self._pool_only else min(bought, sold)

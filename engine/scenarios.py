@@ -12,7 +12,8 @@ from marketcam.engine.market_state import SavedMarket
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketcam.engine.embedded import EmbeddedMarket, SavedState
+    from marketcam.engine.embedded import EmbeddedMarket
+    from marketcam.engine.saved_state import SavedState
 
 __all__ = ["Scenario", "market_of", "saved_market"]
 
@@ -22,7 +23,7 @@ _MARKETS: Final[Mapping[Scenario, type[EmbeddedMarket]]] = {
     "v5": InfiniteGameMarket,
     "ecology": EcologyMarket,
 }
-_SAVED: Final[Mapping[Scenario, type[SavedMarket | SavedEcology]]] = {
+_SAVED: Final[Mapping[Scenario, type[SavedState]]] = {
     "v5": SavedMarket,
     "ecology": SavedEcology,
 }

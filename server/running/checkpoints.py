@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from marketcam.engine import Tick
-    from marketcam.engine.embedded import EmbeddedMarket, SavedState
+    from marketcam.engine.embedded import EmbeddedMarket
+    from marketcam.engine.saved_state import SavedState
     from marketcam.server.running.filming import FilmingStatus
 
 __all__ = ["CheckpointPlan", "Checkpoints", "SavedMarketSource"]

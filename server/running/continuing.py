@@ -15,7 +15,7 @@ from marketcam.server.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketcam.engine.embedded import SavedState
+    from marketcam.engine.saved_state import SavedState
     from marketcam.engine.scenarios import Scenario
     from marketcam.server.running.filming import Filming, Rule
     from marketcam.server.settings import Settings
