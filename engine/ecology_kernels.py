@@ -9,6 +9,7 @@ machine. Chartism comes from an exponential, and is only compared with draws.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.ecology_rules import CHARTIST, FUNDAMENTALIST, MAKER
@@ -71,7 +72,7 @@ def quote(
 
     `calls` float64[12]; `group` int8[n]; `trait` float64[n], as `traits_of` gives it; `draws`
     float64[≥ 2n], uniform in 0..1: n for whether and on which side, n for how far. Written: `side`
-    int8[n], `price` float64[n], that of the market where there is no quote. Cost: 5 ns an agent.
+    int8[n], `price` float64[n], NaN where there is no quote. Cost: 5 ns an agent.
     """
     n = group.size
     center = calls[PRICE]
@@ -100,7 +101,7 @@ def quote(
             # Squared: most guesses are close to the price, and a few are far from it.
             offset = calls[NOISE_REACH] * off * abs(off) * (0.5 + trait[i])
         side[i] = chosen
-        price[i] = center * (1.0 + (offset if chosen else 0.0))
+        price[i] = center * (1.0 + offset) if chosen else math.nan
 
 
 @kernel

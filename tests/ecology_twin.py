@@ -164,7 +164,7 @@ class PlainEcology:
                 side = "buy" if (self.t + agent // 10) % 2 == 0 else "sell"
                 offset = unit * 0.3 * (0.25 + 1.5 * w) * (-1 if side == "buy" else 1)
             elif u >= share[group]:
-                side, offset = "none", 0.0
+                side, offset = "none", math.nan
             elif group == "F":
                 gap = (climate.value - center) / center + view_of(agent)
                 side = "buy" if gap > 0 else "sell"

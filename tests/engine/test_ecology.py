@@ -72,7 +72,7 @@ def test_all_numbers_stay_in_their_ranges(agents):
         assert -1 <= tick.state.imbalance <= 1
         assert tick.experience.min() > 0
         assert tick.experience.max() < 1
-        assert np.isfinite(tick.price).all()
+        assert (np.isfinite(tick.price) == (tick.side > 0)).all()
 
 
 def test_a_value_far_from_the_price_pulls_it_back():

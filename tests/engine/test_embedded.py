@@ -71,7 +71,7 @@ def asked(draw: st.DrawFn) -> tuple[Case, tuple[Any, ...], bool]:
     return case, arguments, draw(st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(asked())
 def test_any_market_is_the_twins(asked):
     case, arguments, pool_only = asked
@@ -167,7 +167,7 @@ def through_json(scenario: Scenario, saved: SavedState) -> SavedState:
     return saved_market(scenario, json.loads(json.dumps(saved.to_dict())))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(asked(), st.lists(st.integers(0, 60), min_size=1, max_size=4))
 def test_a_restored_market_goes_on_as_if_it_had_never_stopped(asked, stops):
     case, arguments, pool_only = asked
