@@ -323,7 +323,7 @@ class Settings(BaseSettings):
             )
         if self.source == "market" and self.scenario == "ecology" and self.agents < 3:
             yield (
-                "IG_AGENTS must be 3 or more with IG_SCENARIO=ecology, got {agents}",
+                "IG_AGENTS must be 3 or more where IG_SCENARIO is ecology, got {agents}",
                 {"agents": self.agents},
             )
         if self.source == "market" and 0 < self.max_agents < self.agents:

@@ -281,7 +281,10 @@ def test_message_stays_one_short_line_of_plain_text(value):
         ),
         (
             {"scenario": "ecology", "agents": 2},
-            "--agents (IG_AGENTS) must be 3 or more with IG_SCENARIO=ecology, got 2",
+            (
+                "--agents (IG_AGENTS) must be 3 or more where --scenario (IG_SCENARIO) is ecology, "
+                "got 2"
+            ),
         ),
     ],
 )
