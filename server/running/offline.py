@@ -57,7 +57,8 @@ def offline_run(
     """Return the run of a film, named by its start and by a digest of all that it is made with.
 
     But for the version, and of the ticks the first alone: the others are not known yet. So the same
-    film has the same name, whatever the format of its ticks.
+    film has the same name, whatever the format of its ticks. That tick tells the scenarios apart,
+    so that films have the names that they had when there was one.
 
     Raises:
         LimitError: there is no pace, or the start is before 1970.
@@ -66,7 +67,7 @@ def offline_run(
     if market_ticks is not None:
         film |= {name: getattr(settings, name) for name in _OF_THE_MARKET} | {"ticks": market_ticks}
     about = about_run(settings) | {"film": film}
-    named = {name: value for name, value in about.items() if name != "version"}
+    named = {name: value for name, value in about.items() if name not in {"version", "scenario"}}
     made_with = orjson.dumps(named, option=orjson.OPT_SORT_KEYS) + b"\n" + encode_tick(first)
     digest = hashlib.sha256(made_with).hexdigest()[:6]
     name = f"{start.astimezone(UTC):%Y%m%d_%H%M%S}_{digest}"

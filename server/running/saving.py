@@ -12,7 +12,7 @@ from marketcam.server.running.continuing import find_continuation, settings_of_r
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketcam.engine.market import InfiniteGameMarket
+    from marketcam.engine.embedded import EmbeddedMarket
     from marketcam.io.store import Recorder
     from marketcam.server.running.continuing import Continuation
     from marketcam.server.running.filming import Filming
@@ -37,7 +37,7 @@ class Saving:
     """
 
     def __init__(
-        self, settings: Settings, market: InfiniteGameMarket, recorder: Recorder, filming: Filming
+        self, settings: Settings, market: EmbeddedMarket, recorder: Recorder, filming: Filming
     ) -> None:
         self.recorded: Mapping[str, int] = {}
         self._settings = settings
