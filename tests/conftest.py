@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 from hypothesis import HealthCheck, settings
 
+from marketcam.server.logs import UVICORN_FAULTS
 from tests.original_ticks import ORIGINAL_TICKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A tick stream is a large thing to draw and, with interpreted kernels, a slow one to film.
 PATIENT = {
@@ -27,6 +32,23 @@ settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE")
     or ("interpreted" if INTERPRETED else "ci" if os.environ.get("CI") else "dev")
 )
+
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", UVICORN_FAULTS)
+LOGGERS = ("", "marketcam", *_UVICORN)
+"""Those that a command, or a server, sets up where it runs in this process."""
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Put logging back: what was set up writes to a stream that ends with its test."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger, logger.level, logger.propagate, [*logger.handlers]) for logger in loggers]
+    yield
+    for logger, level, propagate, handlers in before:
+        for handler in set(logger.handlers).difference(handlers):
+            handler.close()
+        logger.propagate, logger.handlers = propagate, handlers
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
