@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -33,12 +34,13 @@ MOST_LAG: Final = 100
 """Messages that an honest viewer may be behind what the server has taken in, at any moment."""
 
 MORE_MEMORY: Final = 24 * 2**20
-"""Bytes that a server may have grown by after an attack. Allocators give back by halves; what
+"""Bytes that a server may have grown by after an attack, once it has given back every free page
+(`served.py`): for code that was first needed, and pages that are held by a bit of them. What
 thousands of attackers leave behind each is far more."""
 
 ONE_ARENA: Final = {"MALLOC_ARENA_MAX": "1"}
-"""Each of a server's threads would keep an arena of its own, and what it once held in it: which of
-them an attack meets is chance, and 30 MB more or less."""
+"""Each of a server's threads would have an arena of its own, with pages that are held by a bit of
+them: which of them an attack meets is chance."""
 
 LETTING_GO_SECONDS: Final = 20.0
 """When a test gives up waiting for connections to be let go that should have been long before."""
@@ -151,6 +153,7 @@ class Target:
 
     def figures(self) -> Figures:
         """Measure what it holds, while nothing of ours is under way but one idle connection."""
+        self.server.process.send_signal(signal.SIGUSR1)  # what is free is given back
         self.ticks()
         return Figures(self._process.num_fds(), self._process.memory_info().rss)
 
