@@ -22,7 +22,7 @@ environment: $(VENV)/.dev  ## install what the tests need, and no more
 
 WORKERS ?= 2
 test: $(VENV)/.dev         ## run all tests, two files at a time (flags: make test ARGS="-k window")
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --benchmark-disable $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --benchmark-disable $(ARGS)
 
 test-kernels: test-interpreted test-bounds ## run the kernel tests interpreted (with coverage) and with bounds checks (side by side: make -j2 test-kernels)
 
