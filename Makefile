@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
+.PHONY: help serve environment kernels test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
 .PHONY: targets limits fanout history history-film bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
@@ -35,6 +35,9 @@ test-interpreted: $(VENV)/.dev
 
 test-bounds: $(VENV)/.dev
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/boundscheck $(BIN)/python -m pytest $(KERNEL_TESTS)
+
+kernels: $(VENV)/.dev      ## compile the kernels now, rather than at the first start
+	$(BIN)/python -c 'from marketcam.server.running.compiling import compile_kernels; compile_kernels()'
 
 test-long: $(VENV)/.dev    ## film ten million ticks (fewer: MARKETCAM_LONG_TICKS=1000000 make test-long)
 	$(BIN)/python -m pytest -m long -s $(ARGS)

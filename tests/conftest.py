@@ -26,7 +26,7 @@ INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 
 settings.register_profile("dev", max_examples=100, **PATIENT)
 settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **PATIENT)
-settings.register_profile("interpreted", max_examples=40, derandomize=True, **PATIENT)
+settings.register_profile("interpreted", max_examples=20, derandomize=True, **PATIENT)
 settings.register_profile("thorough", max_examples=3000, **PATIENT)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE")
@@ -58,6 +58,13 @@ def _logging_as_it_was() -> Iterator[None]:
             handler.close()
         logger.propagate, logger.handlers = propagate, handlers
         logger.setLevel(level)
+
+
+@pytest.fixture
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no sync wait for the disk, where hundreds of stores are made and no power is lost."""
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda _: None)
 
 
 @pytest.fixture(scope="session")
