@@ -21,7 +21,6 @@ from marketcam.server.cli import main
 from tests.history_helpers import film_into, raw_ticks
 from tests.server_helpers import fed_server
 
-pytestmark = pytest.mark.kernel
 TABLES = ["nodes", "edges", "metrics", "ticks"]
 
 
