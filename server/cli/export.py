@@ -79,11 +79,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--from-t must be at most --to-t, {args.to_t}, got {args.from_t}")
     from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
     from marketcam.io.history import open_store  # noqa: PLC0415 - loads numpy, which help need not
-    from marketcam.io.parquet import (  # noqa: PLC0415 - as above
-        ExportOptions,
-        ExportTargetError,
-        export_parquet,
-    )
+    from marketcam.io.parquet import ExportOptions, export_parquet  # noqa: PLC0415 - as above
+    from marketcam.io.parquet_folder import ExportTargetError  # noqa: PLC0415 - as above
     from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, as above
 
     options = ExportOptions(

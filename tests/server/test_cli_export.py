@@ -15,6 +15,7 @@ from pyarrow import parquet
 from marketcam.engine import LimitError
 from marketcam.io import ExportError, ExportOptions, Store, arrow_schema, arrow_table, encode_tick
 from marketcam.io import parquet as exporting
+from marketcam.io.parquet_folder import ExportTargetError
 from marketcam.io.sources.tick_tables import TickTable
 from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
@@ -284,7 +285,7 @@ def test_what_comes_under_the_name_meanwhile_is_not_touched(store, tmp_path, for
         (out / "letter.txt").write_text("dear")
 
     problem = "is no earlier export" if force else "is there already"
-    with pytest.raises(exporting.ExportTargetError, match=problem):
+    with pytest.raises(ExportTargetError, match=problem):
         exporting.export_parquet(Store(store), out, ExportOptions(force=force), come)
     assert (out / "letter.txt").read_text() == "dear"
     assert names(tmp_path) == ["out.parquet", "store"]
@@ -339,17 +340,17 @@ def test_an_interrupt_leaves_nothing_and_says_so(number, store, tmp_path):
 
 _HELD = """
 import signal, sys
-from marketcam.io import parquet
+from marketcam.io.parquet_folder import ParquetFile
 from marketcam.server.cli import main
 
-take = parquet._File.write
+take = ParquetFile.write
 
 def hold(self, batch):
     take(self, batch)
     print("held", flush=True)
     signal.pause()
 
-parquet._File.write = hold
+ParquetFile.write = hold
 sys.exit(main(sys.argv[1:]))
 """
 
