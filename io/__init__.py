@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from marketcam.io.extras import MissingExtraError
     from marketcam.io.graphs import frame_graph
     from marketcam.io.history import History, open_store
+    from marketcam.io.measuring.files import MeasureExport, export_measures
     from marketcam.io.measuring.measured import measures
     from marketcam.io.measuring.options import MeasureOptions
-    from marketcam.io.measuring.tables import measures_reader, measures_table
+    from marketcam.io.measuring.tables import measures_reader, measures_schema, measures_table
     from marketcam.io.parquet import ExportOptions, export_parquet
     from marketcam.io.parquet_folder import ExportError
     from marketcam.io.publisher import TickPublisher
@@ -59,9 +60,10 @@ else:
             "extras": ("MissingExtraError",),
             "graphs": ("frame_graph",),
             "history": ("History", "open_store"),
+            "measuring.files": ("MeasureExport", "export_measures"),
             "measuring.measured": ("measures",),
             "measuring.options": ("MeasureOptions",),
-            "measuring.tables": ("measures_reader", "measures_table"),
+            "measuring.tables": ("measures_reader", "measures_schema", "measures_table"),
             "parquet": ("ExportOptions", "export_parquet"),
             "parquet_folder": ("ExportError",),
             "publisher": ("TickPublisher",),
@@ -91,6 +93,7 @@ __all__ = [
     "ExportOptions",
     "History",
     "IngestRun",
+    "MeasureExport",
     "MeasureOptions",
     "MissingExtraError",
     "PublishError",
@@ -118,10 +121,12 @@ __all__ = [
     "encode_metric",
     "encode_tick",
     "encode_tick_binary",
+    "export_measures",
     "export_parquet",
     "frame_graph",
     "measures",
     "measures_reader",
+    "measures_schema",
     "measures_table",
     "open_store",
     "read_ticks",

@@ -11,7 +11,7 @@ from marketcam.io.extras import of_extra
 from marketcam.io.history import runs_asked_for
 from marketcam.io.measuring.options import MeasureOptions
 from marketcam.io.measuring.reading import Asked, measured_frames
-from marketcam.io.measuring.tables import MEASURE_TABLES, FrameTables, measures_schema
+from marketcam.io.measuring.tables import MEASURE_TABLES, FrameTables, check_table, measures_schema
 from marketcam.io.parquet_folder import ExportError, ParquetFolder
 from marketcam.io.recorded_parts import elsewhere, parts_of
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from marketcam.io.parquet_folder import Exported
     from marketcam.io.recorded_parts import Part
 
-__all__ = ["MeasureExport", "export_measures"]
+__all__ = ["MeasureExport", "betweenness_left_out", "export_measures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,38 @@ class MeasureExport:
     """What to write.
 
     Attributes:
-        asked: of which frames.
+        from_t: only frames of this tick and later.
+        to_t: only up to this tick, itself included.
+        run: of this run only; None: of the latest; ``"all"``: run after run.
+        every: only each so many-th frame, the first included.
         options: which measures.
         tables: which tables, some of `MEASURE_TABLES`.
         force: replace an earlier folder of measures.
         spread: measures the frames, as `measured_frames` has it.
+
+    Raises:
+        LimitError: a value that cannot be.
+        StoreError: there is no such table.
     """
 
-    asked: Asked = field(default_factory=Asked)
+    from_t: int | None = None
+    to_t: int | None = None
+    run: str | None = None
+    every: int = 1
     options: MeasureOptions = field(default_factory=MeasureOptions)
-    tables: tuple[str, ...] = ("measures",)
+    tables: tuple[str, ...] = MEASURE_TABLES[:1]
     force: bool = False
     spread: Spread = map
+
+    def __post_init__(self) -> None:
+        self.asked  # noqa: B018 - is checked
+        for table in self.tables:
+            check_table(table)
+
+    @property
+    def asked(self) -> Asked:
+        """Which frames."""
+        return Asked(self.from_t, self.to_t, self.run, self.every)
 
 
 def export_measures(
@@ -81,14 +101,15 @@ def export_measures(
     export = export or MeasureExport()
     folder = ParquetFolder(Path(out), MEASURE_TABLES, force=export.force)
     folder.check()
+    options = export.options.for_tables(export.tables)
     parts = _parts(history, export.asked)
     total = sum(part.ticks for part in parts)
     up_to = dict(zip((p.run for p in parts), accumulate(p.ticks for p in parts), strict=True))
     last_t = {part.run: part.last_t for part in parts}
-    tables = FrameTables(export.tables, export.options)
-    schemas = {table: measures_schema(table, export.options) for table in export.tables}
+    tables = FrameTables(export.tables, options)
+    schemas = {table: measures_schema(table, options) for table in export.tables}
     with folder.files(schemas) as files:
-        for frame in measured_frames(history, export.asked, export.options, export.spread):
+        for frame in measured_frames(history, export.asked, options, export.spread):
             for table, batch in tables.add(frame):
                 files[table].write(batch)
             left = last_t[frame.run] - min(frame.row["t"], last_t[frame.run])
@@ -96,6 +117,19 @@ def export_measures(
         for table, batch in tables.rest():
             files[table].write(batch)
     return folder.exported(files)
+
+
+def betweenness_left_out(path: Path) -> int:
+    """Return how many graphs have no betweenness, in a file of measures, for it costs too much."""
+    from pyarrow import compute, parquet  # noqa: PLC0415 - as above
+
+    file = parquet.ParquetFile(path)
+    names = [
+        name for name in file.schema_arrow.names if name.endswith("_betweenness_centralization")
+    ]
+    table = file.read(["nodes", *names])
+    large = table.filter(compute.greater(table["nodes"], 2))
+    return sum(large[name].null_count for name in names)
 
 
 def _parts(history: History, asked: Asked) -> list[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine import LimitError
@@ -33,6 +33,7 @@ class MeasureOptions:
         absence: for how many frames a community may be missing before it has died.
         betweenness_steps: a graph that takes more steps (agents times edges, over its components)
             has no betweenness; 25 ns each.
+        communities: find communities even where no measure needs them.
 
     Raises:
         LimitError: a value that cannot be; names the field, the value and the limit.
@@ -45,6 +46,7 @@ class MeasureOptions:
     overlap: float = 0.3
     absence: int = 0
     betweenness_steps: int = 10_000_000
+    communities: bool = False
 
     def __post_init__(self) -> None:
         _check_names("graphs", self.graphs, GRAPHS)
@@ -79,7 +81,11 @@ class MeasureOptions:
     @property
     def has_communities(self) -> bool:
         """Whether communities have to be found."""
-        return not {"communities", FOLLOWED}.isdisjoint(self.groups)
+        return self.communities or not {"communities", FOLLOWED}.isdisjoint(self.groups)
+
+    def for_tables(self, tables: Sequence[str]) -> MeasureOptions:
+        """Return these options with communities, where one of the tables is made of them."""
+        return self if {*tables} <= {"measures"} else replace(self, communities=True)
 
 
 def _check_names(field: str, asked: Sequence[str], known: Sequence[str]) -> None:

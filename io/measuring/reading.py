@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from marketcam.engine import LimitError
 from marketcam.io.history import runs_asked_for
 from marketcam.io.measuring.following import Following
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from marketcam.io.measuring.following import Followed
     from marketcam.io.measuring.options import MeasureOptions
 
-__all__ = ["Asked", "MeasuredFrame", "Spread", "measured_frames"]
+__all__ = ["Asked", "MeasuredFrame", "Spread", "measured_frames", "row_lines"]
 
 Spread = Callable[[Callable[[bytes], Measured], Iterable[bytes]], Iterable[Measured]]
 """Calls a function for each line and returns the results in order, as `map` does."""
@@ -94,6 +96,17 @@ def measured_frames(
         lines = history.lines("frames", asked.from_t, asked.to_t, run=run, every=asked.every)
         with closing(lines):
             yield from _of_run(run, lines, options, spread)
+
+
+def row_lines(
+    history: History, asked: Asked, options: MeasureOptions, spread: Spread = map
+) -> Iterator[bytes]:
+    """Yield a JSON object a frame, without line ends; null where a measure is not defined.
+
+    Arguments and errors are those of `measured_frames`.
+    """
+    for frame in measured_frames(history, asked, options, spread):
+        yield orjson.dumps(frame.row | {"run": frame.run})
 
 
 def _of_run(

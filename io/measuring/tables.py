@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH_ROWS",
-    "COMMUNITY_TABLES",
     "MEASURE_TABLES",
     "FrameTables",
+    "check_table",
     "measures_reader",
     "measures_schema",
     "measures_table",
 ]
 
-COMMUNITY_TABLES: Final = ("communities", "memberships")
-"""The tables that say which communities there are, and who is in them."""
-
-MEASURE_TABLES: Final = ("measures", *COMMUNITY_TABLES)
+MEASURE_TABLES: Final = ("measures", "communities", "memberships")
+"""A row a frame; a row a community of a graph of a frame; a row an agent in one."""
 
 BATCH_ROWS: Final = {"measures": 4096, "communities": 131_072, "memberships": 131_072}
 """Rows of a batch: 4 MB of measures, 7 MB of the others."""
@@ -40,6 +38,13 @@ _TICKS: Final = {
     "t0": "tick number, the first of the window",
     "t1": "tick number, the last of the window",
 }
+
+
+def check_table(table: str) -> None:
+    """Raise StoreError where there is no such table."""
+    if table not in MEASURE_TABLES:
+        names = ", ".join(MEASURE_TABLES)
+        raise StoreError(f"table must be one of {names}, got {table!r:.120}")
 
 
 def measures_schema(table: str, options: MeasureOptions | None = None) -> pa.Schema:
@@ -56,9 +61,7 @@ def measures_schema(table: str, options: MeasureOptions | None = None) -> pa.Sch
     with of_extra("measures"):
         import pyarrow as pa  # noqa: PLC0415 - of the extra `measures`
 
-    if table not in MEASURE_TABLES:
-        names = ", ".join(MEASURE_TABLES)
-        raise StoreError(f"table must be one of {names}, got {table!r:.120}")
+    check_table(table)
     whole, number = pa.int64(), pa.float64()
     fields = [pa.field(name, whole, False, {"unit": unit}) for name, unit in _TICKS.items()]
     if table == "measures":
@@ -111,7 +114,7 @@ def measures_reader(
 
     Cost: as `measured_frames`; the memory of one batch.
     """
-    options = options or MeasureOptions()
+    options = (options or MeasureOptions()).for_tables((table,))
     asked = Asked(from_t, to_t, run, every)
     schema = measures_schema(table, options)
     with of_extra("measures"):
