@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from marketcam.io.extras import of_extra
+from marketcam.io.measuring.agent_graph import graph_of
 
 if TYPE_CHECKING:
+    import igraph
     from numpy.typing import NDArray
 
     from marketcam.io.measuring.agent_graph import AgentGraph
@@ -48,10 +50,11 @@ def find_communities(of: AgentGraph, options: MeasureOptions) -> Partition:
 
     if not of.m:
         return ()
+    joined = _without_isolates(of)
     with _drawing:
         igraph.set_random_number_generator(random.Random(options.seed))  # noqa: S311 - no secret
         try:
-            found = of.graph.community_leiden(
+            found = joined.community_leiden(
                 "modularity",
                 weights=of.weights.tolist(),
                 resolution=options.resolution,
@@ -59,26 +62,32 @@ def find_communities(of: AgentGraph, options: MeasureOptions) -> Partition:
             )
         finally:
             igraph.set_random_number_generator(random)  # as igraph has it at its import
-    return _partition(of, np.array(found.membership))
+    return _partition(_joined_agents(of), np.array(found.membership))
 
 
-def _partition(of: AgentGraph, membership: NDArray[np.int64]) -> Partition:
+def _joined_agents(of: AgentGraph) -> NDArray[np.int64]:
+    return of.frame.nodes.agent_id[of.degree > 0]
+
+
+def _without_isolates(of: AgentGraph) -> igraph.Graph:
+    """Return the agents that have an edge: a search would look at all others as well."""
+    numbers = np.cumsum(of.degree > 0) - 1
+    return graph_of(int(numbers[-1]) + 1, numbers[of.ends])
+
+
+def _partition(agents: NDArray[np.int64], membership: NDArray[np.int64]) -> Partition:
     order = np.argsort(membership, kind="stable")
-    parts = np.split(of.frame.nodes.agent_id[order], np.cumsum(np.bincount(membership))[:-1])
+    parts = np.split(agents[order], np.cumsum(np.bincount(membership))[:-1])
     return tuple(sorted((p for p in parts if p.size > 1), key=lambda p: (-p.size, p[0])))
 
 
 def _modularity(of: AgentGraph, partition: Partition, resolution: float) -> float:
-    membership = np.arange(of.n) + len(partition)  # agents of no community are each their own
-    for number, agents in enumerate(partition):
-        membership[np.searchsorted(of.frame.nodes.agent_id, agents)] = number
-    value: float = of.graph.modularity(
-        _renumbered(membership), weights=of.weights.tolist(), resolution=resolution
+    agents = _joined_agents(of)
+    membership = np.arange(agents.size) + len(partition)  # who is in none is each their own
+    for number, members in enumerate(partition):
+        membership[np.searchsorted(agents, members)] = number
+    _, numbers = np.unique(membership, return_inverse=True)
+    value: float = _without_isolates(of).modularity(
+        numbers.tolist(), weights=of.weights.tolist(), resolution=resolution
     )
     return value
-
-
-def _renumbered(membership: NDArray[np.int64]) -> list[int]:
-    _, numbers = np.unique(membership, return_inverse=True)
-    whole: list[int] = numbers.tolist()
-    return whole
