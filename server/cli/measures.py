@@ -119,6 +119,27 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], float], str, str], ...]] = (
 )
 
 
+def _load_igraph() -> None:
+    """Import igraph without matplotlib, which it would load to draw: a second of every start.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    from marketcam.io.extras import MissingExtraError, of_extra  # noqa: PLC0415 - as below
+
+    kept_out = "matplotlib" not in sys.modules
+    if kept_out:  # as if it were not there
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        with of_extra("measures"):
+            import igraph  # noqa: F401, PLC0415 - of the extra `measures`
+    except MissingExtraError as error:
+        raise UsageError(str(error)) from error
+    finally:
+        if kept_out:
+            del sys.modules["matplotlib"]
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure, and print or write; return the exit code."""
     if args.from_t is not None and args.to_t is not None and args.from_t > args.to_t:
@@ -133,6 +154,7 @@ def run(args: argparse.Namespace) -> int:
     tables = MEASURE_TABLES if args.communities else MEASURE_TABLES[:1]
     which = (args.from_t, args.to_t, args.of_run, args.every)
     export = MeasureExport(*which, _options(args), tables, args.force)
+    _load_igraph()
     reading = open_store(args.store, args.token)
     with interrupted_by_sigterm(), reading as history:
         if args.out is None:
@@ -161,16 +183,12 @@ def _as_flag(problem: str) -> str:
 
 
 def _print(history: History, export: MeasureExport) -> None:
-    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
     from marketcam.io.measuring.reading import row_lines  # noqa: PLC0415 - as above
 
     out = sys.stdout.buffer
-    try:
-        for line in row_lines(history, export.asked, export.options):
-            out.write(line + b"\n")
-            out.flush()  # whoever reads may be waiting for it
-    except MissingExtraError as error:
-        raise UsageError(str(error)) from error
+    for line in row_lines(history, export.asked, export.options):
+        out.write(line + b"\n")
+        out.flush()  # whoever reads may be waiting for it
 
 
 def _write(history: History, export: MeasureExport, out: Path) -> None:

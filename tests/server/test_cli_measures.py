@@ -165,6 +165,22 @@ def test_damage_leaves_nothing_behind(capsys, store, tmp_path):
     assert names(tmp_path) == ["store"]
 
 
+def test_without_igraph_it_is_said_how_to_get_it(capsys, monkeypatch, store):
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    assert run(store) == 2
+    said = "needs igraph, which is not here: pip install 'marketcam[measures]'\n"
+    assert capsys.readouterr().err == f"marketcam: {said}"
+
+
+def test_igraph_is_loaded_without_what_draws(store):
+    program = (
+        f"import sys; from marketcam.server.cli import main; main(['measures', {str(store)!r}])"
+    )
+    program += "; print('igraph' in sys.modules, 'matplotlib' in sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stderr == b"True False\n"
+
+
 def test_the_defaults_in_the_help_are_those_of_the_options(capsys):
     with pytest.raises(SystemExit):
         run("--help")
