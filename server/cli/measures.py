@@ -14,10 +14,12 @@ from marketcam.server.cli.parsing import (
     UsageError,
     add_command,
     add_log_level,
+    add_runs,
+    add_span,
     add_token,
     at_least,
+    check_span,
     say,
-    tick_number,
 )
 from marketcam.server.cli.starting import interrupted_by_sigterm
 
@@ -55,16 +57,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "out", metavar="OUT.parquet", type=Path, nargs="?", help="the folder to make"
     )
-    parser.add_argument(
-        "--from-t", metavar="T", type=tick_number, help="from this tick on, inclusive"
-    )
-    parser.add_argument("--to-t", metavar="T", type=tick_number, help="up to this tick, inclusive")
-    parser.add_argument(
-        "--run",
-        dest="of_run",
-        metavar="RUN",
-        help="of this run, or of `all` in turn; the latest by default",
-    )
+    add_span(parser)
+    add_runs(parser)
     parser.add_argument(
         "--every", metavar="N", type=at_least(1), default=1, help="only each N-th frame, the first "
         "included; communities are followed over these",
@@ -142,8 +136,7 @@ def _load_igraph() -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, and print or write; return the exit code."""
-    if args.from_t is not None and args.to_t is not None and args.from_t > args.to_t:
-        raise UsageError(f"--from-t must be at most --to-t, {args.to_t}, got {args.from_t}")
+    check_span(args)
     if args.out is None and (args.communities or args.force):
         flag = "--communities" if args.communities else "--force"
         raise UsageError(f"{flag} is for OUT.parquet, which was not given")

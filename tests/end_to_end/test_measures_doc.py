@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
-import sysconfig
 
 import orjson
 import pytest
 
 from marketcam.io.measuring.names import MEASURES
 from marketcam.server.cli import main
-from tests.readme_blocks import ROOT, read
-from tests.server_helpers import PATIENCE
+from tests.readme_blocks import ROOT, output_of, read
 
 DOCUMENT = ROOT / "docs" / "measures.md"
 
@@ -48,21 +44,6 @@ def folder(tmp_path_factory):
     assert main(["film", *films, "--store", str(folder / "data")]) == 0
     assert main(["export", str(folder / "data"), str(folder / "market.parquet")]) == 0
     return folder
-
-
-def output_of(folder, *command: str) -> str:
-    scripts = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": scripts},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_commands_and_queries(folder):

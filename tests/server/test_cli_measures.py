@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,6 +16,7 @@ from pyarrow import parquet
 from marketcam.io import MeasureOptions, Store, measures_table
 from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
+from tests.held_commands import interrupted
 from tests.history_helpers import film_into, raw_ticks
 from tests.server_helpers import fed_server
 
@@ -195,33 +194,7 @@ def test_the_defaults_in_the_help_are_those_of_the_options(capsys):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing_and_says_so(number, store, tmp_path):
     out = tmp_path / "out.parquet"
-    with subprocess.Popen(
-        [sys.executable, "-c", _HELD, "measures", str(store), str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ,
-    ) as process:
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
-        assert process.stdout.readline() == b"held\n"
-        assert any(name.startswith(".out.parquet") for name in names(tmp_path))
-        process.send_signal(number)
-        _, said = process.communicate()
-        watchdog.cancel()
-    assert process.returncode == 130
-    assert said.decode() == f"marketcam: interrupted: {out} was not written\n"
+    method = "marketcam.io.measuring.tables.FrameTables.add"
+    said = interrupted(method, number, out, "measures", store, out)
+    assert said == f"marketcam: interrupted: {out} was not written\n"
     assert names(tmp_path) == ["store"]
-
-
-_HELD = """
-import signal, sys
-from marketcam.io.measuring.tables import FrameTables
-from marketcam.server.cli import main
-
-def hold(self, frame):
-    print("held", flush=True)
-    signal.pause()
-
-FrameTables.add = hold
-sys.exit(main(sys.argv[1:]))
-"""
