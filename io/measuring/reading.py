@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +16,6 @@ from marketcam.io.measuring.following import Following
 from marketcam.io.measuring.measured import Measured, measure_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from marketcam.io.history import History
     from marketcam.io.measuring.communities import Partition
     from marketcam.io.measuring.following import Followed
@@ -82,7 +80,7 @@ def measured_frames(
         options: what to measure.
         spread: measures the frames; `map` does it here and now, and something like it in other
             processes: the function can be pickled, and no frame needs another. Ids of communities
-            begin anew with each run.
+            begin anew with each run. A generator is closed where this is.
 
     Raises:
         StoreError: as `History.lines`.
@@ -113,9 +111,13 @@ def _of_run(
     run: str, lines: Generator[bytes], options: MeasureOptions, spread: Spread
 ) -> Iterator[MeasuredFrame]:
     following = Following(options)
-    for measured in spread(partial(measure_line, options=options), lines):
-        values, followed = following.follow(measured)
-        values |= measured.values
-        span = {"t": measured.t, "t0": measured.t0, "t1": measured.t, "nodes": measured.nodes}
-        row = span | {name: values[name] for name in options.columns}
-        yield MeasuredFrame(run, row, measured.partitions, followed)
+    with ExitStack() as stack:
+        frames = spread(partial(measure_line, options=options), lines)
+        if isinstance(frames, Generator):  # which `map` is not
+            stack.enter_context(closing(frames))
+        for measured in frames:
+            values, followed = following.follow(measured)
+            values |= measured.values
+            span = {"t": measured.t, "t0": measured.t0, "t1": measured.t, "nodes": measured.nodes}
+            row = span | {name: values[name] for name in options.columns}
+            yield MeasuredFrame(run, row, measured.partitions, followed)

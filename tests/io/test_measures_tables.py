@@ -170,6 +170,15 @@ def test_what_cannot_be_is_said(store):
 
 
 def test_what_is_left_off_is_closed(store):
-    frames = measured_frames(store, Asked(), MeasureOptions(names=("density",)))
+    closed = []
+
+    def spread(function, lines):
+        try:
+            yield from map(function, lines)
+        finally:
+            closed.append(next(lines, None) is not None)
+
+    frames = measured_frames(store, Asked(), MeasureOptions(names=("density",)), spread)
     assert next(frames).row["t"] == 8
     frames.close()
+    assert closed == [True], "before the lines are"
