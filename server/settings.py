@@ -218,6 +218,8 @@ class Settings(BaseSettings):
     history_clients: int = _setting(16, "IG_CAM_HISTORY_CLIENTS", "server",
         "clients that read the recording at the same time, over /range or /ws/stream?from_t=",
         ge=1, le=4096)
+    measures_clients: int = _setting(2, "IG_CAM_MEASURES_CLIENTS", "server",
+        "clients of /measures at the same time, each with a process that computes", ge=1, le=64)
     replay_clients: int = _setting(16, "IG_CAM_REPLAY_CLIENTS", "server",
         "replays at the same time", ge=1, le=4096)
     replay_idle_seconds: float = _setting(600.0, "IG_CAM_REPLAY_IDLE_SECONDS", "server",

@@ -18,6 +18,7 @@ from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.listings import Listings
+from marketcam.server.web.measures import MeasureLines
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.web.ranges import RangeLines
 from marketcam.server.web.segments import SegmentFiles
@@ -53,6 +54,7 @@ class HttpApi:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
         slow_seconds = self._rig.settings.client_slow_seconds
+        measures = MeasureLines(self._history, self._rig.settings.store_dir, slow_seconds)
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
         return [
             Route("/", self.index),
@@ -61,6 +63,7 @@ class HttpApi:
             Route("/manifest/{kind}", listings.manifest),
             Route("/runs", listings.runs),
             Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
+            Route("/measures", measures, methods=["GET"]),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
             Route("/viewer/{name}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
@@ -80,6 +83,7 @@ class HttpApi:
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
             "runs": "/runs",
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
+            "measures": "/measures",
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
             **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),

@@ -67,6 +67,7 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_CAM_CLIENT_QUEUE_BYTES", "client_queue_bytes", 8 * MIB),
     ("IG_CAM_CLIENT_SLOW_SECONDS", "client_slow_seconds", 60),
     ("IG_CAM_HISTORY_CLIENTS", "history_clients", 16),
+    ("IG_CAM_MEASURES_CLIENTS", "measures_clients", 2),
     ("IG_CAM_REPLAY_CLIENTS", "replay_clients", 16),
     ("IG_CAM_REPLAY_IDLE_SECONDS", "replay_idle_seconds", 600),
     ("IG_SCENARIO", "scenario", "v5"),
