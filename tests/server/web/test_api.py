@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import resources
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ import pytest
 
 from marketcam.io.store import Recorder, RetentionPolicy
 from marketcam.server.web import answers
-from marketcam.server.web.viewer import ViewerFiles
 from tests.server_helpers import fed_server, receive_until
 
 if TYPE_CHECKING:
@@ -60,37 +58,10 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
             "metrics": "/metrics",
+            "viewer": "/viewer/",
             "columns_decoder": "/viewer/columns.js",
         },
     }
-
-
-def test_the_decoder_for_browsers_is_served(tmp_path: Path) -> None:
-    packaged = resources.files("marketcam.server") / "viewer" / "columns.js"
-    with fed_server(tmp_path) as (server, _), server.http() as http:
-        answer = http.get("/viewer/columns.js", headers={"origin": "http://elsewhere"})
-        head = http.head("/viewer/columns.js")
-    assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
-    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.content == packaged.read_bytes()
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "none.js", "../hub.py", "..%2Fhub.py", "%2e%2e%2fhub.py", "/etc/passwd", ".", "columns"],
-)
-def test_nothing_else_is_served_beside_it(tmp_path: Path, name: str) -> None:
-    with fed_server(tmp_path) as (server, _):
-        request = f"GET /viewer/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        assert server.ask_raw(request.encode()).startswith(b"HTTP/1.1 404 ")
-
-
-def test_only_what_a_browser_takes_is_known(tmp_path: Path) -> None:
-    (tmp_path / "a.js").write_bytes(b"a")
-    (tmp_path / "secret.py").write_bytes(b"b")
-    (tmp_path / "folder").mkdir()
-    assert set(ViewerFiles(tmp_path)._files) == {"a.js"}
 
 
 def test_health_of_a_running_camera(tmp_path: Path) -> None:
