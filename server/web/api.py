@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from marketcam.server.running.filming import Filming
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
+    from marketcam.server.settings import Settings
     from marketcam.server.stream.forms import Forms
 
 __all__ = ["API_VERSION", "HttpApi"]
@@ -141,6 +142,7 @@ class HttpApi:
             "stages": _stage_figures(pipeline),
             "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
             "clients": len(rig.hub),
+            "camera": _camera(rig.settings),
             "proximity": _proximity(rig.filming),
             "webhook": None if rig.webhook is None else asdict(rig.webhook.status()),
             "kernels": kernel_figures(),
@@ -167,6 +169,16 @@ def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
             "waiting": queues.get(stage, empty).waiting,
         }
         for stage, spent in pipeline.stages.items()
+    }
+
+
+def _camera(settings: Settings) -> dict[str, object]:
+    return {
+        **settings.camera_arguments(),
+        "tick_rate": settings.pace,
+        "metric_downsample": settings.metric_downsample,
+        "records_ticks": settings.record_ticks,
+        "token_needed": settings.read_token is not None,
     }
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.server_helpers import Running
 
+TOKEN = "a-token-of-readers-for-tests"
+
 
 @contextmanager
 def api(folder: Path, last_t: int = 5) -> Iterator[tuple[httpx.Client, Running]]:
@@ -84,6 +86,7 @@ def test_health_of_a_running_camera(tmp_path: Path) -> None:
     assert health["recorder"]["total_bytes"] >= 0
     assert health["recorder"]["written"]["metrics"]["lines"] == 6
     assert health["clients"] >= 0
+    assert health["camera"]["token_needed"] is False
     assert {stage: figures["count"] for stage, figures in health["stages"].items()} == {
         "source": 6,
         "ingest": 6,
@@ -95,6 +98,20 @@ def test_health_of_a_running_camera(tmp_path: Path) -> None:
     assert health["loop"]["waiting"] == 0
     assert health["loop"]["lag"] >= 0
     assert health["error"] is None
+
+
+def test_health_tells_what_the_run_is_filmed_with(tmp_path: Path) -> None:
+    options = {"edge_cap": 50, "burst_z": 3.0, "read_token": TOKEN, "proximity": "neighbors"}
+    with fed_server(tmp_path, **options) as (server, _), server.http() as http:
+        http.headers["authorization"] = f"Bearer {TOKEN}"
+        health = http.get("/health").json()
+        (run,) = http.get("/runs").json()
+    camera = health["camera"]
+    assert run["about"]["camera"].items() <= camera.items()
+    assert (camera["W"], camera["stride"], camera["edge_cap"]) == (4, 2, 50)
+    assert (camera["burst_z"], camera["shock_z"], camera["proximity"]) == (3.0, 4.0, "neighbors")
+    assert camera["tick_rate"] == run["about"]["tick_rate"] == 0
+    assert camera["token_needed"] is True
 
 
 def test_health_before_the_first_frame(tmp_path: Path) -> None:
