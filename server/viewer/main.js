@@ -84,8 +84,8 @@ function createApp(settings) {
       },
       onMetrics: (run, metrics) => series.add(run, metrics),
       onHealth: (health) => list.takeHealth(health),
-      async onTokenNeeded() {
-        server.useToken(await askForToken(region("dialogs"), text));
+      async onTokenNeeded(wasWrong) {
+        server.useToken(await askForToken(region("dialogs"), text, wasWrong));
         list.refresh();
       },
     },

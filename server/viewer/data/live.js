@@ -38,8 +38,8 @@ export function initialStatus() {
  * @property {(run: string, frame: Frame) => void} onFrame
  * @property {(run: string, metrics: Metric[]) => void} onMetrics
  * @property {(health: any) => void} onHealth what `/health` says, at every look
- * @property {() => Promise<void>} onTokenNeeded the camera asks for a token: resolves when there is
- *   one to try
+ * @property {(wasWrong: boolean) => Promise<void>} onTokenNeeded the camera asks for a token, or for
+ *   another one: resolves when there is one to try
  */
 
 /** The live stream of the camera. */
@@ -99,8 +99,10 @@ export class Live {
       this.#tryLater(error instanceof Error ? error.message : String(error));
       return;
     }
+    const wasWrong = this.server.token !== null;
+    this.server.useToken(null);
     this.status.set({ connection: "refused", reason: error.message });
-    await this.listener.onTokenNeeded();
+    await this.listener.onTokenNeeded(wasWrong);
     this.#connect();
   }
 
@@ -141,7 +143,6 @@ export class Live {
    */
   #closed(code, reason) {
     if (REFUSED.has(code)) {
-      this.server.useToken(null);
       this.#failed(new TokenNeeded(reason));
     } else this.#tryLater(reason || `closed with code ${code}`);
   }

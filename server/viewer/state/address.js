@@ -174,7 +174,7 @@ export function keepAddress(app, atFirst) {
     history.replaceState(null, "", `#${place}`);
   };
   const later = () => {
-    timer ??= setTimeout(write, WRITE_AFTER_MS);
+    if (timer === undefined) timer = setTimeout(write, WRITE_AFTER_MS);
   };
   app.settings.follow(later);
   app.cursor.followFields(["mode", "run"], later);
