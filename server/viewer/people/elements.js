@@ -13,7 +13,7 @@ export function element(name, properties = {}, ...children) {
   const made = /** @type {any} */ (document.createElement(name));
   for (const [key, value] of Object.entries(properties)) {
     if (key.includes("-") || key === "role" || key === "for") made.setAttribute(key, String(value));
-    /** @type {any} */ else (made)[key] = value;
+    else made[key] = value;
   }
   made.append(...children);
   return made;
