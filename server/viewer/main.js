@@ -14,7 +14,7 @@ import { createStatus } from "./people/status.js";
 import { Text } from "./people/text.js";
 import { askForToken } from "./people/token.js";
 import { createTools } from "./people/tools.js";
-import { keepAddress, readPlace } from "./state/address.js";
+import { goTo, keepAddress, readPlace } from "./state/address.js";
 import { Observable } from "./state/observable.js";
 import { initialSettings } from "./state/settings.js";
 import { createControls } from "./structure/controls.js";
@@ -123,6 +123,18 @@ function followSpan({ span, cursor }) {
   });
 }
 
+/**
+ * Tell the browser's own timeline when there was something to see.
+ * @param {App} app
+ */
+function markFirstPicture({ moment }) {
+  const end = moment.follow((shown) => {
+    if (!shown) return;
+    end();
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first-picture")));
+  });
+}
+
 function start() {
   const atFirst = initialSettings(preferredLanguage());
   const place = readPlace(location.hash);
@@ -133,7 +145,9 @@ function start() {
   app.cursor.followFields(["run"], ({ run }) => {
     if (run !== null) list.wantEvents(run);
   });
-  if (place.moment) app.director.seek(place.moment.run, place.moment.t);
+  goTo(app, place);
+  addEventListener("hashchange", () => goTo(app, readPlace(location.hash))); // a link that was pasted
+  markFirstPicture(app);
   list.start();
   live.start();
 }

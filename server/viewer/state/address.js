@@ -161,6 +161,16 @@ export function writePlace(settings, atFirst, cursor) {
 }
 
 /**
+ * Show what an address says.
+ * @param {import("../types.js").App} app
+ * @param {Place} place
+ */
+export function goTo({ settings, director }, place) {
+  settings.set(place.settings);
+  if (place.moment) director.seek(place.moment.run, place.moment.t);
+}
+
+/**
  * Keep the address in step with what is shown.
  * @param {import("../types.js").App} app
  * @param {Settings} atFirst
