@@ -3,7 +3,7 @@
 ::
 
     python -m benchmarks.viewer open             # page weight, and time to the first picture
-    python -m benchmarks.viewer live             # 10,000 nodes at 10 frames/s: pictures, main thread, memory
+    python -m benchmarks.viewer live             # 10,000 nodes at 10 frames/s, for 10 minutes
     python -m benchmarks.viewer seek --hours 24  # random ticks of a recording, until they are shown
 
 Server and browser share the machine, and without a graphics card the browser draws on the same
@@ -57,7 +57,7 @@ COUNT_PICTURES = """() => {
     requestAnimationFrame(count);
 }"""
 
-# The time from the wish, said through the page's address as a link would, to the frame on the screen.
+# From the wish, told to the page by its address as a link does, to the frame on the screen.
 SEEK = """([run, t]) => new Promise((resolve) => {
     const begin = performance.now();
     const wanted = `t = ${t.toLocaleString("en")}`;
@@ -159,7 +159,7 @@ def measure_live(options: argparse.Namespace) -> list[tuple[str, float, float, s
 
 
 def look(page: Page, devtools: CDPSession) -> dict[str, float]:
-    """Return what Chromium tells of the page at one moment; what is not used is collected before."""
+    """Return what Chromium tells of the page now, after a collection of what is not used."""
     devtools.send("HeapProfiler.collectGarbage")
     told: Any = devtools.send("Performance.getMetrics")
     figures = {metric["name"]: metric["value"] for metric in told["metrics"]}
@@ -176,7 +176,7 @@ def measure_seeks(options: argparse.Namespace) -> list[tuple[str, float, float, 
     made = recording(
         options.folder / f"{options.hours:g}h", round(options.hours * 3600 * TICK_RATE)
     )
-    dice = random.Random(1)  # noqa: S311 - which ticks are looked at
+    dice = random.Random(1)
     with server_on(made.folder) as (address, _), browser() as running:
         page, _ = opened(running, f"http://{address}/viewer/#mode=recorded&run={made.run}&t=1000")
         page.evaluate(FIRST_PICTURE)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.server_helpers import ServerProcess
-    from tests.viewer.pages import LookedAt
 
 pytestmark = pytest.mark.browser
 
