@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +14,12 @@ from tests.viewer.pages import LookedAt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from tests.server_helpers import ServerProcess
+
+VIEWER = Path(__file__).parents[2] / "server" / "viewer"
+ORIGIN = "http://page.test"
 
 CAMERA = ("--agents", "40", "--tick-rate", "100", "--W", "30", "--stride", "10", "--seed", "3")
 """Small, so that frames come soon and often enough, on a machine with two tests at a time."""
@@ -46,3 +50,19 @@ def viewer_page(looked_at: LookedAt, camera: ServerProcess) -> LookedAt:
     """The page, with a first picture."""
     looked_at.open(camera.url)
     return looked_at
+
+
+@pytest.fixture
+def modules(browser: Browser) -> Iterator[Page]:
+    """A page of an origin that serves the page's modules, for asking these alone."""
+    page = browser.new_page()
+    page.route(
+        f"{ORIGIN}/viewer/**",
+        lambda route: route.fulfill(
+            path=VIEWER / route.request.url.removeprefix(f"{ORIGIN}/viewer/")
+        ),
+    )
+    page.route(f"{ORIGIN}/", lambda route: route.fulfill(body="", content_type="text/html"))
+    page.goto(f"{ORIGIN}/")
+    yield page
+    page.close()

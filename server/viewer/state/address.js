@@ -131,7 +131,7 @@ export function readPlace(hash) {
   }
   const at =
     given.get("mode") === "recorded"
-      ? moment.read(`${given.get("run")}@${given.get("t")}`)
+      ? moment.read(`${given.get("run") ?? ""}@${given.get("t")}`)
       : undefined;
   return { settings, moment: at ?? null };
 }
