@@ -1,0 +1,158 @@
+// @ts-check
+/**
+ * What the charts show of a span: at once what is known of it, and the rest when it has come. What
+ * came live is taken from the page's memory; what is older is asked of the camera, a good piece
+ * more than is visible, so that a span that moves asks seldom.
+ */
+
+import { bucketLength, joined } from "./reduce.js";
+import { runOf } from "./runs.js";
+
+/** @typedef {import("../types.js").App} App */
+/** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
+/** @typedef {{run: string, from: number, to: number, points: number}} Wanted */
+/** @typedef {{slice: SeriesSlice, step: number, at: number}} Loaded */
+
+/** A loading that takes less long is not told of. */
+const QUIET_MS = 200;
+/** What the camera had not written yet when it was asked is asked for again. */
+const UNWRITTEN_MS = 5_000;
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+
+export class ChartSource {
+  /**
+   * @param {App} app
+   * @param {() => void} onChange something has come, or failed: ask again
+   */
+  constructor(app, onChange) {
+    this.app = app;
+    this.onChange = onChange;
+    /** @type {"quiet" | "loading" | "failed"} */
+    this.state = "quiet";
+    /** @type {string | null} why the last attempt failed */
+    this.reason = null;
+    /** @type {Loaded | null} */
+    this.loaded = null;
+    /** @type {{run: string, abort: AbortController} | null} the request on its way */
+    this.asked = null;
+    this.retryMs = FIRST_RETRY_MS;
+    /** @type {ReturnType<typeof setTimeout> | undefined} set while nothing is asked */
+    this.retryTimer = undefined;
+  }
+
+  dispose() {
+    this.onChange = () => undefined;
+    this.asked?.abort.abort();
+    clearTimeout(this.retryTimer);
+  }
+
+  /** Ask again now for what failed. */
+  retry() {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = undefined;
+    this.onChange();
+  }
+
+  /**
+   * Return what is known of a span, and see to the rest.
+   * @param {Wanted} wanted
+   * @returns {SeriesSlice | null}
+   */
+  want(wanted) {
+    const { run, from, to } = wanted;
+    const { series } = this.app;
+    const step = bucketLength(from, to, wanted.points);
+    const held = series.run === run ? series.heldFrom : null;
+    if (held === null) return this.#older(wanted, step);
+    const begin = Math.max(from, held);
+    const points = Math.ceil((to - begin + 1) / step) + 1;
+    const fresh = begin <= to ? series.readHeld(begin, to, points) : null;
+    if (from >= held) return fresh;
+    const older = this.#older({ ...wanted, to: Math.min(to, held - 1) }, step, held - 1);
+    return older && fresh ? joined(older, fresh) : (older ?? fresh);
+  }
+
+  /**
+   * @param {Wanted} wanted
+   * @param {number} step
+   * @param {number} [last] what is later comes from elsewhere
+   * @returns {SeriesSlice | null}
+   */
+  #older(wanted, step, last = Number.POSITIVE_INFINITY) {
+    const known = runOf(this.app, wanted.run);
+    const end = Math.min(last, known?.last_t ?? last);
+    const from = Math.max(wanted.from, known?.first_t ?? 0);
+    const to = Math.min(wanted.to, end);
+    if (!known || from > to) return null; // nothing of it was ever recorded
+    const need = { run: wanted.run, from, to };
+    if (!covers(this.loaded, need, step)) {
+      const more = (to - from) >> 1;
+      const padded = {
+        run: wanted.run,
+        from: Math.max(known.first_t, from - more),
+        to: Math.min(end, to + more),
+      };
+      this.#ask(padded, step);
+    }
+    return this.loaded?.slice.run === wanted.run ? this.loaded.slice : null;
+  }
+
+  /**
+   * @param {{run: string, from: number, to: number}} need
+   * @param {number} step
+   */
+  async #ask({ run, from, to }, step) {
+    if (this.asked?.run === run || this.retryTimer !== undefined) return;
+    this.asked?.abort.abort();
+    const asked = { run, abort: new AbortController() };
+    this.asked = asked;
+    const slow = setTimeout(() => this.#tell("loading"), QUIET_MS);
+    try {
+      const points = Math.ceil((to - from + 1) / step) + 1;
+      const slice = await this.app.series.read(run, from, to, points, asked.abort.signal);
+      if (this.asked === asked) this.#take({ slice, step, at: performance.now() });
+    } catch (error) {
+      if (this.asked === asked) this.#fail(error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  /** @param {Loaded} loaded */
+  #take(loaded) {
+    this.asked = null;
+    this.loaded = loaded;
+    this.reason = null;
+    this.retryMs = FIRST_RETRY_MS;
+    this.#tell("quiet");
+  }
+
+  /** @param {string} reason */
+  #fail(reason) {
+    this.asked = null;
+    this.reason = reason;
+    this.retryTimer = setTimeout(() => this.retry(), this.retryMs);
+    this.retryMs = Math.min(2 * this.retryMs, LONGEST_RETRY_MS);
+    this.#tell("failed");
+  }
+
+  /** @param {ChartSource["state"]} state */
+  #tell(state) {
+    this.state = state;
+    this.onChange();
+  }
+}
+
+/**
+ * @param {Loaded | null} loaded
+ * @param {{run: string, from: number, to: number}} need
+ * @param {number} step
+ */
+function covers(loaded, { run, from, to }, step) {
+  if (!loaded || loaded.slice.run !== run || loaded.step > step) return false;
+  if (from < loaded.slice.from || to > loaded.slice.to) return false;
+  const { last } = loaded.slice.series.N;
+  const isWritten = last.length > 0 && !Number.isNaN(last[last.length - 1]);
+  return isWritten || performance.now() - loaded.at < UNWRITTEN_MS;
+}

@@ -1,0 +1,290 @@
+// @ts-check
+/**
+ * One timeline over everything recorded: a slider whose value is the moment shown. Drag it to go
+ * anywhere; the wheel stretches it, sideways or with shift moves it, a double click shows all.
+ */
+
+import { element as make } from "../people/elements.js";
+
+import { eventText } from "./event-text.js";
+import { marked, nearestMark } from "./events.js";
+import { clockText, numberText } from "./numbers.js";
+import { Palette } from "./palette.js";
+import { Redraw } from "./redraw.js";
+import { currentRun, runOf } from "./runs.js";
+import { Surface } from "./surface.js";
+import { BLEED, drawMoving, drawTimeline, LANES } from "./timeline-draw.js";
+import { layOut, momentAt, pixelOf, positionOf } from "./timeline-layout.js";
+import { TimelinePointer } from "./timeline-pointer.js";
+import { TimelineView } from "./timeline-view.js";
+import { Tip } from "./tip.js";
+
+/** @typedef {import("../types.js").App} App */
+/** @typedef {import("../types.js").Run} Run */
+/** @typedef {import("./timeline-layout.js").Stretch} Stretch */
+
+/** Between two drawings of a run that grows. */
+const REST_MS = 250;
+/** Between two looks of assistive technology at a cursor that moves by itself. */
+const TOLD_MS = 1_000;
+const MARK_WIDTH = 8;
+const TIP_REACH = 5;
+/** Dragged so far beyond the end of the current run, the cursor goes live. */
+const LIVE_REACH = 4;
+const FAR_FRAMES = 10;
+/** Page up and down move by this part of the run. */
+const PAGE = 0.05;
+
+class Timeline {
+  /**
+   * @param {HTMLElement} root
+   * @param {App} app
+   */
+  constructor(root, app) {
+    this.app = app;
+    this.slider = make("div", { className: "timeline", role: "slider", tabIndex: 0 });
+    this.slider.dataset.label = "timelineSlider";
+    this.slider.setAttribute("aria-label", app.text.t("timelineSlider"));
+    root.append(this.slider);
+    this.view = new TimelineView();
+    this.lower = new Surface(this.slider, "timeline-lower");
+    this.upper = new Surface(this.slider, "timeline-upper");
+    this.tip = new Tip(this.slider, "above");
+    this.base = new Redraw(() => this.#drawBase(), REST_MS);
+    this.over = new Redraw(() => this.#drawOver());
+    this.told = new Redraw(() => this.#tell(), TOLD_MS);
+    this.seeking = new Redraw(() => this.#followWish());
+    this.palette = new Palette(root, () => this.base.now());
+    /** @type {Stretch[]} */
+    this.stretches = [];
+    /** @type {import("./events.js").Mark[]} */
+    this.marks = [];
+    /** @type {{run: Run, t: number, beyond: number} | null} where the pointer drags the cursor */
+    this.wish = null;
+    this.wasSeen = true;
+    this.#listen();
+  }
+
+  #listen() {
+    const { app, slider } = this;
+    this.pointer = new TimelinePointer(slider, {
+      hover: (x, y) => this.#hover(x, y),
+      seek: (x) => {
+        this.wish = momentAt(this.stretches, x);
+        this.seeking.now();
+      },
+      stretch: (factor, x) => this.#look(() => this.view.stretch(factor, x)),
+      move: (pixels) => this.#look(() => this.view.move(pixels)),
+      reset: () => this.#look(() => this.view.reset()),
+    });
+    slider.addEventListener("keydown", (event) => this.#key(event));
+    this.resizing = new ResizeObserver(() => this.base.now());
+    this.resizing.observe(slider);
+    this.ends = [
+      app.recording.follow((now, before) => {
+        if (now.runs.length !== before.runs.length || now.events.size !== before.events.size) {
+          this.base.now();
+        } else this.base.soon();
+      }),
+      app.settings.followFields(["language"], () => {
+        this.base.now();
+        this.told.now();
+      }),
+      app.cursor.followFields(["run"], () => this.base.now()),
+      app.cursor.followFields(["mode", "run", "t", "loop"], () => {
+        this.over.now();
+        this.told.soon();
+      }),
+      app.span.follow(() => this.over.now()),
+      app.hovered.followFields(["t"], () => this.over.now()),
+    ];
+  }
+
+  dispose() {
+    for (const end of this.ends ?? []) end();
+    this.resizing?.disconnect();
+    for (const part of [this.base, this.over, this.told, this.seeking, this.palette]) {
+      part.dispose();
+    }
+  }
+
+  // ---- drawing --------------------------------------------------------------------------------
+
+  #drawBase() {
+    const { app, view } = this;
+    const { clientWidth } = this.slider;
+    const { runs, events } = app.recording.get();
+    view.fit(clientWidth, positionOf(runs, null, null));
+    for (const surface of [this.lower, this.upper]) {
+      surface.resize(clientWidth + 2 * BLEED, LANES.height);
+    }
+    this.stretches = layOut(runs, view.whole, view.offset);
+    this.marks = this.stretches.flatMap(({ run, x }) => {
+      if (x.end < 0 || x.start > clientWidth) return [];
+      return marked(events.get(run.run) ?? [], (t) => x.at(t), MARK_WIDTH);
+    });
+    drawTimeline(this.lower.begin(), {
+      stretches: this.stretches,
+      marks: this.marks,
+      width: clientWidth,
+      run: app.cursor.get().run,
+      colors: this.palette.colors,
+      language: app.text.language,
+    });
+    this.#drawOver();
+  }
+
+  #drawOver() {
+    const { app } = this;
+    const { mode, run, t, loop } = app.cursor.get();
+    this.#keepSeen(pixelOf(this.stretches, run, t));
+    drawMoving(this.upper.begin(), {
+      shown: this.stretches.find((stretch) => stretch.run.run === run) ?? null,
+      span: app.span.get(),
+      loop,
+      cursor: t,
+      hovered: app.hovered.get().t,
+      live: mode === "live",
+      colors: this.palette.colors,
+    });
+  }
+
+  /**
+   * A cursor that was seen and moves on stays seen.
+   * @param {number | null} pixel
+   */
+  #keepSeen(pixel) {
+    const { width } = this.view;
+    const isSeen = pixel === null || (pixel >= -1 && pixel <= width + 1);
+    if (!isSeen && this.wasSeen && this.wish === null) {
+      this.view.move(pixel - width / 2);
+      this.base.now();
+    } else this.wasSeen = isSeen;
+  }
+
+  /** Tell assistive technology where the cursor is. */
+  #tell() {
+    const { app, slider } = this;
+    const { mode, run, t } = app.cursor.get();
+    const { runs } = app.recording.get();
+    const { language } = app.text;
+    const known = runOf(app, run);
+    slider.setAttribute("aria-valuemin", "0");
+    slider.setAttribute("aria-valuemax", String(positionOf(runs, null, null)));
+    slider.setAttribute("aria-valuenow", String(positionOf(runs, run, t)));
+    const words = mode === "live" ? "timelineLive" : "timelineAt";
+    const values = {
+      started: clockText(language, known?.started_at ?? ""),
+      t: numberText(language, t ?? 0),
+    };
+    slider.setAttribute("aria-valuetext", app.text.t(known ? words : "timelineNone", values));
+  }
+
+  // ---- wishes ---------------------------------------------------------------------------------
+
+  /** @param {() => void} change of the view */
+  #look(change) {
+    change();
+    this.wasSeen = false; // the user looks elsewhere: the cursor does not call back
+    this.base.now();
+  }
+
+  #followWish() {
+    const { wish } = this;
+    this.wish = null;
+    if (!wish) return;
+    if (wish.run.current && wish.beyond > LIVE_REACH) this.app.director.goLive();
+    else this.app.director.seek(wish.run.run, wish.t);
+  }
+
+  /**
+   * @param {number | null} x
+   * @param {number} y
+   */
+  #hover(x, y) {
+    const { app } = this;
+    const at = x === null ? null : momentAt(this.stretches, x);
+    const isShown = at !== null && at.run.run === app.cursor.get().run;
+    app.hovered.set({ t: isShown ? at.t : null });
+    this.tip.show(at && x !== null ? this.#about(at, x) : "", x ?? 0, y);
+  }
+
+  /**
+   * @param {{run: Run, t: number}} moment
+   * @param {number} x
+   */
+  #about({ run, t }, x) {
+    const { text } = this.app;
+    const number = (/** @type {number} */ value) => numberText(text.language, value);
+    const lines = [
+      text.t("timelineAt", { started: clockText(text.language, run.started_at), t: number(t) }),
+    ];
+    const mark = nearestMark(this.marks, x, TIP_REACH);
+    if (mark) lines.push(eventText(text, mark));
+    const hole = run.holes.find(({ from_t, to_t }) => t >= from_t && t <= to_t);
+    if (hole) {
+      const { from_t, to_t, reason } = hole;
+      lines.push(text.t("timelineHole", { from: number(from_t), to: number(to_t), reason }));
+    }
+    return lines.join("\n");
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const frames = event.shiftKey ? FAR_FRAMES : 1;
+    const { director } = this.app;
+    /** @type {Record<string, () => void>} */
+    const commands = {
+      ArrowLeft: () => director.step(-frames),
+      ArrowDown: () => director.step(-frames),
+      ArrowRight: () => director.step(frames),
+      ArrowUp: () => director.step(frames),
+      PageDown: () => this.#page(-PAGE),
+      PageUp: () => this.#page(PAGE),
+      Home: () => this.#end("first_t"),
+      End: () => this.#end("last_t"),
+      "+": () => this.#look(() => this.view.stretch(1.5, this.#cursorPixel())),
+      "-": () => this.#look(() => this.view.stretch(1 / 1.5, this.#cursorPixel())),
+      0: () => this.#look(() => this.view.reset()),
+    };
+    const command = commands[event.key];
+    if (!command) return;
+    event.preventDefault();
+    event.stopPropagation();
+    command();
+    this.told.now();
+  }
+
+  /** @param {number} part of the run */
+  #page(part) {
+    const { run, t } = this.app.cursor.get();
+    const known = runOf(this.app, run);
+    if (!known || t === null) return;
+    const wanted = t + Math.round(part * (known.last_t - known.first_t));
+    const within = Math.min(known.last_t, Math.max(known.first_t, wanted));
+    this.app.director.seek(known.run, within);
+  }
+
+  /** @param {"first_t" | "last_t"} end */
+  #end(end) {
+    const known = runOf(this.app, this.app.cursor.get().run);
+    if (!known) return;
+    if (end === "last_t" && known === currentRun(this.app)) this.app.director.goLive();
+    else this.app.director.seek(known.run, known[end]);
+  }
+
+  #cursorPixel() {
+    const { run, t } = this.app.cursor.get();
+    return pixelOf(this.stretches, run, t) ?? this.view.width / 2;
+  }
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {App} app
+ * @returns {{dispose(): void}}
+ */
+export function createTimeline(root, app) {
+  return new Timeline(root, app);
+}
