@@ -8,7 +8,7 @@ import { ticks } from "./range.js";
 /** @typedef {import("./lens.js").Lens} Lens */
 
 /** Pixels from one tick to the next, about. */
-const SPACING = { x: 110, y: 58 };
+const SPACING = { x: 100, y: 52 };
 const FONT = "11px system-ui, sans-serif";
 
 /**
@@ -70,7 +70,9 @@ function drawHorizontal(pen, { lens, layout, theme, text }, x) {
     line(pen, theme.css.line, [at, top, at, base]);
     line(pen, theme.css["line-strong"], [at, base, at, base + 4]);
     pen.fillStyle = theme.css["text-soft"];
-    pen.fillText(label(text, value, marks.digits), at, base + 7);
+    const words = label(text, value, marks.digits);
+    const half = pen.measureText(words).width / 2;
+    pen.fillText(words, Math.min(at, lens.width - half - 1), base + 7);
   }
   pen.fillStyle = theme.css.text;
   pen.fillText(title(text, layout.x), left + width / 2, base + 25);

@@ -2,7 +2,7 @@
 /** The layout by two features: where nodes stand in the unit square, and the axes that say so. */
 
 import { extent } from "./features.js";
-import { SteadyRange } from "./range.js";
+import { AXIS_ROOM, SteadyRange } from "./range.js";
 
 /** @typedef {import("../types.js").Feature} Feature */
 /** @typedef {import("../types.js").Filtered} Filtered */
@@ -13,7 +13,7 @@ const UNKNOWN_AT = 0.008;
 /** An axis: the way from values to the unit square, which may be moving from one to another. */
 export class Axis {
   constructor() {
-    this.range = new SteadyRange();
+    this.range = new SteadyRange(AXIS_ROOM);
     /** @type {Feature | null} */
     this.feature = null;
     this.run = "";

@@ -134,5 +134,5 @@ export function digitsOf(value) {
  * @returns {string}
  */
 export function written(text, value) {
-  return Number.isNaN(value) ? text.t("unknown") : text.number(value, digitsOf(value));
+  return Number.isNaN(value) ? text.t("unknownFigure") : text.number(value, digitsOf(value));
 }

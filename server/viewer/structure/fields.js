@@ -54,7 +54,8 @@ export function tick(key, choose, signed = false) {
  * Fields under one name.
  * @param {string} key of the name's words
  * @param {(Node | string)[]} content
+ * @param {string} [kind] class
  */
-export function group(key, content) {
-  return make("fieldset", {}, [make("legend", { "data-text": key }), ...content]);
+export function group(key, content, kind = "") {
+  return make("fieldset", { class: kind }, [make("legend", { "data-text": key }), ...content]);
 }

@@ -26,7 +26,7 @@ export function createFilterForm(app) {
   reset.addEventListener("click", () => settings.set({ ...OPEN }));
   const element = make("section", { class: "form" }, [
     make("h2", { "data-text": "filters" }),
-    group("edges", [...types.map((part) => part.element), weight.element]),
+    group("edgesGroup", [...types.map((part) => part.element), weight.element]),
     group(
       "dominant_side",
       sides.map((part) => part.element),

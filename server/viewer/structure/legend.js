@@ -12,7 +12,8 @@ import { mediumRadius, radiusOf } from "./looks.js";
 
 const SIDES = Object.freeze(["buy", "sell", "none"]);
 const TYPES = Object.freeze(["match", "quote_proximity"]);
-const BAR = { width: 96, height: 8 };
+/** Colours of the bar; between them it is even enough. */
+const STOPS = 11;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The strip below the plot. */
@@ -108,16 +109,14 @@ export class Legend {
 
 /** @param {Theme} theme */
 function barOf({ scale }) {
-  const canvas = make("canvas", { class: "legend-bar", "aria-hidden": "true" });
-  [canvas.width, canvas.height] = [BAR.width, BAR.height];
-  const pen = canvas.getContext("2d");
-  const steps = scale.length / 3;
-  for (let x = 0; pen && x < BAR.width; x++) {
-    const at = 3 * Math.round((x / (BAR.width - 1)) * (steps - 1));
-    pen.fillStyle = `rgb(${scale[at]} ${scale[at + 1]} ${scale[at + 2]})`;
-    pen.fillRect(x, 0, 1, BAR.height);
-  }
-  return canvas;
+  const bar = make("span", { class: "legend-bar", "aria-hidden": "true" });
+  const last = scale.length / 3 - 1;
+  const stops = Array.from({ length: STOPS }, (_, k) => {
+    const at = 3 * Math.round((k / (STOPS - 1)) * last);
+    return `rgb(${scale[at]} ${scale[at + 1]} ${scale[at + 2]})`;
+  });
+  bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
+  return bar;
 }
 
 /** @param {number} radius */

@@ -13,11 +13,11 @@ import { SHAPES } from "./shaders.js";
 /** @typedef {import("./colors.js").Theme} Theme */
 
 /** Strengths of nodes, 0 to 255. */
-const STRENGTH = { plain: 205, focused: 255, dimmed: 34 };
+const STRENGTH = { plain: 205, focused: 255, dimmed: 44 };
 /** Radii in pixels are stored in sixteenths. */
 const FINE = 16;
 /** Many nodes are drawn smaller than few: the radius of medium size by their number. */
-const RADII = { fewest: 200, most: 10_000, large: 4.6, small: 2.4 };
+const RADII = { fewest: 200, most: 10_000, large: 4.6, small: 2.2 };
 /** Least and greatest radius in shares of the medium one. */
 const SPREAD = { least: 0.6, most: 2 };
 

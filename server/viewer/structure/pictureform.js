@@ -19,7 +19,7 @@ export function createPictureForm({ settings }) {
     size: choice(["constant", ...FEATURES], set("size")),
   };
   const layout = layoutChoice(settings);
-  const swap = make("button", { type: "button", "data-text": "swapAxes" });
+  const swap = make("button", { type: "button", class: "swap", "data-text": "swapAxes" });
   swap.addEventListener("click", () => {
     const { x, y } = settings.get();
     settings.set({ x: y, y: x });
@@ -62,7 +62,7 @@ function layoutChoice(settings) {
     ]),
   );
   return {
-    element: group("layout", labels),
+    element: group("layout", labels, "row"),
     show(/** @type {string} */ layout) {
       for (const input of inputs) input.checked = input.value === layout;
     },

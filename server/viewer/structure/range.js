@@ -1,16 +1,18 @@
 // @ts-check
 /** Ranges of numbers on axes and colours: steady from frame to frame, with ticks at round numbers. */
 
-/** Room at either end, in shares of the range: what is unknown stands in it, apart from all values. */
-const PADDING = 0.05;
-/** Values come this near to the ends before the range is made anew. */
-const LEAST_PADDING = 0.02;
-/** It is made anew as well when the values fill less than this. */
+/** Room at either end of an axis, in shares of its range: the unknown stands in it. */
+export const AXIS_ROOM = 0.05;
+/** What of the room must be left before the range is made anew. */
+const KEPT_ROOM = 0.4;
+/** It is made anew as well when a new one would be shorter than this share of it. */
 const LEAST_FILL = 0.5;
 
 /** A range that holds all values seen last, and changes seldom. */
 export class SteadyRange {
-  constructor() {
+  /** @param {number} [room] at either end, in shares of the values' range */
+  constructor(room = 0) {
+    this.room = room;
     this.low = Number.NaN;
     this.high = Number.NaN;
   }
@@ -34,16 +36,16 @@ export class SteadyRange {
       return true;
     }
     if (this.#suits(least, most)) return false;
-    [this.low, this.high] = around(least, most);
+    [this.low, this.high] = around(least, most, this.room);
     return true;
   }
 
   /** @param {number} least @param {number} most */
   #suits(least, most) {
     const span = this.high - this.low;
-    const room = LEAST_PADDING * span;
+    const room = this.room * KEPT_ROOM * span;
     if (!(least >= this.low + room && most <= this.high - room)) return false;
-    const [low, high] = around(least, most);
+    const [low, high] = around(least, most, this.room);
     return high - low >= LEAST_FILL * span;
   }
 }
@@ -52,14 +54,15 @@ export class SteadyRange {
  * Return a range with room around the values, whose ends are round numbers.
  * @param {number} least
  * @param {number} most
+ * @param {number} room
  * @returns {[number, number]}
  */
-function around(least, most) {
-  const span = most > least ? most - least : Math.abs(least) / 10 || 1;
-  const middle = (least + most) / 2;
-  const half = Math.max((most - least) / 2, span / 2) * (1 + 2 * PADDING);
+function around(least, most, room) {
+  const alone = most > least ? 0 : Math.abs(least) / 20 || 0.5;
+  const span = most - least + 2 * alone;
+  const margin = alone + room * span;
   const step = niceStep(span / 20);
-  return [Math.floor((middle - half) / step) * step, Math.ceil((middle + half) / step) * step];
+  return [Math.floor((least - margin) / step) * step, Math.ceil((most + margin) / step) * step];
 }
 
 /**
@@ -85,7 +88,7 @@ export function niceStep(rough) {
  */
 export function ticks(low, high, count) {
   if (!(high > low)) return { values: [], digits: 0 };
-  const step = niceStep((high - low) / Math.max(1, count));
+  const step = niceStep((0.7 * (high - low)) / Math.max(1, count));
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));

@@ -20,7 +20,7 @@ void main() {
   float radius = form.z * (255.0 / 16.0) * grow;
   float shape = floor(form.w * 255.0 + 0.5);
   float opacity = mix(form.x, form.y, share) * paint.a;
-  float half_side = ceil(shape == 0.0 ? radius + 0.5 : radius * 1.4 + 0.5);
+  float half_side = (shape == 0.0 ? radius : radius * 1.21) + 0.5;
   color = vec4(paint.rgb * opacity, opacity);
   figure = vec3(shape, radius, half_side);
   gl_PointSize = 2.0 * half_side;
@@ -29,7 +29,8 @@ void main() {
     : vec4(2.0, 2.0, 2.0, 1.0);
 }`;
 
-// Triangles have about the area of the circle of the same radius.
+// Triangles have about the area of the circle of the same radius, and stand in the middle of their
+// square. Squares are as small as they can be: without a graphics card each pixel costs.
 export const NODE_FRAGMENT = `#version 300 es
 precision mediump float;
 flat in vec4 color;
@@ -41,8 +42,9 @@ void main() {
   if (figure.x == 0.0) {
     beyond = length(at) - figure.y;
   } else {
-    float up = figure.x == 1.0 ? -at.y : at.y;
-    beyond = max(abs(at.x) * 0.866 + up * 0.5, -up) - figure.y * 0.7;
+    float inner = 0.7 * figure.y;
+    float up = (figure.x == 1.0 ? -at.y : at.y) + 0.5 * inner;
+    beyond = max(abs(at.x) * 0.866 + up * 0.5, -up) - inner;
   }
   float inside = clamp(0.5 - beyond, 0.0, 1.0);
   if (inside <= 0.0) discard;

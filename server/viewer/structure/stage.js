@@ -116,6 +116,11 @@ export class Stage {
     return { crowd: this.scene.crowd, lens: this.lens, share: this.share };
   }
 
+  /** Draw nodes and edges once more: nothing is kept of the drawing before. */
+  drawNow() {
+    if (!this.lost) this.scene.draw(this.share);
+  }
+
   /** The plot as one picture. @returns {HTMLCanvasElement} */
   snapshot() {
     const [below, nodes, above] = this.canvases;
@@ -124,7 +129,7 @@ export class Stage {
     const pen = penOf(whole);
     pen.fillStyle = this.theme.css.ground;
     pen.fillRect(0, 0, whole.width, whole.height);
-    if (!this.lost) this.scene.draw(this.share); // of the drawing before, nothing is kept
+    this.drawNow();
     for (const canvas of [below, nodes, above]) pen.drawImage(canvas, 0, 0);
     return whole;
   }

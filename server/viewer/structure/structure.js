@@ -24,6 +24,10 @@ const LOOKS = ["color", "size"];
 
 /**
  * Show the structure.
+ *
+ * The picture of the graphics card is there for the task only in which it was drawn: who wants to
+ * copy the canvases sends the event `draw-now` to `root` before, or takes `snapshot`.
+ *
  * @param {HTMLElement} root
  * @param {App} app
  * @returns {{dispose: () => void, snapshot: () => HTMLCanvasElement | null}} `snapshot` gives the
@@ -64,6 +68,7 @@ export function createStructure(root, app) {
 class Structure {
   /** @param {HTMLElement} root @param {App} app @param {HTMLElement} notice */
   constructor(root, app, notice) {
+    this.root = root;
     this.app = app;
     this.notice = notice;
     /** @type {string | null} */
@@ -97,11 +102,14 @@ class Structure {
     const { app, stage } = this;
     const observer = new ResizeObserver(() => stage.resize());
     observer.observe(stage.element);
+    const drawNow = () => stage.drawNow();
+    this.root.addEventListener("draw-now", drawNow);
     return [
       () => observer.disconnect(),
+      () => this.root.removeEventListener("draw-now", drawNow),
       followTheme(() => stage.repaint()),
       followGestures(stage.element, this.#meanings()),
-      app.text.keep(/** @type {HTMLElement} */ (stage.element.parentElement)),
+      app.text.keep(this.root),
       app.text.follow(() => this.#explain()),
       app.text.follow(() => stage.need("axes")),
       app.filtered.follow(() => this.#takeFiltered()),
