@@ -9,9 +9,9 @@
  * the same layouts.
  */
 
-const LENGTH = 26;
+const LENGTH = 20;
 const PUSH = 60;
-const REACH = 90;
+const REACH = 60;
 const GRAVITY = 0.05;
 const DECAY = 0.6;
 const COOLING = 0.97;
@@ -138,40 +138,39 @@ export class Forces {
   #push() {
     const grid = cellsOf(this.x, this.y);
     for (const [key, cell] of grid) {
-      this.#pushWithin(cell);
-      for (const step of [1, GRID - 1, GRID, GRID + 1]) {
+      for (const step of [0, 1, GRID - 1, GRID, GRID + 1]) {
         const beside = grid.get(key + step);
-        if (beside) this.#pushBetween(cell, beside);
+        if (beside) this.#pushApart(cell, beside);
       }
     }
   }
 
-  /** @param {number[]} cell */
-  #pushWithin(cell) {
-    for (let k = 1; k < cell.length; k++) {
-      for (let before = 0; before < k; before++) this.#pushApart(cell[k], cell[before]);
-    }
-  }
-
-  /** @param {number[]} cell @param {number[]} beside */
-  #pushBetween(cell, beside) {
-    for (let k = 0; k < cell.length; k++) {
-      for (let other = 0; other < beside.length; other++) this.#pushApart(cell[k], beside[other]);
-    }
-  }
-
-  /** @param {number} a @param {number} b */
-  #pushApart(a, b) {
+  /**
+   * Push the nodes of two cells off each other, or those of one cell.
+   *
+   * The innermost loop of the layout: all it needs is at hand, and nothing is called.
+   *
+   * @param {number[]} cell
+   * @param {number[]} beside
+   */
+  #pushApart(cell, beside) {
     const { x, y, vx, vy } = this;
-    const dx = x[b] - x[a] || 1e-3;
-    const dy = y[b] - y[a] || 1e-3;
-    const square = dx * dx + dy * dy;
-    if (square > REACH * REACH) return;
-    const push = (PUSH * this.warmth) / Math.max(square, 4);
-    vx[a] -= dx * push;
-    vy[a] -= dy * push;
-    vx[b] += dx * push;
-    vy[b] += dy * push;
+    const strength = PUSH * this.warmth;
+    for (let k = 0; k < cell.length; k++) {
+      const a = cell[k];
+      for (let other = cell === beside ? k + 1 : 0; other < beside.length; other++) {
+        const b = beside[other];
+        const dx = x[b] - x[a] || 1e-3;
+        const dy = y[b] - y[a] || 1e-3;
+        const square = dx * dx + dy * dy;
+        if (square > REACH * REACH) continue;
+        const push = strength / (square > 4 ? square : 4);
+        vx[a] -= dx * push;
+        vy[a] -= dy * push;
+        vx[b] += dx * push;
+        vy[b] += dy * push;
+      }
+    }
   }
 
   #move() {

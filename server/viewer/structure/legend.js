@@ -3,7 +3,7 @@
 
 import { glyph, make, say } from "./dom.js";
 import { UNITS, written } from "./features.js";
-import { mediumRadius, radiusOf } from "./looks.js";
+import { radiusOf } from "./looks.js";
 
 /** @typedef {import("../types.js").Settings} Settings */
 /** @typedef {import("../people/text.js").Text} Text */
@@ -39,11 +39,9 @@ export class Legend {
    * @param {Settings} settings
    * @param {import("./looks.js").Looks} looks
    * @param {Theme} theme
-   * @param {number} nodes how many there are
    */
-  tell(settings, looks, theme, nodes) {
-    const { color, size } = looks;
-    const medium = Math.round(4 * mediumRadius(nodes)) / 4;
+  tell(settings, looks, theme) {
+    const { color, size, medium } = looks;
     const known = JSON.stringify([
       [settings.color, settings.size, settings.language, theme.dark, medium],
       [color.low, color.high, size.low, size.high],

@@ -30,6 +30,8 @@ export class Looks {
     this.size = new SteadyRange();
     this.order = new Uint32Array(1024);
     this.known = "";
+    /** Radius of medium size, in pixels. */
+    this.medium = RADII.large;
   }
 
   /**
@@ -38,8 +40,10 @@ export class Looks {
    * @param {Theme} theme
    * @param {Crowd} crowd whose rows are those of the frame
    */
-  paint({ moment }, settings, theme, crowd) {
+  paint({ moment, counts }, settings, theme, crowd) {
     const { frame, run } = moment;
+    const seen = settings.layout === "force" ? counts.linkedNodes : counts.shownNodes;
+    this.medium = mediumRadius(seen);
     const known = `${run} ${settings.color} ${settings.size}`;
     if (known !== this.known) {
       this.color.reset();
@@ -119,7 +123,7 @@ export class Looks {
    */
   #sizes(frame, feature, { page: { bytes } }) {
     const { count } = frame.nodes;
-    const medium = mediumRadius(count);
+    const { medium } = this;
     const values = feature === "constant" ? null : this.reader.read(frame, feature);
     if (values) this.size.hold(...extent(values));
     for (let row = 0; row < count; row++) {
@@ -136,12 +140,13 @@ function strengthOf(any, raised) {
 }
 
 /**
- * Return the radius of nodes of medium size, in pixels.
- * @param {number} count of all nodes
+ * Return the radius of nodes of medium size, in pixels; in quarters, so that it changes seldom.
+ * @param {number} count of the nodes that are seen
  */
-export function mediumRadius(count) {
-  const share = Math.log(count / RADII.fewest) / Math.log(RADII.most / RADII.fewest);
-  return RADII.large + (RADII.small - RADII.large) * Math.min(1, Math.max(0, share));
+function mediumRadius(count) {
+  const share = Math.log(Math.max(1, count) / RADII.fewest) / Math.log(RADII.most / RADII.fewest);
+  const radius = RADII.large + (RADII.small - RADII.large) * Math.min(1, Math.max(0, share));
+  return Math.round(4 * radius) / 4;
 }
 
 /**

@@ -46,9 +46,7 @@ void main() {
     float up = (figure.x == 1.0 ? -at.y : at.y) + 0.5 * inner;
     beyond = max(abs(at.x) * 0.866 + up * 0.5, -up) - inner;
   }
-  float inside = clamp(0.5 - beyond, 0.0, 1.0);
-  if (inside <= 0.0) discard;
-  pixel = color * inside;
+  pixel = color * clamp(0.5 - beyond, 0.0, 1.0); // cheaper than to discard what is outside
 }`;
 
 export const EDGE_VERTEX = `#version 300 es
@@ -76,6 +74,5 @@ flat in vec4 color;
 in float along;
 out vec4 pixel;
 void main() {
-  if (fract(along) > 0.6) discard;
-  pixel = color;
+  pixel = color * step(fract(along), 0.6);
 }`;

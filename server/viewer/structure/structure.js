@@ -258,7 +258,7 @@ class Structure {
     const { scene, theme } = this.stage;
     const filtered = scene.filtered;
     if (!filtered) return;
-    this.legend.tell(this.app.settings.get(), scene.looks, theme, filtered.counts.nodes);
+    this.legend.tell(this.app.settings.get(), scene.looks, theme);
     this.#explain();
     if (this.moved && this.pointer) {
       const agent = this.#agentAt(this.pointer.x, this.pointer.y);
