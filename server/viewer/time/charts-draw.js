@@ -5,7 +5,6 @@ import { drawMark } from "./events.js";
 import { numberText, shortNumber } from "./numbers.js";
 import { firstAtOrAfter, gapLength } from "./reduce.js";
 import { digitsOf, niceValues, Scale, steadyRange } from "./scale.js";
-import { hatching } from "./surface.js";
 
 /** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
 /** @typedef {import("./charts-panels.js").Panel} Panel */
@@ -19,6 +18,7 @@ import { hatching } from "./surface.js";
  * @property {import("../types.js").Hole[]} holes
  * @property {import("./events.js").Mark[]} marks by pixels of a plot
  * @property {{from: number, to: number} | null} loop
+ * @property {CanvasPattern} missing filling of ticks that are missing
  * @property {Colors} colors
  * @property {string} language
  */
@@ -26,6 +26,7 @@ import { hatching } from "./surface.js";
 const FONT = "10px system-ui, sans-serif";
 const LABEL_WIDTH = 84;
 const LABEL_HEIGHT = 15;
+const LABEL_REACH = 4;
 const MARK_RADIUS = 3.5;
 const LEAST_HOLE = 2;
 
@@ -37,7 +38,6 @@ const LEAST_HOLE = 2;
 export function drawCharts(context, panels, picture) {
   context.font = FONT;
   const places = picture.slice && placesOf(picture.slice, picture.x);
-  const missing = picture.holes.length ? hatching(context, picture.colors["line-strong"]) : null;
   for (const panel of panels) {
     panel.y = scaleOf(panel, picture);
     context.save();
@@ -47,7 +47,7 @@ export function drawCharts(context, panels, picture) {
     context.beginPath();
     context.rect(0, 0, panel.width, panel.height);
     context.clip();
-    if (missing) drawHoles(context, panel, picture, missing);
+    drawHoles(context, panel, picture);
     if (places) drawCourse(context, panel, picture, places);
     drawLoop(context, panel, picture);
     context.restore();
@@ -114,6 +114,7 @@ function drawAxes(context, { width, height, y }, { x, colors, language }) {
     const at = Math.round(y.at(value)) + 0.5;
     context.moveTo(0, at);
     context.lineTo(width, at);
+    if (at > height - LABEL_REACH) continue; // the ticks have that room
     context.fillText(shortNumber(language, value, digitsOf(values.step)), -5, at);
   }
   context.textAlign = "center";
@@ -134,9 +135,8 @@ function drawAxes(context, { width, height, y }, { x, colors, language }) {
  * @param {CanvasRenderingContext2D} context
  * @param {Panel} panel
  * @param {Picture} picture
- * @param {CanvasPattern} missing
  */
-function drawHoles(context, { height }, { holes, x }, missing) {
+function drawHoles(context, { height }, { holes, x, missing }) {
   context.fillStyle = missing;
   for (const { from_t, to_t } of holes) {
     const left = x.at(from_t - 0.5);

@@ -15,8 +15,8 @@ import { runOf } from "./runs.js";
 
 /** A loading that takes less long is not told of. */
 const QUIET_MS = 200;
-/** What the camera had not written yet when it was asked is asked for again. */
-const UNWRITTEN_MS = 5_000;
+/** What was sampled, or not written yet when it was asked for, is asked for again. */
+const AGAIN_MS = 5_500;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -39,12 +39,15 @@ export class ChartSource {
     this.retryMs = FIRST_RETRY_MS;
     /** @type {ReturnType<typeof setTimeout> | undefined} set while nothing is asked */
     this.retryTimer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.againTimer = undefined;
   }
 
   dispose() {
     this.onChange = () => undefined;
     this.asked?.abort.abort();
     clearTimeout(this.retryTimer);
+    clearTimeout(this.againTimer);
   }
 
   /** Ask again now for what failed. */
@@ -86,7 +89,7 @@ export class ChartSource {
     const to = Math.min(wanted.to, end);
     if (!known || from > to) return null; // nothing of it was ever recorded
     const need = { run: wanted.run, from, to };
-    if (!covers(this.loaded, need, step)) {
+    if (!covers(this.loaded, need, step) || this.#isStale()) {
       const more = (to - from) >> 1;
       const padded = {
         run: wanted.run,
@@ -125,6 +128,8 @@ export class ChartSource {
     this.loaded = loaded;
     this.reason = null;
     this.retryMs = FIRST_RETRY_MS;
+    clearTimeout(this.againTimer);
+    if (!this.#isSettled(loaded)) this.againTimer = setTimeout(() => this.onChange(), AGAIN_MS);
     this.#tell("quiet");
   }
 
@@ -135,6 +140,22 @@ export class ChartSource {
     this.retryTimer = setTimeout(() => this.retry(), this.retryMs);
     this.retryMs = Math.min(2 * this.retryMs, LONGEST_RETRY_MS);
     this.#tell("failed");
+  }
+
+  #isStale() {
+    const { loaded } = this;
+    return loaded && performance.now() - loaded.at >= AGAIN_MS && !this.#isSettled(loaded);
+  }
+
+  /**
+   * Whether the same question would be answered alike.
+   * @param {Loaded} loaded
+   */
+  #isSettled({ slice }) {
+    if (slice.sampled) return false;
+    if (!runOf(this.app, slice.run)?.current) return true;
+    const { last } = slice.series.N;
+    return last.length > 0 && !Number.isNaN(last[last.length - 1]);
   }
 
   /** @param {ChartSource["state"]} state */
@@ -151,8 +172,5 @@ export class ChartSource {
  */
 function covers(loaded, { run, from, to }, step) {
   if (!loaded || loaded.slice.run !== run || loaded.step > step) return false;
-  if (from < loaded.slice.from || to > loaded.slice.to) return false;
-  const { last } = loaded.slice.series.N;
-  const isWritten = last.length > 0 && !Number.isNaN(last[last.length - 1]);
-  return isWritten || performance.now() - loaded.at < UNWRITTEN_MS;
+  return from >= loaded.slice.from && to <= loaded.slice.to;
 }

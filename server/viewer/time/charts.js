@@ -4,8 +4,8 @@
  * crosshair and one cursor.
  *
  * There are two canvases. The lower one has what changes with the data, the upper one what changes
- * with the pointer and the cursor. What comes live is drawn ten times a second, what the user does
- * with the next frame of the screen.
+ * with the pointer and the cursor. What comes live is drawn ten times a second at most, what the
+ * user does with the next frame of the screen.
  */
 
 import { element as make } from "../people/elements.js";
@@ -20,12 +20,12 @@ import { ChartSource } from "./charts-source.js";
 import { eventText } from "./event-text.js";
 import { eventsBetween, marked, nearestMark } from "./events.js";
 import { followAgain, limitsOf } from "./follow.js";
+import { moveBy, showSection, zoomBy } from "./navigate.js";
 import { Palette } from "./palette.js";
 import { Redraw } from "./redraw.js";
 import { firstAtOrAfter } from "./reduce.js";
 import { runOf } from "./runs.js";
 import { Scale } from "./scale.js";
-import { within, zoomed } from "./span.js";
 import { Surface } from "./surface.js";
 import { Tip } from "./tip.js";
 import { frameWith } from "./transport-events.js";
@@ -36,8 +36,13 @@ import { frameWith } from "./transport-events.js";
 /** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
 /** @typedef {import("./events.js").Mark} Mark */
 
-/** Between two drawings of what comes live. */
-const REST_MS = 100;
+/**
+ * Between two drawings of what comes live: a part of the time that a pixel stands for, since before
+ * that little can be seen of it.
+ */
+const REST = Object.freeze({ least: 100, most: 1_000, part: 0.25 });
+/** Points of a chart: twice as many, those beside the span, are asked for at once, and given. */
+const MOST_POINTS = 990;
 /** Events whose marks would be nearer to each other are one mark. */
 const MARK_WIDTH = 7;
 const TIP_REACH = 6;
@@ -49,11 +54,11 @@ class Charts {
    */
   constructor(root, app) {
     this.app = app;
-    this.base = new Redraw(() => this.#drawBase(), REST_MS);
+    this.base = new Redraw(() => this.#drawBase(), REST.least);
     this.over = new Redraw(() => this.#drawOver());
     this.source = new ChartSource(app, () => this.base.now());
     this.head = new ChartsHead(root, app, {
-      zoom: (factor) => this.#zoom(factor, null),
+      zoom: (factor) => zoomBy(app, factor, null),
       follow: () => followAgain(app),
       retry: () => this.source.retry(),
     });
@@ -88,10 +93,10 @@ class Charts {
           this.brush = brush;
           this.over.now();
         },
-        choose: (from, to) => this.#show({ from, to }),
+        choose: (from, to) => showSection(app, { from, to }),
         seek: (t) => this.#seek(t),
-        zoom: (factor, about) => this.#zoom(factor, about),
-        move: (part) => this.#move(part),
+        zoom: (factor, about) => zoomBy(app, factor, about),
+        move: (part) => moveBy(app, part),
         reset: () => this.#reset(),
       },
     );
@@ -140,7 +145,9 @@ class Charts {
     const context = this.lower.begin();
     const { run, loop } = app.cursor.get();
     const { from, to, end } = this.#rescale();
-    const points = Math.max(2, Math.round(end));
+    const points = Math.min(MOST_POINTS, Math.max(2, Math.round(end)));
+    const pixelMs = (1000 * (to - from)) / end / this.#rate();
+    this.base.restMs = Math.min(REST.most, Math.max(REST.least, REST.part * pixelMs));
     this.slice = run === null ? null : this.source.want({ run, from, to, points });
     const recording = app.recording.get();
     const events = run === null ? [] : (recording.events.get(run) ?? []);
@@ -153,6 +160,7 @@ class Charts {
       holes: holes.filter((hole) => hole.to_t >= from && hole.from_t <= to),
       marks: this.marks,
       loop,
+      missing: this.lower.hatching(this.palette.colors["line-strong"]),
       colors: this.palette.colors,
       language: app.text.language,
     });
@@ -173,7 +181,12 @@ class Charts {
       colors: this.palette.colors,
     });
     this.panels.write((key) => this.#figure(key, hovered ?? cursor.t ?? Number.NaN));
-    this.head.writeSpan(app.span.get(), hovered, runOf(app, cursor.run)?.tickRate ?? 100);
+    this.head.writeSpan(app.span.get(), hovered, this.#rate());
+  }
+
+  /** @returns {number} ticks a second */
+  #rate() {
+    return runOf(this.app, this.app.cursor.get().run)?.tickRate ?? 100;
   }
 
   /**
@@ -201,7 +214,9 @@ class Charts {
   #hover(t, x, y) {
     const mark = t === null ? null : nearestMark(this.marks, this.scale.at(t), TIP_REACH);
     this.tip.show(mark ? eventText(this.app.text, mark) : "", x, y);
-    this.app.hovered.set({ t });
+    const limits = limitsOf(this.app, this.app.cursor.get());
+    const isThere = t !== null && t >= limits.from && t <= limits.to;
+    this.app.hovered.set({ t: isThere ? t : null });
   }
 
   /** @param {number} t */
@@ -221,43 +236,6 @@ class Charts {
     if (mode === "live") this.app.director.goLive();
     else if (run !== null && t !== null) this.app.director.seek(run, t);
     followAgain(this.app);
-  }
-
-  /**
-   * @param {number} factor
-   * @param {number | null} about tick that stays in its place; null: the cursor
-   */
-  #zoom(factor, about) {
-    const { app } = this;
-    const span = app.span.get();
-    const cursor = app.cursor.get();
-    const isLive = span.follow && cursor.mode === "live";
-    const fixed = isLive ? span.to : (about ?? cursor.t ?? span.to);
-    const section = zoomed(span, factor, Math.min(span.to, Math.max(span.from, fixed)));
-    if (isLive) app.span.set(within(section, { from: span.to - this.#longest(), to: span.to }));
-    else this.#show(section, span.follow);
-  }
-
-  /** @returns {number} as many ticks as there are */
-  #longest() {
-    const limits = limitsOf(this.app, this.app.cursor.get());
-    return Math.max(limits.to - limits.from, this.app.span.get().to - this.app.span.get().from);
-  }
-
-  /** @param {number} part */
-  #move(part) {
-    const { from, to } = this.app.span.get();
-    const shift = (to - from) * part;
-    this.#show({ from: from + shift, to: to + shift });
-  }
-
-  /**
-   * @param {{from: number, to: number}} section
-   * @param {boolean} [follow]
-   */
-  #show(section, follow = false) {
-    const limits = limitsOf(this.app, this.app.cursor.get());
-    this.app.span.set({ ...within(section, limits), follow });
   }
 }
 

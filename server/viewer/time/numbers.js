@@ -5,6 +5,9 @@
 const numbers = new Map();
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const times = new Map();
+/** @type {Map<string, string>} what was made of a time: the same few are asked for again and again */
+const clocks = new Map();
+const MOST_CLOCKS = 1_000;
 
 /**
  * @param {string} language
@@ -51,6 +54,20 @@ export function shortNumber(language, value, digits) {
  * @returns {string} the text as it came, if it is not a time
  */
 export function clockText(language, iso) {
+  const key = `${language} ${iso}`;
+  const known = clocks.get(key);
+  if (known !== undefined) return known;
+  if (clocks.size >= MOST_CLOCKS) clocks.clear();
+  const text = clockOf(language, iso);
+  clocks.set(key, text);
+  return text;
+}
+
+/**
+ * @param {string} language
+ * @param {string} iso
+ */
+function clockOf(language, iso) {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return iso;
   let format = times.get(language);

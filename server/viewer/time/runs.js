@@ -15,14 +15,6 @@ export function runOf(app, id) {
 
 /**
  * @param {App} app
- * @returns {Run | null} the run that is filmed now
- */
-export function currentRun(app) {
-  return app.recording.get().runs.find((run) => run.current) ?? null;
-}
-
-/**
- * @param {App} app
  * @returns {number | null} the newest tick of what comes live
  */
 export function newestTick(app) {

@@ -14,6 +14,8 @@ export class Surface {
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.width = 0;
     this.height = 0;
+    /** @type {{color: string, pattern: CanvasPattern} | null} */
+    this.hatched = null;
   }
 
   /**
@@ -41,15 +43,26 @@ export class Surface {
     this.context.clearRect(0, 0, this.width, this.height);
     return this.context;
   }
+
+  /**
+   * Return a filling of slanted lines: ticks that are missing.
+   * @param {string} color
+   * @returns {CanvasPattern}
+   */
+  hatching(color) {
+    if (this.hatched?.color !== color) {
+      this.hatched = { color, pattern: slanted(this.context, color) };
+    }
+    return this.hatched.pattern;
+  }
 }
 
 /**
- * Return a filling of slanted lines: ticks that are missing.
  * @param {CanvasRenderingContext2D} context
  * @param {string} color
  * @returns {CanvasPattern}
  */
-export function hatching(context, color) {
+function slanted(context, color) {
   const tile = document.createElement("canvas");
   tile.width = 6;
   tile.height = 6;

@@ -4,7 +4,6 @@
 import { drawMark } from "./events.js";
 import { clockText, numberText } from "./numbers.js";
 import { niceValues } from "./scale.js";
-import { hatching } from "./surface.js";
 
 /** @typedef {import("./timeline-layout.js").Stretch} Stretch */
 /** @typedef {import("./events.js").Mark} Mark */
@@ -17,6 +16,7 @@ import { hatching } from "./surface.js";
  * @property {Mark[]} marks
  * @property {number} width
  * @property {string | null} run that is shown
+ * @property {CanvasPattern} missing filling of ticks that are missing
  * @property {Colors} colors
  * @property {string} language
  */
@@ -44,7 +44,6 @@ const LEAST_LABEL = 44;
 export function drawTimeline(context, scene) {
   context.translate(BLEED, 0);
   context.font = FONT;
-  const missing = hatching(context, scene.colors["line-strong"]);
   for (const stretch of scene.stretches) {
     if (stretch.x.end < 0 || stretch.x.start > scene.width) continue;
     drawRun(context, stretch, scene);
@@ -53,7 +52,7 @@ export function drawTimeline(context, scene) {
     context.rect(stretch.x.start, LANES.track, lengthOf(stretch), LANES.trackHeight);
     context.clip();
     drawTicks(context, stretch, scene);
-    drawHoles(context, stretch, missing);
+    drawHoles(context, stretch, scene);
     context.restore();
     drawLabel(context, stretch, scene);
   }
@@ -120,9 +119,9 @@ function drawTicks(context, { x }, { width, colors, language }) {
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Stretch} stretch
- * @param {CanvasPattern} missing
+ * @param {Scene} scene
  */
-function drawHoles(context, { run, x }, missing) {
+function drawHoles(context, { run, x }, { missing }) {
   context.fillStyle = missing;
   for (const { from_t, to_t } of run.holes) {
     const left = x.at(from_t);

@@ -11,9 +11,10 @@ import { marked, nearestMark } from "./events.js";
 import { clockText, numberText } from "./numbers.js";
 import { Palette } from "./palette.js";
 import { Redraw } from "./redraw.js";
-import { currentRun, runOf } from "./runs.js";
+import { runOf } from "./runs.js";
 import { Surface } from "./surface.js";
 import { BLEED, drawMoving, drawTimeline, LANES } from "./timeline-draw.js";
+import { timelineCommand } from "./timeline-keys.js";
 import { layOut, momentAt, pixelOf, positionOf } from "./timeline-layout.js";
 import { TimelinePointer } from "./timeline-pointer.js";
 import { TimelineView } from "./timeline-view.js";
@@ -31,9 +32,6 @@ const MARK_WIDTH = 8;
 const TIP_REACH = 5;
 /** Dragged so far beyond the end of the current run, the cursor goes live. */
 const LIVE_REACH = 4;
-const FAR_FRAMES = 10;
-/** Page up and down move by this part of the run. */
-const PAGE = 0.05;
 
 class Timeline {
   /**
@@ -128,6 +126,7 @@ class Timeline {
       marks: this.marks,
       width: clientWidth,
       run: app.cursor.get().run,
+      missing: this.lower.hatching(this.palette.colors["line-strong"]),
       colors: this.palette.colors,
       language: app.text.language,
     });
@@ -231,47 +230,15 @@ class Timeline {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    const frames = event.shiftKey ? FAR_FRAMES : 1;
-    const { director } = this.app;
-    /** @type {Record<string, () => void>} */
-    const commands = {
-      ArrowLeft: () => director.step(-frames),
-      ArrowDown: () => director.step(-frames),
-      ArrowRight: () => director.step(frames),
-      ArrowUp: () => director.step(frames),
-      PageDown: () => this.#page(-PAGE),
-      PageUp: () => this.#page(PAGE),
-      Home: () => this.#end("first_t"),
-      End: () => this.#end("last_t"),
-      "+": () => this.#look(() => this.view.stretch(1.5, this.#cursorPixel())),
-      "-": () => this.#look(() => this.view.stretch(1 / 1.5, this.#cursorPixel())),
-      0: () => this.#look(() => this.view.reset()),
-    };
-    const command = commands[event.key];
+    const command = timelineCommand(event, this.app, {
+      stretch: (factor) => this.#look(() => this.view.stretch(factor, this.#cursorPixel())),
+      reset: () => this.#look(() => this.view.reset()),
+    });
     if (!command) return;
     event.preventDefault();
-    event.stopPropagation();
+    event.stopPropagation(); // the page has keys of its own
     command();
     this.told.now();
-  }
-
-  /** @param {number} part of the run */
-  #page(part) {
-    const { run, t } = this.app.cursor.get();
-    const known = runOf(this.app, run);
-    if (!known || t === null) return;
-    const wanted = t + Math.round(part * (known.last_t - known.first_t));
-    const within = Math.min(known.last_t, Math.max(known.first_t, wanted));
-    this.app.director.seek(known.run, within);
-  }
-
-  /** @param {"first_t" | "last_t"} end */
-  #end(end) {
-    const known = runOf(this.app, this.app.cursor.get().run);
-    if (!known) return;
-    if (end === "last_t" && known === currentRun(this.app)) this.app.director.goLive();
-    else this.app.director.seek(known.run, known[end]);
   }
 
   #cursorPixel() {

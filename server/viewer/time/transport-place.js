@@ -10,6 +10,9 @@ import { runOf } from "./runs.js";
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Run} Run */
 
+/** Between two looks at the list of runs. */
+const ENTRIES_MS = 1_000;
+
 /**
  * Read a tick as people write it: digits, with or without separators between thousands.
  * @param {string} text
@@ -55,10 +58,12 @@ function createRunPicker(app) {
     }
     select.value = app.cursor.get().run ?? "";
   };
+  const redraw = new Redraw(write, ENTRIES_MS);
   const dispose = together(
-    app.recording.followFields(["runs"], write),
-    app.cursor.followFields(["run"], write),
-    text.follow(write),
+    app.recording.followFields(["runs"], () => redraw.soon()), // with every frame: it grows
+    app.cursor.followFields(["run"], () => redraw.now()),
+    text.follow(() => redraw.now()),
+    () => redraw.dispose(),
   );
   const element = make("label", {}, make("span", { "data-text": "transportRun" }), select);
   return { element, dispose };
