@@ -57,6 +57,7 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "range_frames": "/range/frames",
             "range_metrics": "/range/metrics",
             "range_ticks": "/range/ticks",
+            "overview_metrics": "/overview/metrics",
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
             "metrics": "/metrics",
