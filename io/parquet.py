@@ -17,7 +17,7 @@ from marketcam.io.history import runs_asked_for
 from marketcam.io.store.decode import tick_of_line
 from marketcam.io.store.errors import StoreError, UnknownSegmentError
 from marketcam.io.store.files import sync_folder
-from marketcam.io.store.names import KINDS, check_kind
+from marketcam.io.store.names import EXPORTED_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +164,7 @@ def export_parquet(
 
 def _parts(history: History, options: ExportOptions) -> list[_Part]:
     """Return what there is to export, in the order in which it is read."""
-    kinds = KINDS if options.kinds is None else tuple(map(check_kind, options.kinds))
+    kinds = EXPORTED_KINDS if options.kinds is None else tuple(map(_check_kind, options.kinds))
     runs = runs_asked_for(history, options.run)
     parts = [
         part for kind in kinds for run in runs if (part := _part(history, run, kind)) is not None
@@ -175,6 +175,13 @@ def _parts(history: History, options: ExportOptions) -> list[_Part]:
             f"there are no {' and no '.join(missing)} to export{_elsewhere(history, runs, missing)}"
         )
     return [_clipped(part, options) for part in parts]
+
+
+def _check_kind(kind: str) -> str:
+    if kind not in EXPORTED_KINDS:
+        names = ", ".join(EXPORTED_KINDS)
+        raise UnknownSegmentError(f"kind must be one of {names}, got {kind!r}")
+    return kind
 
 
 def _elsewhere(history: History, runs: list[str], kinds: list[str]) -> str:

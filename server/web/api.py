@@ -17,7 +17,9 @@ from marketcam.server.running.stages import QueueFigures
 from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
+from marketcam.server.web.events import EventsAnswer
 from marketcam.server.web.listings import Listings
+from marketcam.server.web.overview import MetricsOverview
 from marketcam.server.web.page_wanted import wants_page
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.web.ranges import RangeLines
@@ -63,6 +65,8 @@ class HttpApi:
             Route("/manifest/{kind}", listings.manifest),
             Route("/runs", listings.runs),
             Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
+            Route("/events", EventsAnswer(self._history).answer),
+            Route("/overview/metrics", MetricsOverview(self._history).answer),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
             Route("/viewer", to_page),
             Route("/viewer/{name:path}", ViewerFiles().answer),
@@ -87,6 +91,8 @@ class HttpApi:
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
             "runs": "/runs",
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
+            "events": "/events",
+            "overview_metrics": "/overview/metrics",
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
             **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),

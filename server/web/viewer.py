@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from marketcam.server.web.answers import NOT_CACHED
-from marketcam.server.web.content_coding import acceptable_coding
+from marketcam.server.web.content_coding import coding_for
 from marketcam.server.web.validators import has_already
 
 if TYPE_CHECKING:
@@ -100,11 +100,8 @@ class ViewerFiles:
         file = self._files.get(request.path_params["name"] or PAGE)
         if file is None:
             raise HTTPException(404, "no such file")
-        lines = request.headers.getlist("accept-encoding")
-        coding = acceptable_coding(",".join(lines) if lines else None)
+        coding = coding_for(request.headers)
         headers = {**NOT_CACHED, "vary": "Accept-Encoding"}
-        if coding is None:
-            raise HTTPException(406, "no acceptable coding", headers)
         codings = await to_thread.run_sync(lambda: file.codings)
         data = codings.get(coding)
         headers["etag"] = f'"{file.digest}{"" if data is None else f"-{coding}"}"'
