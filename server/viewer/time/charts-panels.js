@@ -74,7 +74,7 @@ export class Panels {
     this.none.hidden = keys.length > 0;
     say(this.none, this.app.text.t("chartsNone"));
     this.list = keys.map((key) => {
-      const value = make("output", { className: "chart-value number" });
+      const value = make("span", { className: "chart-value number" });
       const name = make("span", { className: "chart-name" }, this.app.text.t(key));
       const figure = make("figure", { className: "chart" }, make("figcaption", {}, name, value));
       this.parent.append(figure);

@@ -39,6 +39,8 @@ export class ChartPointer {
     this.wishes = wishes;
     /** @type {Drag | null} */
     this.drag = null;
+    /** What was pressed and let go last was neither a span nor a way along. */
+    this.wasClick = false;
     const listen = element.addEventListener.bind(element);
     listen("pointerdown", (event) => this.#down(event));
     listen("pointermove", (event) => this.#move(event));
@@ -46,6 +48,7 @@ export class ChartPointer {
     listen("pointercancel", () => this.#end());
     listen("pointerleave", () => this.wishes.hover(null, 0, 0));
     listen("wheel", (event) => this.#wheel(event), { passive: false });
+    listen("click", (event) => this.#click(event));
     listen("dblclick", () => this.wishes.reset());
   }
 
@@ -101,10 +104,19 @@ export class ChartPointer {
     const [x] = this.#place(event);
     const t = this.#tick(drag.panel, x);
     const isClick = this.#isClick(x);
+    this.wasClick = isClick && !drag.seeks;
     this.#end();
-    if (drag.seeks) return;
-    if (isClick) this.wishes.seek(t);
-    else this.wishes.choose(Math.min(drag.t, t), Math.max(drag.t, t));
+    if (!drag.seeks && !isClick) this.wishes.choose(Math.min(drag.t, t), Math.max(drag.t, t));
+  }
+
+  /**
+   * The second click of a double click goes nowhere.
+   * @param {MouseEvent} event
+   */
+  #click(event) {
+    const [x, y] = this.#place(event);
+    const panel = this.panelAt(x, y);
+    if (panel && this.wasClick && event.detail < 2) this.wishes.seek(this.#tick(panel, x));
   }
 
   /** @param {number} x */

@@ -68,6 +68,6 @@ export function icon(name) {
 export function iconButton(name, words, onClick) {
   const button = make("button", { type: "button", "data-label": words, "data-title": words });
   button.append(icon(name));
-  button.addEventListener("click", onClick);
+  button.addEventListener("click", () => onClick());
   return button;
 }

@@ -29,16 +29,9 @@ export class TimelineView {
     this.#keep();
   }
 
-  /**
-   * Stretch, and keep what lies at a pixel there as well as the gaps between runs let it.
-   * @param {number} factor above 1: nearer
-   * @param {number} pixel
-   */
-  stretch(factor, pixel) {
-    const share = (this.offset + pixel) / this.whole;
+  /** @param {number} factor above 1: nearer */
+  stretch(factor) {
     this.zoom *= factor;
-    this.#keep();
-    this.offset = share * this.whole - pixel;
     this.#keep();
   }
 

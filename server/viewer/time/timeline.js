@@ -71,7 +71,7 @@ class Timeline {
         this.wish = momentAt(this.stretches, x);
         this.seeking.now();
       },
-      stretch: (factor, x) => this.#look(() => this.view.stretch(factor, x)),
+      stretch: (factor, x) => this.#stretch(factor, x),
       move: (pixels) => this.#look(() => this.view.move(pixels)),
       reset: () => this.#look(() => this.view.reset()),
     });
@@ -116,7 +116,7 @@ class Timeline {
     for (const surface of [this.lower, this.upper]) {
       surface.resize(clientWidth + 2 * BLEED, LANES.height);
     }
-    this.stretches = layOut(runs, view.whole, view.offset);
+    this.stretches = this.#layOut();
     this.marks = this.stretches.flatMap(({ run, x }) => {
       if (x.end < 0 || x.start > clientWidth) return [];
       return marked(events.get(run.run) ?? [], (t) => x.at(t), MARK_WIDTH);
@@ -188,6 +188,26 @@ class Timeline {
     this.base.now();
   }
 
+  /**
+   * Stretch so that the moment at a pixel stays there: the gaps between runs do not stretch.
+   * @param {number} factor
+   * @param {number} pixel
+   */
+  #stretch(factor, pixel) {
+    const at = momentAt(this.stretches, pixel);
+    if (!at) return;
+    this.#look(() => {
+      this.view.stretch(factor);
+      this.stretches = this.#layOut();
+      this.view.move((pixelOf(this.stretches, at.run.run, at.t) ?? pixel) - pixel);
+      this.stretches = this.#layOut();
+    });
+  }
+
+  #layOut() {
+    return layOut(this.app.recording.get().runs, this.view.whole, this.view.offset);
+  }
+
   #followWish() {
     const { wish } = this;
     this.wish = null;
@@ -231,7 +251,7 @@ class Timeline {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const command = timelineCommand(event, this.app, {
-      stretch: (factor) => this.#look(() => this.view.stretch(factor, this.#cursorPixel())),
+      stretch: (factor) => this.#stretch(factor, this.#cursorPixel()),
       reset: () => this.#look(() => this.view.reset()),
     });
     if (!command) return;

@@ -35,7 +35,7 @@ export function createLoopControls(app) {
     if (marked.from < marked.to) director.setLoop(marked);
   };
   const clear = iconButton("clear", "transportLoopClear", () => director.setLoop(null));
-  const section = make("output", { className: "number" });
+  const section = make("span", { className: "transport-section number" });
   const element = make(
     "div",
     { className: "transport-group", role: "group", "data-label": "transportLoop" },

@@ -129,9 +129,9 @@ function createTickField(app) {
   });
   const redraw = new Redraw(write);
   const end = app.cursor.followFields(["t"], () => redraw.now());
-  const element = make("label", {}, make("span", { "data-text": "transportTick" }), input, fault);
+  const element = make("label", {}, make("span", { "data-text": "transportTick" }), input);
   return {
-    element,
+    element: make("div", { className: "transport-group" }, element, fault),
     dispose() {
       end();
       redraw.dispose();

@@ -44,8 +44,8 @@ function createMoves(app) {
   const { director, text } = app;
   const words = make("span", {});
   const live = make("button", { type: "button", className: "transport-live" }, icon("live"), words);
-  live.addEventListener("click", director.goLive);
-  const play = iconButton("play", "transportPlay", director.toggle);
+  live.addEventListener("click", () => director.goLive());
+  const play = iconButton("play", "transportPlay", () => director.toggle());
   const steps = createEventSteps(app);
   const element = make(
     "div",
