@@ -18,7 +18,7 @@ export const FORM = 20;
  * Where the nodes of a frame are to go.
  * @typedef {object} Targets
  * @property {Float64Array} ids ascending
- * @property {Float32Array} x by row, in the unit square
+ * @property {Float32Array} x by row, in the unit square; NaN where there is no place
  * @property {Float32Array} y
  * @property {Uint8Array} shown 1 where the node is to be seen
  */
@@ -87,6 +87,11 @@ export class Crowd {
     }
   }
 
+  /** Whether a node is to be seen. @param {number} row */
+  shows(row) {
+    return this.page.bytes[row * BYTES + FORM + 1] > 0;
+  }
+
   /** @param {number} row @param {number} share @returns {[number, number]} */
   placeOf(row, share) {
     const { floats } = this.page;
@@ -108,18 +113,14 @@ export class Crowd {
     let old = 0;
     for (let row = 0; row < ids.length; row++) {
       while (old < known && before.ids[old] < ids[row]) old++;
+      const same = old < known && before.ids[old] === ids[row];
+      const seen = same ? opacityOf(before, old, share) : 0;
       const at = row * FLOATS;
-      const seen = old < known && before.ids[old] === ids[row] ? opacityOf(before, old, share) : 0;
-      next.ids[row] = ids[row];
-      next.floats[at + 2] = x[row];
-      next.floats[at + 3] = y[row];
       if (seen > 0) current(before, old, share, next.floats, at);
-      else next.floats.copyWithin(at, at + 2, at + 4);
+      const placed = goTo(next.floats, at, x[row], y[row], seen > 0);
+      next.ids[row] = ids[row];
       next.bytes[row * BYTES + FORM] = seen;
-      next.bytes[row * BYTES + FORM + 1] = shown[row] ? 255 : 0;
-      if (seen > 0 && !shown[row] && Number.isNaN(x[row])) {
-        next.floats.copyWithin(at + 2, at, at + 2); // it has no place to go to: it fades where it is
-      }
+      next.bytes[row * BYTES + FORM + 1] = placed && shown[row] ? 255 : 0;
     }
   }
 
@@ -168,6 +169,27 @@ function current({ floats }, row, share, into, at) {
   const place = row * FLOATS;
   into[at] = floats[place] + (floats[place + 2] - floats[place]) * share;
   into[at + 1] = floats[place + 1] + (floats[place + 3] - floats[place + 1]) * share;
+}
+
+/**
+ * Let a node go to a place. What was not seen before is there at once. Without a place it stays
+ * where it is: no NaN must get to the graphics card, of which some drivers never come back.
+ * @param {Float32Array} floats
+ * @param {number} at where the node's floats begin
+ * @param {number} x
+ * @param {number} y
+ * @param {boolean} seen its way begins where it has been put already
+ * @returns {boolean} there is a place
+ */
+function goTo(floats, at, x, y, seen) {
+  const placed = !Number.isNaN(x + y);
+  if (!seen) {
+    floats[at] = placed ? x : 0;
+    floats[at + 1] = placed ? y : 0;
+  }
+  floats[at + 2] = placed ? x : floats[at];
+  floats[at + 3] = placed ? y : floats[at + 1];
+  return placed;
 }
 
 /** @param {Page} from @param {number} row @param {number} share */

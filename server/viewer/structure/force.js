@@ -164,7 +164,7 @@ export class Forces {
         const dy = y[b] - y[a] || 1e-3;
         const square = dx * dx + dy * dy;
         if (square > REACH * REACH) continue;
-        const push = strength / (square > 4 ? square : 4);
+        const push = strength / Math.max(square, 4);
         vx[a] -= dx * push;
         vy[a] -= dy * push;
         vx[b] += dx * push;

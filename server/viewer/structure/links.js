@@ -28,7 +28,7 @@ export class Links {
   }
 
   /**
-   * Take over the edges that are shown.
+   * Take over the edges that are shown, as far as both their ends have a place.
    *
    * Cost: a pass over the edges for each of the two depths.
    *
@@ -44,7 +44,8 @@ export class Links {
     const heaviest = heaviestOf(filtered);
     for (const deep of focus.any ? [false, true] : [false]) {
       for (let row = 0; row < edges.count; row++) {
-        if (!filtered.edges[row]) continue;
+        if (!filtered.edges[row] || !crowd.shows(edges.src[row]) || !crowd.shows(edges.dst[row]))
+          continue;
         const touches = focus.isOwn(edges.src[row]) || focus.isOwn(edges.dst[row]);
         if (focus.any && touches !== deep) continue;
         const share = edges.w[row] / (heaviest[edges.type[row]] || 1);

@@ -4,7 +4,7 @@
  * an index would have to be made for every picture: going through 10,000 takes less than 0.1 ms.
  */
 
-import { BYTES, FLOATS, FORM } from "./crowd.js";
+import { FLOATS } from "./crowd.js";
 
 /** Pixels beyond a node's centre that still count as it. */
 const REACH = 12;
@@ -24,12 +24,12 @@ const REACH = 12;
  * @param {number} y
  */
 export function nearest({ crowd, lens, share }, x, y) {
-  const { floats, bytes } = crowd.page;
+  const { floats } = crowd.page;
   const { scaleX, shiftX, scaleY, shiftY } = lens.factors;
   let best = REACH * REACH;
   let found = -1;
   for (let row = 0; row < crowd.rows; row++) {
-    if (!bytes[row * BYTES + FORM + 1]) continue;
+    if (!crowd.shows(row)) continue;
     const at = row * FLOATS;
     const u = floats[at] + (floats[at + 2] - floats[at]) * share;
     const v = floats[at + 1] + (floats[at + 3] - floats[at + 1]) * share;
@@ -51,11 +51,10 @@ export function nearest({ crowd, lens, share }, x, y) {
  * @returns {number[]}
  */
 export function enclosed({ crowd, lens, share }, line) {
-  const { bytes } = crowd.page;
   const { scaleX, shiftX, scaleY, shiftY } = lens.factors;
   const found = [];
   for (let row = 0; row < crowd.rows; row++) {
-    if (!bytes[row * BYTES + FORM + 1]) continue;
+    if (!crowd.shows(row)) continue;
     const [u, v] = crowd.placeOf(row, share);
     if (within(line, u * scaleX + shiftX, v * scaleY + shiftY)) found.push(row);
   }

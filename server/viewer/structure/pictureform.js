@@ -62,7 +62,7 @@ function layoutChoice(settings) {
     ]),
   );
   return {
-    element: group("layout", labels, "row"),
+    element: group("layout", labels, "beside"),
     show(/** @type {string} */ layout) {
       for (const input of inputs) input.checked = input.value === layout;
     },

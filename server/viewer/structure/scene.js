@@ -64,8 +64,7 @@ export class Scene {
     this.#look(forced ? "square" : "axes");
     if (forced) this.#placeByForce(filtered, targets);
     else this.axes.place(filtered, settings, targets, share);
-    const shown = forced ? placed(targets.x, filtered.nodes) : filtered.nodes;
-    this.crowd.retarget({ ...targets, shown }, share);
+    this.crowd.retarget({ ...targets, shown: filtered.nodes }, share);
   }
 
   /**
@@ -145,13 +144,4 @@ export class Scene {
     const { ids, x, y } = this.room;
     return { ids: ids.subarray(0, count), x: x.subarray(0, count), y: y.subarray(0, count) };
   }
-}
-
-/**
- * Return which nodes pass and have a place.
- * @param {Float32Array} x
- * @param {Uint8Array} passes
- */
-function placed(x, passes) {
-  return passes.map((passed, row) => (passed && !Number.isNaN(x[row]) ? 1 : 0));
 }

@@ -102,7 +102,7 @@ export class Stage {
   pixelOf(agent) {
     const { filtered } = this.scene;
     const row = filtered ? rowOf(filtered.moment.frame, agent) : -1;
-    if (!filtered?.nodes[row]) return null;
+    if (row < 0 || !this.scene.crowd.shows(row)) return null;
     const [u, v] = this.scene.crowd.placeOf(row, this.share);
     const { scaleX, shiftX, scaleY, shiftY } = this.lens.factors;
     const [x, y] = [u * scaleX + shiftX, v * scaleY + shiftY];
