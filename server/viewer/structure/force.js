@@ -9,10 +9,10 @@
  * the same layouts.
  */
 
-const LENGTH = 20;
+const LENGTH = 24;
 const PUSH = 60;
 const REACH = 60;
-const GRAVITY = 0.05;
+const GRAVITY = 0.035;
 const DECAY = 0.6;
 const COOLING = 0.97;
 const COOL = 0.01;

@@ -18,6 +18,8 @@ const STRENGTH = { plain: 205, focused: 255, dimmed: 44 };
 const FINE = 16;
 /** Many nodes are drawn smaller than few: the radius of medium size by their number. */
 const RADII = { fewest: 200, most: 10_000, large: 4.6, small: 2.2 };
+/** In the layout by forces they are smaller: edges are short there. */
+const FORCED = 0.75;
 /** Least and greatest radius in shares of the medium one. */
 const SPREAD = { least: 0.6, most: 2 };
 
@@ -42,8 +44,10 @@ export class Looks {
    */
   paint({ moment, counts }, settings, theme, crowd) {
     const { frame, run } = moment;
-    const seen = settings.layout === "force" ? counts.linkedNodes : counts.shownNodes;
-    this.medium = mediumRadius(seen);
+    this.medium =
+      settings.layout === "force"
+        ? FORCED * mediumRadius(counts.linkedNodes)
+        : mediumRadius(counts.shownNodes);
     const known = `${run} ${settings.color} ${settings.size}`;
     if (known !== this.known) {
       this.color.reset();
