@@ -175,6 +175,10 @@ class History:
         """Return whether there may be more of a run."""
         return self.is_current(run) and self._is_running()
 
+    def is_losing(self, run: Run) -> bool:
+        """Return whether lines of a run are not being recorded now, which no record says yet."""
+        return self.is_current(run) and self._recorder.status().error is not None
+
     def filmed_with(self, run: Run) -> FilmedWith | None:
         """Return with what a run was filmed; None where nobody knows."""
         return self.filmed if self.is_current(run) else FilmedWith.of(run.about)

@@ -45,16 +45,16 @@ class EventsAnswer:
 
     def _make(self, span: Span, limit: int, run: Run) -> Iterator[dict[str, Any] | None]:
         for page in EventLog(self._history.store(), run).steps(*span, limit):
-            yield None if page is None else _told(page)
+            yield None if page is None else _told(page, is_losing=self._history.is_losing(run))
 
 
-def _told(page: EventPage) -> dict[str, Any]:
+def _told(page: EventPage, *, is_losing: bool) -> dict[str, Any]:
     return {
         "events": [
             {"type": event.type, "t": event.t, "value": event.value, "score": event.score}
             for event in page.events
         ],
         "covered_to": page.covered_to,
-        "complete": page.complete,
+        "complete": page.complete and not is_losing,
         "source": page.source,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,17 @@ def test_what_cannot_be_answered_is_refused(
         nothing = http.get("/events").json()
     assert (answer.status_code, error in answer.json()["error"]) == (status, True)
     assert (nothing["events"], nothing["complete"]) == ([], True)
+
+
+def test_events_are_not_said_to_be_complete_while_recording_is_stopped(tmp_path: Path) -> None:
+    with server_with_events(tmp_path, record_retry_seconds=1000.0) as (server, http):
+        shutil.rmtree(tmp_path / "store" / "metrics")
+        while server.rig.recorder.status().error is None:
+            server.rig.recorder.write("metrics", b"{}", LAST_T + 1)
+            server.rig.recorder.flush()
+        answer = http.get("/events").json()
+    assert (answer["complete"], answer["covered_to"]) == (False, None)
+    assert named(answer)
 
 
 def test_lines_that_are_none_are_told_as_damage(tmp_path: Path) -> None:
