@@ -12,6 +12,7 @@ const UNKNOWN_RATE = 100;
 const UNKNOWN_W = 300;
 const UNKNOWN_STRIDE = 10;
 const MOST_EVENTS = 20_000;
+const MOST_PAGES = 50;
 
 /** @returns {Recording} */
 export function initialRecording() {
@@ -75,15 +76,22 @@ export class RecordingList {
   }
 
   /**
-   * Ask for the events of a run, once.
+   * Ask for the events of a run, once: page after page, as the camera gives them.
    * @param {string} run
    */
   async wantEvents(run) {
     if (this.asked.has(run)) return;
     this.asked.add(run);
     try {
-      const answer = await this.server.json("events", { run, limit: MOST_EVENTS });
-      this.#addEvents(run, answer.events);
+      /** @type {number | null} */
+      let from = null;
+      for (let page = 0; page < MOST_PAGES; page++) {
+        const query = { run, from_t: from, limit: MOST_EVENTS };
+        const { events, covered_to: coveredTo } = await this.server.json("events", query);
+        this.#addEvents(run, events);
+        if (coveredTo === null) return;
+        from = coveredTo + 1;
+      }
     } catch (error) {
       this.asked.delete(run);
       this.recording.set({ error: error instanceof Error ? error.message : String(error) });
@@ -161,7 +169,7 @@ export class RecordingList {
       lastFrame: null,
       stride: camera.stride ?? UNKNOWN_STRIDE,
       W: camera.W ?? UNKNOWN_W,
-      tickRate: UNKNOWN_RATE,
+      tickRate: camera.tick_rate || UNKNOWN_RATE,
       edgeCap: camera.edge_cap ?? null,
       holes: [],
     };
