@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,9 +142,12 @@ def clocked(browser: Browser) -> Iterator[TimePage]:
     """The views of time in a window whose clock goes on when it is told to."""
     page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
     time = TimePage(page)
+    begun = datetime(2026, 3, 1, tzinfo=UTC)
+    page.clock.install(time=begun)
     time.open()
-    time.begin()
-    page.clock.install()
+    page.clock.pause_at(begun + timedelta(hours=1))
+    page.evaluate("begin()")
+    page.clock.run_for(500)
     yield time
     page.close()
     assert time.errors == []
@@ -196,6 +200,14 @@ def test_values_are_those_of_the_cursor_or_under_the_crosshair(time):
     time.settle()
     assert time.run("return app.hovered.get().t") is None
     assert time.text(".charts-span") == "ticks 17,000 – 20,000 (30 s)"
+
+
+def test_values_may_be_a_stride_late_and_no_more(time):
+    agents = ".chart-value >> nth=4"
+    time.run("app.cursor.set({ t: 20_004 })")  # its metrics have not come yet
+    assert number(time.text(agents)) == time.run("return told.metric(20_000).N")
+    time.run("app.cursor.set({ t: 20_040 })")
+    assert time.text(agents) == "–"
 
 
 def test_a_drag_chooses_a_span_and_a_double_click_follows_again(time):
@@ -304,41 +316,39 @@ def test_what_is_older_is_asked_of_the_camera_seldom_and_shown_with_what_is_held
 
 
 def test_what_cannot_be_read_is_said_and_asked_for_again(clocked):
-    clocked.run("""
-        app.server.fail = "too many readers";
-        app.director.seek("a", 5_000);
-    """)
+    page = clocked.page
+    page.evaluate("app.server.fail = 'too many readers'; app.director.seek('a', 5_000)")
+    page.clock.run_for(500)
     failed = "The metrics could not be read: too many readers"
     clocked.wait(f"document.querySelector('.charts-note').textContent === {failed!r}")
-    assert len(clocked.run("return app.server.asked")) == 1
-    clocked.page.clock.run_for(1_100)
+    assert page.evaluate("app.server.asked.length") == 1
+    page.clock.run_for(1_000)
     clocked.wait("app.server.asked.length === 2")
-    clocked.page.clock.run_for(100)
-    clocked.page.evaluate("app.server.fail = null; app.server.sampled = true")
+    page.clock.run_for(100)
+    page.evaluate("app.server.fail = null; app.server.sampled = true")
     clocked.button("Try again").click()
-    clocked.page.clock.run_for(100)
+    page.clock.run_for(100)
     sampled = "sampled: not made from every tick"
     clocked.wait(f"document.querySelector('.charts-note').textContent === {sampled!r}")
-    clocked.page.evaluate("app.server.sampled = false")
-    clocked.page.clock.run_for(6_000)
+    page.evaluate("app.server.sampled = false")
+    page.clock.run_for(6_000)
     clocked.wait("document.querySelector('.charts-note').textContent === ''")
     assert not clocked.button("Try again").is_visible()
 
 
 def test_a_slow_answer_is_said_and_one_of_another_run_is_not_shown(clocked):
-    clocked.page.evaluate("""() => {
+    page = clocked.page
+    page.evaluate("""() => {
         app.server.hold = new Promise((resolve) => { window.release = resolve; });
         app.director.seek("a", 5_000);
     }""")
-    clocked.page.clock.run_for(400)
+    page.clock.run_for(400)
     clocked.wait("document.querySelector('.charts-note').textContent === 'loading …'")
-    clocked.page.evaluate("app.director.goLive(); app.cursor.set({ run: 'c' })")
-    clocked.page.clock.run_for(400)
-    clocked.page.evaluate("release()")
-    clocked.page.clock.run_for(400)
-    assert number(clocked.text(".chart-value >> nth=4")) == clocked.page.evaluate(
-        "told.metric(20_000).N"
-    )
+    page.evaluate("app.director.goLive(); app.cursor.set({ run: 'c' })")
+    page.clock.run_for(400)
+    page.evaluate("release()")
+    page.clock.run_for(400)
+    assert number(clocked.text(".chart-value >> nth=4")) == page.evaluate("told.metric(20_000).N")
 
 
 COURSE = """

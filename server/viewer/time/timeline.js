@@ -10,7 +10,7 @@ import { eventText } from "./event-text.js";
 import { marked, nearestMark } from "./events.js";
 import { clockText, numberText } from "./numbers.js";
 import { Palette } from "./palette.js";
-import { Redraw } from "./redraw.js";
+import { Redraw, restFor } from "./redraw.js";
 import { runOf } from "./runs.js";
 import { Surface } from "./surface.js";
 import { BLEED, drawMoving, drawTimeline, LANES } from "./timeline-draw.js";
@@ -24,8 +24,6 @@ import { Tip } from "./tip.js";
 /** @typedef {import("../types.js").Run} Run */
 /** @typedef {import("./timeline-layout.js").Stretch} Stretch */
 
-/** Between two drawings of a run that grows. */
-const REST_MS = 250;
 /** Between two looks of assistive technology at a cursor that moves by itself. */
 const TOLD_MS = 1_000;
 const MARK_WIDTH = 8;
@@ -48,7 +46,7 @@ class Timeline {
     this.lower = new Surface(this.slider, "timeline-lower");
     this.upper = new Surface(this.slider, "timeline-upper");
     this.tip = new Tip(this.slider, "above");
-    this.base = new Redraw(() => this.#drawBase(), REST_MS);
+    this.base = new Redraw(() => this.#drawBase());
     this.over = new Redraw(() => this.#drawOver());
     this.told = new Redraw(() => this.#tell(), TOLD_MS);
     this.seeking = new Redraw(() => this.#followWish());
@@ -117,6 +115,8 @@ class Timeline {
       surface.resize(clientWidth + 2 * BLEED, LANES.height);
     }
     this.stretches = this.#layOut();
+    const newest = this.stretches.at(-1);
+    if (newest) this.base.restMs = restFor(1 / newest.x.factor, newest.run.tickRate);
     this.marks = this.stretches.flatMap(({ run, x }) => {
       if (x.end < 0 || x.start > clientWidth) return [];
       return marked(events.get(run.run) ?? [], (t) => x.at(t), MARK_WIDTH);
