@@ -40,11 +40,11 @@ class LookedAt:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.context.close()
-        if kind is None:
-            assert self.unexpected() == []
-            assert len(self.hosts) <= 1, f"requests went to {self.hosts}"
+        unexpected = self.unexpected()
+        assert not unexpected, f"the page said {unexpected}"
+        assert len(self.hosts) <= 1, f"requests went to {self.hosts}"
 
     def unexpected(self) -> list[str]:
         return [error for error in self.errors if not any(text in error for text in self.expected)]

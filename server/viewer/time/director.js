@@ -165,7 +165,7 @@ export class TimeDirector {
   seek(run, t) {
     this.#stopPlaying();
     const wanted = this.#frameTick(run, t);
-    this.cursor.set({ mode: "recorded" });
+    if (this.cursor.get().mode === "live") this.cursor.set({ mode: "recorded", playing: false });
     const held = this.moments.at(run, wanted);
     if (held) {
       this.asked = this.wished = null;
