@@ -65,7 +65,7 @@ function drawHorizontal(pen, { lens, layout, theme, text }, x) {
   const marks = ticks(x.back(left), x.back(left + width), width / SPACING.x);
   pen.textAlign = "center";
   pen.textBaseline = "top";
-  for (const value of marks.values) {
+  for (const value of labelled(marks.values, layout.x)) {
     const at = Math.round(x.to(value)) + 0.5;
     line(pen, theme.css.line, [at, top, at, base]);
     line(pen, theme.css["line-strong"], [at, base, at, base + 4]);
@@ -84,7 +84,7 @@ function drawVertical(pen, { lens, layout, theme, text }, y) {
   const marks = ticks(y.back(top + height), y.back(top), height / SPACING.y);
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  for (const value of marks.values) {
+  for (const value of labelled(marks.values, layout.y)) {
     const at = Math.round(y.to(value)) + 0.5;
     line(pen, theme.css.line, [left, at, left + width, at]);
     line(pen, theme.css["line-strong"], [left - 4, at, left, at]);
@@ -98,6 +98,11 @@ function drawVertical(pen, { lens, layout, theme, text }, y) {
   pen.fillStyle = theme.css.text;
   pen.fillText(title(text, layout.y), 0, 0);
   pen.restore();
+}
+
+/** @param {number[]} values @param {Axis} axis */
+function labelled(values, { negative }) {
+  return negative ? values : values.filter((value) => value >= 0);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {string} color @param {number[]} ends */

@@ -19,6 +19,8 @@ export class Axis {
     this.run = "";
     this.from = { slope: 1, shift: 0 };
     this.to = { slope: 1, shift: 0 };
+    /** There are values below 0: else no label need say that there might be. */
+    this.negative = false;
     /** Nodes whose value is unknown. */
     this.unknown = 0;
   }
@@ -42,10 +44,12 @@ export class Axis {
     this.feature = feature;
     this.run = run;
     const now = this.at(share);
-    const changed = this.range.hold(...extent(values));
+    const [least, most] = extent(values);
+    const changed = this.range.hold(least, most);
+    this.negative = least < 0;
     const { low, high } = this.range;
     if (changed) this.to = { slope: 1 / (high - low), shift: -low / (high - low) };
-    this.from = changed && !other ? now : this.to;
+    this.from = other ? this.to : now;
     this.unknown = place(values, this.to, into);
   }
 
@@ -55,7 +59,7 @@ export class Axis {
    * @returns {{slope: number, shift: number}}
    */
   at(share) {
-    if (!this.moving) return this.to;
+    if (!this.moving || share >= 1) return this.to;
     const { from, to } = this;
     return {
       slope: from.slope + (to.slope - from.slope) * share,
@@ -87,6 +91,17 @@ export class AxesLayout {
     this.reader = reader;
     this.x = new Axis();
     this.y = new Axis();
+  }
+
+  /** Differs when the axes look different, once they stand. @returns {string} */
+  get key() {
+    const parts = [this.x, this.y].map(({ feature, to, unknown, negative }) => [
+      feature,
+      to,
+      unknown,
+      negative,
+    ]);
+    return JSON.stringify(parts);
   }
 
   /**

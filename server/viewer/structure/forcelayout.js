@@ -71,6 +71,13 @@ export class ForceLayout {
     else this.#post(graph);
   }
 
+  /** Another layout is shown: settle nothing further. */
+  rest() {
+    clearTimeout(this.timer);
+    this.asked = null;
+    this.waiting = null;
+  }
+
   /**
    * Write where the nodes of a frame stand, NaN for those without a place.
    * @param {Filtered} filtered
@@ -108,6 +115,7 @@ export class ForceLayout {
     this.range.hold(-widest, widest);
     const next = this.waiting;
     this.waiting = null;
+    if (!this.asked) return;
     if (next) this.#post(next);
     else if (!laid.settled) this.timer = setTimeout(() => this.#post(null), REST);
     this.onLaid();

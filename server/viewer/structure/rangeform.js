@@ -110,11 +110,14 @@ function rangeRow({ settings, text }, feature) {
     ]),
     fault,
   ]);
+  const tellFault = (/** @type {boolean} */ wrong) => {
+    for (const input of [low, high]) input.setAttribute("aria-invalid", `${wrong}`);
+    say(fault, wrong ? text.t("rangeFault", { low: low.value, high: high.value }) : "");
+  };
   const take = () => {
     const [least, most] = [low.valueAsNumber, high.valueAsNumber];
     const wrong = !(least <= most);
-    for (const input of [low, high]) input.setAttribute("aria-invalid", `${wrong}`);
-    say(fault, wrong ? text.t("rangeFault", { low: low.value, high: high.value }) : "");
+    tellFault(wrong);
     if (wrong) return;
     settings.set({ ranges: { ...settings.get().ranges, [feature]: [least, most] } });
   };
@@ -136,6 +139,7 @@ function rangeRow({ settings, text }, feature) {
       high.setAttribute("aria-label", text.t("rangeHigh", { feature: name }));
       remove.setAttribute("aria-label", text.t("rangeRemove", { feature: name }));
       [low.value, high.value] = [`${range[0]}`, `${range[1]}`];
+      tellFault(false);
     },
   };
 }

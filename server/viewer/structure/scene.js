@@ -62,8 +62,12 @@ export class Scene {
     this.tooMany = settings.layout === "force" && !ForceLayout.takes(filtered);
     const forced = settings.layout === "force" && !this.tooMany;
     this.#look(forced ? "square" : "axes");
-    if (forced) this.#placeByForce(filtered, targets);
-    else this.axes.place(filtered, settings, targets, share);
+    if (forced) {
+      this.#placeByForce(filtered, targets);
+    } else {
+      this.force?.rest();
+      this.axes.place(filtered, settings, targets, share);
+    }
     this.crowd.retarget({ ...targets, shown: filtered.nodes }, share);
   }
 

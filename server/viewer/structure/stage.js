@@ -50,6 +50,8 @@ export class Stage {
     this.share = 1;
     this.lost = false;
     this.layout = "";
+    /** The axes as they were drawn last. */
+    this.axes = "";
     /** @type {[number, number][]} */
     this.lasso = [];
     /** @type {import("./trails.js").Trail[]} */
@@ -169,7 +171,10 @@ export class Stage {
       jump: filtered.moment.jump,
       now,
     });
-    for (const one of /** @type {Work[]} */ (["looks", "trails", "axes", "marks"])) work.add(one);
+    for (const one of /** @type {Work[]} */ (["looks", "trails", "marks"])) work.add(one);
+    const axes = `${this.lens.kind} ${this.scene.axes.key}`;
+    if (axes !== this.axes) work.add("axes");
+    this.axes = axes;
   }
 
   /** @param {{fresh: boolean, other: boolean, jump: boolean, now: number}} change */

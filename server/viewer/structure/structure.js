@@ -203,6 +203,7 @@ class Structure {
   #lasso(line, done, more) {
     this.stage.lasso = done ? [] : line;
     this.stage.need("marks");
+    this.#point(null);
     if (!done) return;
     const { ids } = this.stage.scene.crowd.page;
     const found = enclosed(this.stage.standing, line).map((row) => ids[row]);

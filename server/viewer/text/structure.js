@@ -27,7 +27,7 @@ export const structure = {
     quote_proximity: "quote proximity",
     constant: "all alike",
     // units
-    unitPrice: "price",
+    unitPrice: "price units",
     unitShareOfMid: "share of the mid",
     unitPerTick: "per tick",
     unitInWindow: "in the window",
@@ -124,7 +124,7 @@ export const structure = {
     match: "成交",
     quote_proximity: "报价邻近",
     constant: "全部相同",
-    unitPrice: "价格",
+    unitPrice: "价格单位",
     unitShareOfMid: "占中间价的比例",
     unitPerTick: "每 tick",
     unitInWindow: "窗口内",
