@@ -73,6 +73,8 @@ class Structure {
     this.notice = notice;
     /** @type {string | null} */
     this.trouble = null;
+    /** @type {string | null} what there is to say of the selection made last */
+    this.remark = null;
     this.stage = new Stage(app, (trouble) => this.#tell(trouble));
     this.stage.element.dataset.label = "plot";
     this.stage.element.setAttribute("aria-describedby", "structure-words");
@@ -213,7 +215,9 @@ class Structure {
 
   /** @param {number[]} agents */
   #select(agents) {
-    this.#tell(select(this.app, agents));
+    const remark = select(this.app, agents); // a selection that has changed takes the last one away
+    this.remark = remark;
+    this.#explain();
   }
 
   #takeFiltered() {
@@ -224,6 +228,8 @@ class Structure {
   /** @param {number[]} now @param {number[]} before */
   #takeSelection(now, before) {
     if (now === before) return;
+    this.remark = null;
+    this.#explain();
     this.stage.need("stress", "trails", "marks");
     const added = now.filter((agent) => !before.includes(agent));
     const pixel = added.length === 1 ? this.stage.pixelOf(added[0]) : null;
@@ -246,7 +252,7 @@ class Structure {
   #words() {
     const { text, settings } = this.app;
     const filtered = this.app.filtered.get();
-    if (this.trouble !== null) return this.trouble;
+    if (this.trouble !== null || this.remark !== null) return this.trouble ?? this.remark;
     if (!filtered) return text.t("noFrameYet");
     if (!filtered.counts.shownNodes) return text.t("nobodyPasses");
     if (settings.get().layout !== "force") return null;
