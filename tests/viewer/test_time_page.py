@@ -324,7 +324,12 @@ def test_what_cannot_be_read_is_said_and_asked_for_again(clocked):
     assert page.evaluate("app.server.asked.length") == 1
     page.clock.run_for(1_000)
     clocked.wait("app.server.asked.length === 2")
+    page.evaluate("app.director.goLive(); app.cursor.set({ run: 'c' })")
+    page.clock.run_for(500)
+    assert clocked.text(".charts-note") == ""  # all of that is held
+    page.evaluate("app.director.seek('a', 5_000)")
     page.clock.run_for(100)
+    clocked.wait(f"document.querySelector('.charts-note').textContent === {failed!r}")
     page.evaluate("app.server.fail = null; app.server.sampled = true")
     clocked.button("Try again").click()
     page.clock.run_for(100)

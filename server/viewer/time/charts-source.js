@@ -37,6 +37,10 @@ export class ChartSource {
     /** @type {{run: string, abort: AbortController} | null} the request on its way */
     this.asked = null;
     this.retryMs = FIRST_RETRY_MS;
+    /** Something of what was wanted last is not here. */
+    this.isMissing = false;
+    /** @type {string | null} run of which asking failed last */
+    this.failedRun = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} set while nothing is asked */
     this.retryTimer = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -63,6 +67,19 @@ export class ChartSource {
    * @returns {SeriesSlice | null}
    */
   want(wanted) {
+    this.isMissing = false;
+    const slice = this.#known(wanted);
+    if (!this.isMissing)
+      this.state = "quiet"; // what failed is not wanted any more
+    else if (this.#isWaiting(wanted.run)) this.state = "failed";
+    return slice;
+  }
+
+  /**
+   * @param {Wanted} wanted
+   * @returns {SeriesSlice | null}
+   */
+  #known(wanted) {
     const { run, from, to } = wanted;
     const { series } = this.app;
     const step = bucketLength(from, to, wanted.points);
@@ -89,7 +106,9 @@ export class ChartSource {
     const to = Math.min(wanted.to, end);
     if (!known || from > to) return null; // nothing of it was ever recorded
     const need = { run: wanted.run, from, to };
-    if (!covers(this.loaded, need, step) || this.#isStale()) {
+    const isCovered = covers(this.loaded, need, step);
+    this.isMissing = !isCovered;
+    if (!isCovered || this.#isStale()) {
       const more = (to - from) >> 1;
       const padded = {
         run: wanted.run,
@@ -106,7 +125,7 @@ export class ChartSource {
    * @param {number} step
    */
   async #ask({ run, from, to }, step) {
-    if (this.asked?.run === run || this.retryTimer !== undefined) return;
+    if (this.asked?.run === run || this.#isWaiting(run)) return;
     this.asked?.abort.abort();
     const asked = { run, abort: new AbortController() };
     this.asked = asked;
@@ -116,7 +135,8 @@ export class ChartSource {
       const slice = await this.app.series.read(run, from, to, points, asked.abort.signal);
       if (this.asked === asked) this.#take({ slice, step, at: performance.now() });
     } catch (error) {
-      if (this.asked === asked) this.#fail(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.asked === asked) this.#fail(run, reason);
     } finally {
       clearTimeout(slow);
     }
@@ -133,9 +153,26 @@ export class ChartSource {
     this.#tell("quiet");
   }
 
-  /** @param {string} reason */
-  #fail(reason) {
+  /**
+   * Whether asking for this run failed, and is not tried again yet.
+   * @param {string} run
+   */
+  #isWaiting(run) {
+    if (this.retryTimer !== undefined && run !== this.failedRun) {
+      clearTimeout(this.retryTimer);
+      this.retryTimer = undefined;
+      this.retryMs = FIRST_RETRY_MS;
+    }
+    return this.retryTimer !== undefined;
+  }
+
+  /**
+   * @param {string} run
+   * @param {string} reason
+   */
+  #fail(run, reason) {
     this.asked = null;
+    this.failedRun = run;
     this.reason = reason;
     this.retryTimer = setTimeout(() => this.retry(), this.retryMs);
     this.retryMs = Math.min(2 * this.retryMs, LONGEST_RETRY_MS);

@@ -4,9 +4,9 @@
  * crosshair and one cursor.
  *
  * There are two canvases. The lower one has what changes with the data, the upper one what changes
- * with the pointer and the cursor. uPlot was tried in place of the lower one: for the same seven
- * pictures it takes three times as long, and it is 40 KB more to load. What comes live is drawn ten times a second at most, what the
- * user does with the next frame of the screen.
+ * with the pointer and the cursor. What comes live is drawn ten times a second at most, what the
+ * user does with the next frame of the screen. uPlot was tried in place of the lower canvas: it takes
+ * three times as long for the same seven pictures, and adds a fifth to what the page may weigh.
  */
 
 import { element as make } from "../people/elements.js";
@@ -17,7 +17,6 @@ import { drawOverlay } from "./charts-overlay.js";
 import { Panels } from "./charts-panels.js";
 import { ChartPointer } from "./charts-pointer.js";
 import { ChartSource } from "./charts-source.js";
-
 import { eventText } from "./event-text.js";
 import { eventsBetween, marked, nearestMark } from "./events.js";
 import { followAgain, limitsOf } from "./follow.js";
@@ -169,7 +168,7 @@ class Charts {
     const cursor = app.cursor.get();
     drawOverlay(this.upper.begin(), this.panels.list, {
       x: this.scale,
-      cursor: cursor.t,
+      cursor: this.#cursorTick(),
       hovered,
       brush: this.brush,
       figureOf: (key) => this.#figure(key, hovered ?? Number.NaN),
@@ -177,6 +176,13 @@ class Charts {
     });
     this.panels.write((key) => this.#figure(key, hovered ?? cursor.t ?? Number.NaN));
     this.head.writeSpan(app.span.get(), hovered, this.#rate());
+  }
+
+  /** Live, the cursor is a little ahead of what is drawn: it stands at the end. */
+  #cursorTick() {
+    const { mode, t } = this.app.cursor.get();
+    const isAtEnd = mode === "live" && this.app.span.get().follow;
+    return isAtEnd && t !== null ? Math.min(t, this.scale.to) : t;
   }
 
   /** @returns {number} ticks a second */

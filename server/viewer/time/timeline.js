@@ -5,18 +5,15 @@
  */
 
 import { element as make } from "../people/elements.js";
-
-import { eventText } from "./event-text.js";
 import { marked, nearestMark } from "./events.js";
-import { clockText, numberText } from "./numbers.js";
 import { Palette } from "./palette.js";
 import { Redraw, restFor } from "./redraw.js";
-import { runOf } from "./runs.js";
 import { Surface } from "./surface.js";
 import { BLEED, drawMoving, drawTimeline, LANES } from "./timeline-draw.js";
 import { timelineCommand } from "./timeline-keys.js";
 import { layOut, momentAt, pixelOf, positionOf } from "./timeline-layout.js";
 import { TimelinePointer } from "./timeline-pointer.js";
+import { momentText, tellMoment } from "./timeline-text.js";
 import { TimelineView } from "./timeline-view.js";
 import { Tip } from "./tip.js";
 
@@ -48,7 +45,7 @@ class Timeline {
     this.tip = new Tip(this.slider, "above");
     this.base = new Redraw(() => this.#drawBase());
     this.over = new Redraw(() => this.#drawOver());
-    this.told = new Redraw(() => this.#tell(), TOLD_MS);
+    this.told = new Redraw(() => tellMoment(this.slider, app), TOLD_MS);
     this.seeking = new Redraw(() => this.#followWish());
     this.palette = new Palette(root, () => this.base.now());
     /** @type {Stretch[]} */
@@ -161,24 +158,6 @@ class Timeline {
     } else this.wasSeen = isSeen;
   }
 
-  /** Tell assistive technology where the cursor is. */
-  #tell() {
-    const { app, slider } = this;
-    const { mode, run, t } = app.cursor.get();
-    const { runs } = app.recording.get();
-    const { language } = app.text;
-    const known = runOf(app, run);
-    slider.setAttribute("aria-valuemin", "0");
-    slider.setAttribute("aria-valuemax", String(positionOf(runs, null, null)));
-    slider.setAttribute("aria-valuenow", String(positionOf(runs, run, t)));
-    const words = mode === "live" ? "timelineLive" : "timelineAt";
-    const values = {
-      started: clockText(language, known?.started_at ?? ""),
-      t: numberText(language, t ?? 0),
-    };
-    slider.setAttribute("aria-valuetext", app.text.t(known ? words : "timelineNone", values));
-  }
-
   // ---- wishes ---------------------------------------------------------------------------------
 
   /** @param {() => void} change of the view */
@@ -225,27 +204,8 @@ class Timeline {
     const at = x === null ? null : momentAt(this.stretches, x);
     const isShown = at !== null && at.run.run === app.cursor.get().run;
     app.hovered.set({ t: isShown ? at.t : null });
-    this.tip.show(at && x !== null ? this.#about(at, x) : "", x ?? 0, y);
-  }
-
-  /**
-   * @param {{run: Run, t: number}} moment
-   * @param {number} x
-   */
-  #about({ run, t }, x) {
-    const { text } = this.app;
-    const number = (/** @type {number} */ value) => numberText(text.language, value);
-    const lines = [
-      text.t("timelineAt", { started: clockText(text.language, run.started_at), t: number(t) }),
-    ];
-    const mark = nearestMark(this.marks, x, TIP_REACH);
-    if (mark) lines.push(eventText(text, mark));
-    const hole = run.holes.find(({ from_t, to_t }) => t >= from_t && t <= to_t);
-    if (hole) {
-      const { from_t, to_t, reason } = hole;
-      lines.push(text.t("timelineHole", { from: number(from_t), to: number(to_t), reason }));
-    }
-    return lines.join("\n");
+    const words = at && momentText(app.text, at, nearestMark(this.marks, x ?? 0, TIP_REACH));
+    this.tip.show(words ?? "", x ?? 0, y);
   }
 
   /** @param {KeyboardEvent} event */

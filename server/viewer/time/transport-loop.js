@@ -44,7 +44,8 @@ export function createLoopControls(app) {
     iconButton("loop", "transportLoopSpan", () => {
       const { from, to } = app.span.get();
       const limits = limitsOf(app, app.cursor.get());
-      director.setLoop({ from: Math.max(from, limits.from), to: Math.min(to, limits.to) });
+      const section = { from: Math.max(from, limits.from), to: Math.min(to, limits.to) };
+      if (section.from < section.to) director.setLoop(section);
     }),
     clear,
     section,
