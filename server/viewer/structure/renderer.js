@@ -11,6 +11,9 @@ import { EDGE_FRAGMENT, EDGE_VERTEX, NODE_FRAGMENT, NODE_VERTEX } from "./shader
 /** Of dashes with their gaps, in CSS pixels. */
 const DASH = 6;
 
+/** How renderers are called that make do without a graphics card. */
+const SOFT = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
 /** @typedef {WebGL2RenderingContext} Gl */
 /** @typedef {{target: number, buffer: WebGLBuffer, room: number, count: number}} Store */
 /** @typedef {{program: WebGLProgram, places: Map<string, WebGLUniformLocation | null>}} Program */
@@ -38,6 +41,8 @@ export class Renderer {
     this.canvas = canvas;
     this.gl = gl;
     this.ratio = 1;
+    /** There is no graphics card: the processor draws. */
+    this.soft = SOFT.test(nameOf(gl));
     this.parts = partsOf(gl);
   }
 
@@ -109,6 +114,12 @@ export class Renderer {
     gl.bindVertexArray(this.parts.nodeArray);
     gl.drawElements(gl.POINTS, this.parts.order.count, gl.UNSIGNED_INT, 0);
   }
+}
+
+/** @param {Gl} gl @returns {string} */
+function nameOf(gl) {
+  const unmasked = gl.getExtension("WEBGL_debug_renderer_info");
+  return String(gl.getParameter(unmasked ? unmasked.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
 /** Make programs, buffers and what leads from the ones to the others. @param {Gl} gl */

@@ -9,6 +9,7 @@ import { readTheme } from "./colors.js";
 import { make } from "./dom.js";
 import { rowOf } from "./features.js";
 import { ForceLayout } from "./forcelayout.js";
+import { Layers } from "./layers.js";
 import { Lens } from "./lens.js";
 import { drawMarks } from "./marks.js";
 import { CHANGE, Motion } from "./motion.js";
@@ -19,8 +20,11 @@ import { trailsOf } from "./trails.js";
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Filtered} Filtered */
 
-/** Finer screens are drawn this fine: more costs and shows nothing. */
-const MOST_RATIO = 2;
+/**
+ * Milliseconds between two pictures of a movement where the processor draws: of 60 a second every
+ * other one. A picture of 10,000 nodes and 2,000 edges takes it about 30 ms, and others need it too.
+ */
+const SOFT_PACE = 24;
 
 /** What has to be done before the next picture. @typedef {"target" | "looks" | "stress" | "trails" | "axes" | "marks"} Work */
 
@@ -34,11 +38,11 @@ export class Stage {
   constructor(app, tell) {
     this.app = app;
     this.tell = tell;
-    this.canvases = [make("canvas"), make("canvas"), make("canvas")];
+    this.layers = new Layers();
     this.element = make("div", { class: "stage", tabindex: "0", role: "application" });
-    this.element.append(...this.canvases);
-    const renderer = new Renderer(this.canvases[1]);
-    this.pens = [penOf(this.canvases[0]), penOf(this.canvases[2])];
+    const { below, middle, above } = this.layers;
+    this.element.append(below, middle, above);
+    const renderer = new Renderer(middle);
     this.renderer = renderer;
     this.lens = new Lens();
     this.motion = new Motion();
@@ -47,6 +51,7 @@ export class Stage {
     /** @type {Set<Work>} */
     this.work = new Set();
     this.request = 0;
+    this.drawn = 0;
     this.share = 1;
     this.lost = false;
     this.layout = "";
@@ -76,14 +81,8 @@ export class Stage {
   resize() {
     const { clientWidth: width, clientHeight: height } = this.element;
     if (!width || !height) return;
-    const ratio = Math.min(MOST_RATIO, devicePixelRatio || 1);
     this.lens.resize(width, height);
-    this.renderer.resize(width, height, ratio);
-    for (const pen of this.pens) {
-      pen.canvas.width = Math.round(width * ratio);
-      pen.canvas.height = Math.round(height * ratio);
-      pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    }
+    this.renderer.resize(width, height, this.layers.resize(width, height));
     this.need("axes", "marks");
   }
 
@@ -125,20 +124,18 @@ export class Stage {
 
   /** The plot as one picture. @returns {HTMLCanvasElement} */
   snapshot() {
-    const [below, nodes, above] = this.canvases;
-    const whole = make("canvas");
-    [whole.width, whole.height] = [below.width, below.height];
-    const pen = penOf(whole);
-    pen.fillStyle = this.theme.css.ground;
-    pen.fillRect(0, 0, whole.width, whole.height);
     this.drawNow();
-    for (const canvas of [below, nodes, above]) pen.drawImage(canvas, 0, 0);
-    return whole;
+    return this.layers.together(this.theme.css.ground);
   }
 
   /** @param {number} now */
   #picture(now) {
     this.request = 0;
+    if (this.#tooSoon(now)) {
+      this.need();
+      return;
+    }
+    this.drawn = now;
     const work = new Set(this.work);
     this.work.clear();
     const filtered = this.app.filtered.get();
@@ -155,6 +152,11 @@ export class Stage {
     if (work.has("marks") || (moving && this.scene.focus.any)) this.#drawMarks();
     this.onDrawn();
     if (this.share < 1) this.need();
+  }
+
+  /** Nothing has changed, it only moves, and the processor draws. @param {number} now */
+  #tooSoon(now) {
+    return this.renderer.soft && this.work.size === 0 && now - this.drawn < SOFT_PACE;
   }
 
   /** @param {Filtered} filtered @param {number} now @param {Set<Work>} work */
@@ -201,7 +203,7 @@ export class Stage {
   }
 
   #drawAxes() {
-    const pen = this.pens[0];
+    const pen = this.layers.axes;
     pen.clearRect(0, 0, this.lens.width, this.lens.height);
     const { lens, theme, share } = this;
     if (lens.kind === "axes") {
@@ -213,7 +215,7 @@ export class Stage {
   }
 
   #drawMarks() {
-    const pen = this.pens[1];
+    const pen = this.layers.marks;
     pen.clearRect(0, 0, this.lens.width, this.lens.height);
     const { lens, theme, share, lasso } = this;
     const { x, y } = this.scene.axes;
@@ -255,7 +257,7 @@ export class Stage {
 
   /** The graphics card may be taken away at any time, and come back. */
   #followLoss() {
-    const canvas = this.canvases[1];
+    const canvas = this.layers.middle;
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // else it never comes back
       this.lost = true;
@@ -268,9 +270,4 @@ export class Stage {
       this.need("looks");
     });
   }
-}
-
-/** @param {HTMLCanvasElement} canvas */
-function penOf(canvas) {
-  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }

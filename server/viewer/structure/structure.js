@@ -2,20 +2,20 @@
 /** The structure: the plot with its counts, buttons and legend, and what the user does with it. */
 
 import { followTheme } from "./colors.js";
-import { make, say } from "./dom.js";
+import { make } from "./dom.js";
 import { followGestures } from "./gestures.js";
 import { Legend } from "./legend.js";
+import { Notice } from "./notice.js";
 import { enclosed, nearest } from "./picker.js";
 import { NoWebGL } from "./renderer.js";
 import { select } from "./selection.js";
 import { Stage } from "./stage.js";
 import { Summary } from "./summary.js";
 import { Tooltip } from "./tooltip.js";
+import { viewButtons } from "./viewbuttons.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Settings} Settings */
-
-const ZOOM_STEP = 1.35;
 
 /** @type {(keyof Settings)[]} What places depend on, beside the moment and the filters. */
 const PLACES = ["layout", "x", "y"];
@@ -34,7 +34,7 @@ const LOOKS = ["color", "size"];
  *   plot as one picture; null where the browser does not draw it
  */
 export function createStructure(root, app) {
-  const notice = make("p", { class: "notice", role: "status", hidden: "" });
+  const notice = new Notice(app);
   const summary = new Summary(app);
   root.append(make("div", { class: "strip" }, [summary.line]), summary.words, summary.live);
   try {
@@ -49,10 +49,12 @@ export function createStructure(root, app) {
     };
   } catch (error) {
     if (!(error instanceof NoWebGL)) throw error;
-    notice.hidden = false;
-    notice.classList.add("alone");
-    root.append(notice);
-    const end = app.text.follow(() => say(notice, app.text.t("noWebGL")));
+    notice.element.classList.add("alone");
+    root.append(notice.element);
+    const end = app.text.follow(() => {
+      notice.trouble = app.text.t("noWebGL");
+      notice.explain();
+    });
     return {
       dispose() {
         end();
@@ -66,15 +68,11 @@ export function createStructure(root, app) {
 
 /** Joins the state, the stage and the gestures. */
 class Structure {
-  /** @param {HTMLElement} root @param {App} app @param {HTMLElement} notice */
+  /** @param {HTMLElement} root @param {App} app @param {Notice} notice */
   constructor(root, app, notice) {
     this.root = root;
     this.app = app;
     this.notice = notice;
-    /** @type {string | null} */
-    this.trouble = null;
-    /** @type {string | null} what there is to say of the selection made last */
-    this.remark = null;
     this.stage = new Stage(app, (trouble) => this.#tell(trouble));
     this.stage.element.dataset.label = "plot";
     this.stage.element.setAttribute("aria-describedby", "structure-words");
@@ -88,9 +86,16 @@ class Structure {
     this.told = null;
     /** @type {import("../types.js").Filtered | null} */
     this.toldOf = null;
-    root.querySelector(".strip")?.append(this.#buttons());
+    const buttons = viewButtons({
+      zoom: (factor) => this.#zoomMiddle(factor),
+      reset: () => this.#look(() => this.stage.lens.reset()),
+      lasso: (drawing) => {
+        this.lassoing = drawing;
+      },
+    });
+    root.querySelector(".strip")?.append(buttons);
     root.append(this.stage.element, this.legend.element);
-    this.stage.element.append(notice);
+    this.stage.element.append(notice.element);
     this.stage.onDrawn = () => this.#afterPicture();
     this.ends = this.#follow();
   }
@@ -112,7 +117,7 @@ class Structure {
       followTheme(() => stage.repaint()),
       followGestures(stage.element, this.#meanings()),
       app.text.keep(this.root),
-      app.text.follow(() => this.#explain()),
+      app.text.follow(() => this.notice.explain()),
       app.text.follow(() => stage.need("axes")),
       app.filtered.follow(() => this.#takeFiltered()),
       app.settings.followFields(PLACES, () => stage.need("target")),
@@ -139,25 +144,6 @@ class Structure {
       escape: () => this.app.settings.set({ selection: [] }),
       drawing: () => this.lassoing,
     };
-  }
-
-  #buttons() {
-    const button = (/** @type {string} */ sign, /** @type {string} */ key, act = () => {}) => {
-      const made = make("button", { type: "button", "data-label": key, "data-title": key }, [sign]);
-      made.addEventListener("click", act);
-      return made;
-    };
-    const lasso = button("⬚", "lasso", () => {
-      this.lassoing = !this.lassoing;
-      lasso.setAttribute("aria-pressed", `${this.lassoing}`);
-    });
-    lasso.setAttribute("aria-pressed", "false");
-    return make("div", { class: "view-buttons", role: "group", "data-label": "view" }, [
-      lasso,
-      button("−", "zoomOut", () => this.#zoomMiddle(1 / ZOOM_STEP)),
-      button("+", "zoomIn", () => this.#zoomMiddle(ZOOM_STEP)),
-      button("⤢", "zoomReset", () => this.#look(() => this.stage.lens.reset())),
-    ]);
   }
 
   /** @param {number} factor */
@@ -216,20 +202,20 @@ class Structure {
   /** @param {number[]} agents */
   #select(agents) {
     const remark = select(this.app, agents); // a selection that has changed takes the last one away
-    this.remark = remark;
-    this.#explain();
+    this.notice.remark = remark;
+    this.notice.explain();
   }
 
   #takeFiltered() {
     this.stage.need("target");
-    this.#explain();
+    this.notice.explain();
   }
 
   /** @param {number[]} now @param {number[]} before */
   #takeSelection(now, before) {
     if (now === before) return;
-    this.remark = null;
-    this.#explain();
+    this.notice.remark = null;
+    this.notice.explain();
     this.stage.need("stress", "trails", "marks");
     const added = now.filter((agent) => !before.includes(agent));
     const pixel = added.length === 1 ? this.stage.pixelOf(added[0]) : null;
@@ -238,27 +224,8 @@ class Structure {
 
   /** @param {string | null} trouble */
   #tell(trouble) {
-    this.trouble = trouble;
-    this.#explain();
-  }
-
-  /** Say why nothing, or not what was asked for, is to be seen. */
-  #explain() {
-    const words = this.#words();
-    if (words !== null) say(this.notice, words);
-    this.notice.hidden = words === null;
-  }
-
-  #words() {
-    const { text, settings } = this.app;
-    const filtered = this.app.filtered.get();
-    if (this.trouble !== null || this.remark !== null) return this.trouble ?? this.remark;
-    if (!filtered) return text.t("noFrameYet");
-    if (!filtered.counts.shownNodes) return text.t("nobodyPasses");
-    if (settings.get().layout !== "force") return null;
-    if (this.stage.scene.tooMany)
-      return text.t("forceTooMany", { linked: filtered.counts.linkedNodes });
-    return filtered.counts.linkedNodes ? null : text.t("forceNobody");
+    this.notice.trouble = trouble;
+    this.notice.explain();
   }
 
   #afterPicture() {
@@ -266,7 +233,8 @@ class Structure {
     const filtered = scene.filtered;
     if (!filtered) return;
     this.legend.tell(this.app.settings.get(), scene.looks, theme);
-    this.#explain();
+    this.notice.tooMany = scene.tooMany;
+    this.notice.explain();
     if (this.moved && this.pointer) {
       const agent = this.#agentAt(this.pointer.x, this.pointer.y);
       this.stage.element.classList.toggle("over", agent !== null);
