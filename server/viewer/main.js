@@ -145,10 +145,10 @@ function start() {
   app.cursor.followFields(["run"], ({ run }) => {
     if (run !== null) list.wantEvents(run);
   });
-  goTo(app, place);
+  if (place.moment) app.director.pause(); // until it is known which frame the moment is of
+  list.start().then(() => goTo(app, place));
   addEventListener("hashchange", () => goTo(app, readPlace(location.hash))); // a link that was pasted
   markFirstPicture(app);
-  list.start();
   live.start();
 }
 

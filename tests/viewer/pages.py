@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from tests.server_helpers import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
@@ -52,7 +51,7 @@ class LookedAt:
     def open(self, url: str, place: str = "") -> None:
         """Open the page of a camera, and wait for its first picture."""
         self.page.goto(f"{url}/viewer/{place}")
-        self.wait_for_moment(lambda t: t >= 0)
+        self.wait_for_moment()
 
     def says(self, selector: str, pattern: str) -> re.Match[str]:
         """Wait until an element says something; return the match."""
@@ -65,23 +64,18 @@ class LookedAt:
         assert found, f"{selector} said {pattern!r}, and no longer does"
         return found
 
-    @property
-    def shown_t(self) -> int | None:
-        """The tick that the page says it shows."""
-        found = re.search(r"t = (-?[\d,]+)", self.page.text_content(SHOWN) or "")
-        return None if found is None else int(found[1].replace(",", ""))
-
-    def wait_for_moment(self, is_it: Callable[[int], bool]) -> int:
-        """Wait until the page shows a moment that is wanted; return its tick."""
-        while True:
-            t = self.shown_t
-            if t is not None and is_it(t):
-                return t
-            before = self.page.text_content(SHOWN)
-            self.page.wait_for_function(
-                "([selector, before]) => document.querySelector(selector)?.textContent !== before",
-                arg=[SHOWN, before],
-            )
+    def wait_for_moment(self, condition: str = "true") -> int:
+        """Wait until the page shows a moment of which a condition of JavaScript on `t` holds."""
+        shown = self.page.wait_for_function(
+            f"""(selector) => {{
+                const words = document.querySelector(selector)?.textContent ?? "";
+                const found = /t = (-?[\\d,]+)/.exec(words);
+                const t = found && Number(found[1].replaceAll(",", ""));
+                return found !== null && ({condition}) ? {{ t }} : false;
+            }}""",
+            arg=SHOWN,
+        )
+        return int(shown.json_value()["t"])
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)

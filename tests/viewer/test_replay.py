@@ -34,38 +34,38 @@ def run_of(camera: ServerProcess) -> str:
 
 def test_a_link_to_a_tick_shows_exactly_the_recorded_frame(looked_at, camera, tmp_path):
     looked_at.open(camera.url)
-    looked_at.wait_for_moment(lambda t: t >= 200)
+    looked_at.wait_for_moment("t >= 200")
     looked_at.open(camera.url, at(run_of(camera), 104))
     looked_at.page.reload()
-    assert looked_at.wait_for_moment(lambda t: t == 100) == 100
+    looked_at.wait_for_moment("t === 100")
     saved = looked_at.saved("Frame (JSON)", tmp_path)
     assert saved == frame_lines(camera)[100] + b"\n"
 
 
 def test_steps_go_frame_by_frame(viewer_page, camera, tmp_path):
-    viewer_page.wait_for_moment(lambda t: t >= 150)
+    viewer_page.wait_for_moment("t >= 150")
     viewer_page.press(" ")
-    t = viewer_page.wait_for_moment(lambda _: True)
     viewer_page.says(".shown-moment", "paused")
+    t = viewer_page.wait_for_moment()
     for step in (1, 2, 3):
         viewer_page.press("ArrowLeft")
-        viewer_page.wait_for_moment(lambda shown, wanted=t - 10 * step: shown == wanted)
+        viewer_page.wait_for_moment(f"t === {t - 10 * step}")
     viewer_page.press(".")
-    viewer_page.wait_for_moment(lambda shown: shown == t - 20)
+    viewer_page.wait_for_moment(f"t === {t - 20}")
     assert viewer_page.saved("Frame (JSON)", tmp_path) == frame_lines(camera)[t - 20] + b"\n"
 
 
 def test_it_plays_what_was_recorded_and_comes_back_to_live(looked_at, camera):
     looked_at.open(camera.url)
-    looked_at.wait_for_moment(lambda t: t >= 120)
+    looked_at.wait_for_moment("t >= 120")
     looked_at.open(camera.url, at(run_of(camera), 40))
     looked_at.page.reload()
-    looked_at.wait_for_moment(lambda t: t == 40)
+    looked_at.wait_for_moment("t === 40")
     looked_at.press(" ")
     looked_at.says(".shown-moment", "playing")
-    looked_at.wait_for_moment(lambda t: 40 < t < 120)
+    looked_at.wait_for_moment("t > 40")
     looked_at.press("l")
-    looked_at.says(".shown-moment", r"^● t = ")
+    looked_at.says(".shown-moment", r"^● t = ")  # and neither playing nor paused
     assert "mode=live" in looked_at.page.evaluate("location.hash")
 
 
@@ -79,6 +79,6 @@ def test_a_run_that_has_ended_plays_to_its_end(looked_at, tmp_path: Path):
     last = max(frame_lines(first))
     with server_process(tmp_path, "--agents", "5", "--W", "10") as second:
         looked_at.open(second.url, at(run, last - 20))
-        looked_at.wait_for_moment(lambda t: t == last - 20)
+        looked_at.wait_for_moment(f"t === {last - 20}")
         looked_at.press(" ")
         looked_at.says(".shown-moment", f"paused at t = {last} of run {run}")

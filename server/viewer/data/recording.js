@@ -34,9 +34,10 @@ export class RecordingList {
     this.health = null;
   }
 
+  /** Ask now, and again and again; resolves when it has been asked once. */
   start() {
-    this.refresh();
     setInterval(() => this.refresh(), RUNS_EVERY_MS);
+    return this.refresh();
   }
 
   async refresh() {
