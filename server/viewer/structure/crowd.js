@@ -173,7 +173,7 @@ function current({ floats }, row, share, into, at) {
 
 /**
  * Let a node go to a place. What was not seen before is there at once. Without a place it stays
- * where it is: no NaN must get to the graphics card, of which some drivers never come back.
+ * where it is: only finite numbers go to the graphics card, some drivers never come back from others.
  * @param {Float32Array} floats
  * @param {number} at where the node's floats begin
  * @param {number} x
@@ -182,7 +182,7 @@ function current({ floats }, row, share, into, at) {
  * @returns {boolean} there is a place
  */
 function goTo(floats, at, x, y, seen) {
-  const placed = !Number.isNaN(x + y);
+  const placed = Number.isFinite(x + y);
   if (!seen) {
     floats[at] = placed ? x : 0;
     floats[at + 1] = placed ? y : 0;
