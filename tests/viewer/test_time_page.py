@@ -232,6 +232,7 @@ def test_a_click_goes_to_a_moment_and_a_drag_with_shift_goes_along(time):
     [(name, run, t)] = time.commands
     assert (name, run) == ("seek", "c")
     assert t == pytest.approx(18_500, abs=10)
+    assert time.span == {"from": 17_000, "to": 20_000, "follow": True}  # it is in there already
     time.page.keyboard.down("Shift")
     time.page.mouse.move(*time.chart(0.3))
     time.page.mouse.down()
