@@ -14,7 +14,8 @@ from marketcam.io.history import runs_asked_for
 from marketcam.io.parquet_folder import ExportError, ParquetFolder
 from marketcam.io.recorded_parts import elsewhere, parts_of
 from marketcam.io.store.decode import tick_of_line
-from marketcam.io.store.names import KINDS, check_kind
+from marketcam.io.store.errors import UnknownSegmentError
+from marketcam.io.store.names import EXPORTED_KINDS
 
 if TYPE_CHECKING:
     import os
@@ -104,7 +105,7 @@ def export_parquet(
 
 def _parts(history: History, options: ExportOptions) -> list[Part]:
     """Return what there is to export, in the order in which it is read."""
-    kinds = KINDS if options.kinds is None else tuple(map(check_kind, options.kinds))
+    kinds = EXPORTED_KINDS if options.kinds is None else tuple(map(_check_kind, options.kinds))
     runs = runs_asked_for(history, options.run)
     parts = parts_of(history, kinds, runs)
     missing = [kind for kind in kinds if all(part.kind != kind for part in parts)]
@@ -113,6 +114,13 @@ def _parts(history: History, options: ExportOptions) -> list[Part]:
             f"there are no {' and no '.join(missing)} to export{elsewhere(history, runs, missing)}"
         )
     return [part.within(options.from_t, options.to_t) for part in parts]
+
+
+def _check_kind(kind: str) -> str:
+    if kind not in EXPORTED_KINDS:
+        names = ", ".join(EXPORTED_KINDS)
+        raise UnknownSegmentError(f"kind must be one of {names}, got {kind!r}")
+    return kind
 
 
 def _written(

@@ -124,7 +124,8 @@ class Settings(BaseSettings):
         "at agents beyond that memory: end the run, change the rule, or wait without frames")
 
     store_dir: AnyPath = _setting(Path("/data/ig_cam"), "IG_CAM_STORE_DIR", "recording",
-        "store root: frames/, metrics/ and ticks/ lie in it", form="a path", placeholder="PATH")
+        "store root: frames/, metrics/, ticks/ and events/ lie in it",
+        form="a path", placeholder="PATH")
     segment_seconds: float = _setting(300.0, "IG_CAM_SEGMENT_SECONDS", "recording",
         "a new segment after this time", unit="seconds", gt=0, le=_SECONDS)
     segment_bytes: int = _setting(256 * _MIB, "IG_CAM_SEGMENT_BYTES", "recording",

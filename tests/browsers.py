@@ -19,7 +19,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",  # WebGL without a graphics card
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -28,10 +30,15 @@ ARGUMENTS = [
 ]
 
 
+def executable() -> str | None:
+    """Return where the machine's own Chromium is, if it has one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the machine's own Chromium; nothing is downloaded."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = executable()
     if path is None:
         missing = f"no Chromium is installed, looked for {', '.join(NAMES)}"
         if os.environ.get("MARKETCAM_REQUIRE_BROWSER"):

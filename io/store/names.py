@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "EXPORTED_KINDS",
     "KINDS",
     "LINE_BEGINNINGS",
     "MAX_RUN_LENGTH",
@@ -25,13 +26,17 @@ __all__ = [
     "names_in",
 ]
 
-KINDS: Final = ("frames", "metrics", "ticks")
+KINDS: Final = ("frames", "metrics", "ticks", "events")
 """The kinds of segments; each has a folder of its name in the store."""
+
+EXPORTED_KINDS: Final = ("frames", "metrics", "ticks")
+"""Those of which there are tables; what is in the others stands in frames, too."""
 
 LINE_BEGINNINGS: Final = {
     "frames": b'{"type":"frame","t":',
     "metrics": b'{"type":"metric","t":',
     "ticks": b'{"t":',
+    "events": b'{"type":"events","t":',
 }
 """How the lines of each kind begin; the tick number follows."""
 

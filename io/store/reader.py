@@ -253,6 +253,32 @@ class Store:
                 return t
         return None
 
+    def listed(
+        self, kind: str, run: str, from_t: int | None = None, to_t: int | None = None
+    ) -> list[Listed]:
+        """Return the segments of a run that may hold ticks of a range, in order of tick, unread.
+
+        Raises:
+            UnknownSegmentError, ManifestError, NewerFormatError: as `segments` has it.
+        """
+        return self._catalog.segments_of(kind, run, from_t, to_t)
+
+    def texts(self, kind: str, listed: Listed, from_t: int | None = None) -> Generator[bytes]:
+        """Yield the text of a segment in pieces of whole lines; nothing where its file is gone.
+
+        Args:
+            kind: what it is a segment of.
+            listed: the segment.
+            from_t: begin near the first line of this tick, before it.
+
+        Raises:
+            DamagedSegmentError: while iterating, after every whole line before the damage.
+        """
+        segment = self._open(kind, listed)
+        if segment is not None:
+            with segment, closing(segment.texts(from_t)) as texts:
+                yield from texts
+
     def file(self, kind: str, file_name: str) -> Path:
         """Return where the file of a segment lies; nothing outside the kind's folder.
 

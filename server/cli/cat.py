@@ -45,7 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = add_command(subparsers, _TEXTS, run)
     parser.add_argument("store", metavar="STORE", type=Path, help="the store's folder")
-    parser.add_argument("kind", metavar="frames|metrics|ticks", choices=KINDS, help="what to print")
+    parser.add_argument("kind", metavar="|".join(KINDS), choices=KINDS, help="what to print")
     add_span(parser)
     parser.add_argument(
         "--run",

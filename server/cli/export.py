@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from marketcam.io.store import KINDS
+from marketcam.io.store.names import EXPORTED_KINDS
 from marketcam.server.cli.parsing import (
     OK,
     CommandTexts,
@@ -53,7 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--kinds",
         metavar="KIND,…",
         type=_kinds,
-        help=f"only these of {', '.join(KINDS)}; all there are by default",
+        help=f"only these of {', '.join(EXPORTED_KINDS)}; all there are by default",
     )
     parser.add_argument(
         "--every",
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _kinds(text: str) -> tuple[str, ...]:
     asked = tuple(text.split(","))
-    if unknown := set(asked) - set(KINDS):
-        names = ", ".join(KINDS)
+    if unknown := set(asked) - set(EXPORTED_KINDS):
+        names = ", ".join(EXPORTED_KINDS)
         raise argparse.ArgumentTypeError(f"must be some of {names}, got {min(unknown)!r}")
-    return tuple(kind for kind in KINDS if kind in asked)
+    return tuple(kind for kind in EXPORTED_KINDS if kind in asked)

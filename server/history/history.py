@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from marketcam.io.store import (
-    KINDS,
     UNNAMED_RUN,
     Run,
     SegmentEntry,
@@ -25,11 +24,13 @@ from marketcam.io.store import (
     UnknownSegmentError,
 )
 from marketcam.io.store.manifest import MANIFEST, read_manifest
+from marketcam.io.store.merging import KIND_OF_MESSAGE
 from marketcam.server.errors import ServerError
 from marketcam.server.history.pieces import Pieces
 from marketcam.server.history.recorded import Stretch, told
 from marketcam.server.logs import get_logger
-from marketcam.server.stream.place import KIND_OF_FOLDER, Place, Reach
+from marketcam.server.stream.messages import KINDS
+from marketcam.server.stream.place import Place, Reach
 from marketcam.server.stream.selection import FilmedWith
 
 if TYPE_CHECKING:
@@ -179,6 +180,10 @@ class History:
         """Return whether there may be more of a run."""
         return self.is_current(run) and self._is_running()
 
+    def is_losing(self, run: Run) -> bool:
+        """Return whether lines of a run are not being recorded now, which no record says yet."""
+        return self.is_current(run) and self._recorder.status().error is not None
+
     def filmed_with(self, run: Run) -> FilmedWith | None:
         """Return with what a run was filmed; None where nobody knows."""
         return self.filmed if self.is_current(run) else FilmedWith.of(run.about)
@@ -287,13 +292,13 @@ class History:
                 raise
 
     def _recorded_reach(self, run: str) -> Reach | None:
-        last_t = {}
-        for folder in KINDS:
+        last_t: dict[str, int] = {}
+        for kind in KINDS:
             try:
-                t = self.store().last_t(folder, run)
+                t = self.store().last_t(KIND_OF_MESSAGE[kind], run)
             except UnknownSegmentError:
                 continue
-            if t is not None and folder != "ticks":
-                last_t[KIND_OF_FOLDER[folder]] = t
+            if t is not None:
+                last_t[kind] = t
         places = [Place.of(kind, t) for kind, t in last_t.items()]
         return Reach(max(places), last_t) if places else None

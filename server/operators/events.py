@@ -6,14 +6,27 @@ until the window has passed it. Which of them are new is a function of the frame
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
+
+import orjson
+
+from marketcam.io.store.decode import tick_of_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from marketcam.engine import Frame
 
-__all__ = ["Event", "EventSifter", "EventType"]
+__all__ = ["EVENTS", "Event", "EventSifter", "EventType", "FoundEvents"]
 
 EventType: TypeAlias = Literal["burst", "shock"]
+
+EVENTS: Final = "events"
+"""The kind of segments in which they are recorded."""
+
+_TYPES: Final[tuple[EventType, ...]] = ("burst", "shock")
+_EVENTS_AT: Final = b',"events":{'
 
 
 class Event(NamedTuple):
@@ -38,11 +51,70 @@ class Event(NamedTuple):
         return {"id": f"{run}/{self.type}/{self.t}", **self._asdict()}
 
 
-class EventSifter:
-    """Finds the events that no frame before has shown. Frames come in the order of their ticks."""
+@dataclass(frozen=True, slots=True)
+class FoundEvents:
+    """What a frame shows that none before it has, as it is recorded: one line a frame.
 
-    def __init__(self) -> None:
-        self._known: set[tuple[int, EventType]] = set()
+    Attributes:
+        t: the frame's tick.
+        events: the events, by tick, a burst before a shock.
+    """
+
+    t: int
+    events: tuple[Event, ...]
+
+    def line(self) -> bytes:
+        """Return its JSON text: the lists of a frame, under the frame's tick."""
+        lists = {
+            f"{name}s": [
+                {"t": event.t, "value": event.value, "score": event.score}
+                for event in self.events
+                if event.type == name
+            ]
+            for name in _TYPES
+        }
+        return orjson.dumps({"type": "events", "t": self.t, **lists})
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Self:
+        """Read a line back.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            message = orjson.loads(line)
+            return cls(message["t"], _listed(message, message["t"]))
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no line of events: {line[:60]!r}") from error
+
+    @classmethod
+    def of_frame_line(cls, line: bytes) -> Self:
+        """Read all events that a recorded frame shows; its nodes and edges are not parsed.
+
+        Raises:
+            ValueError: it is no frame.
+        """
+        at = line.rfind(_EVENTS_AT)
+        try:
+            message = orjson.loads(line if at < 0 else b"{" + line[at + 1 :])
+            t = tick_of_line(line)
+            if t is not None:
+                return cls(t, _listed(message["events"], t))
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"no frame: {line[:60]!r}") from error
+        raise ValueError(f"no frame: {line[:60]!r}")
+
+
+class EventSifter:
+    """Finds the events that no frame before has shown. Frames come in the order of their ticks.
+
+    Args:
+        known: events that frames have shown before, of a run that goes on.
+    """
+
+    def __init__(self, known: Iterable[Event] = ()) -> None:
+        self._known: set[tuple[int, EventType]] = {(event.t, event.type) for event in known}
 
     def new_events(self, frame: Frame) -> list[Event]:
         """Return those of a frame that are new, by tick, a burst before a shock.
@@ -53,14 +125,22 @@ class EventSifter:
         """
         if not (frame.bursts or frame.shocks or self._known):
             return []
-        shown: dict[tuple[int, EventType], Event] = {}
-        kinds: tuple[tuple[EventType, Any], ...] = (
-            ("burst", frame.bursts),
-            ("shock", frame.shocks),
-        )
-        for name, events in kinds:
-            for event in events.to_list():
-                shown[event["t"], name] = Event(name, **event, frame_t=frame.t)
-        new = [event for key, event in sorted(shown.items()) if key not in self._known]
+        lists = {"bursts": frame.bursts.to_list(), "shocks": frame.shocks.to_list()}
+        shown = {(event.t, event.type): event for event in _listed(lists, frame.t)}
+        new = [event for key, event in shown.items() if key not in self._known]
         self._known = {key for key in self._known if key[0] >= frame.t0} | shown.keys()
         return new
+
+
+def _listed(lists: Mapping[str, Any], frame_t: int) -> tuple[Event, ...]:
+    """Return the events of a frame's lists, by tick, a burst before a shock."""
+    return tuple(
+        sorted(
+            (
+                Event(name, event["t"], event["value"], event["score"], frame_t)
+                for name in _TYPES
+                for event in lists[f"{name}s"]
+            ),
+            key=lambda event: (event.t, event.type),
+        )
+    )

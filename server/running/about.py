@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from marketcam.server.operators.events import EVENTS
 from marketcam.server.stream.selection import FilmedWith
 
 if TYPE_CHECKING:
     from marketcam.server.settings import Settings
 
-__all__ = ["about_run", "filmed_with"]
+__all__ = ["about_run", "filmed_with", "kinds_recorded"]
 
 
 def about_run(settings: Settings) -> dict[str, object]:
@@ -24,7 +25,14 @@ def about_run(settings: Settings) -> dict[str, object]:
         "tick_rate": settings.pace,
         "metric_downsample": settings.metric_downsample,
         "camera": dict(settings.camera_arguments()),
+        "kinds": list(kinds_recorded(settings)),
     }
+
+
+def kinds_recorded(settings: Settings) -> tuple[str, ...]:
+    """Return the kinds of lines that are recorded of it."""
+    ticks = ("ticks",) if settings.record_ticks else ()
+    return ("frames", "metrics", *ticks, EVENTS)
 
 
 def filmed_with(settings: Settings) -> FilmedWith:

@@ -16,6 +16,7 @@ from marketcam.engine import warm_up
 from marketcam.engine.jit import loaded_kernels
 from marketcam.engine.kernel_cache import kernel_files
 from marketcam.io import warm_up_encoders
+from marketcam.io.store.metric_rows import warm_up_rows
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ log = get_logger(__name__)
 
 
 def compile_kernels() -> None:
-    """Compile whatever the camera and its encodings will need, or load it, showing progress."""
+    """Compile whatever the camera and its readers will need, or load it, showing progress."""
     with compiling_shown():
         warm_up_encoders(warm_up())
+        warm_up_rows()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from marketcam.engine import Frame, Metric, Tick
 from marketcam.io import encode_metric, encode_tick
+from marketcam.server.operators.events import EVENTS, FoundEvents
 from marketcam.server.running.stages import LARGE_ROWS, Conveyor, StageTime, timed
 from marketcam.server.stream.messages import Message
 from marketcam.server.stream.selection import PLAIN_FORM
@@ -34,8 +35,8 @@ class Outputs:
     """Where what the pipeline makes goes. Called by one thread at a time, in the order of ticks.
 
     Attributes:
-        record: takes a kind (``"frames"``, ``"metrics"`` or ``"ticks"``), a line and its tick; may
-            wait until there is room for it.
+        record: takes a kind (``"frames"``, ``"metrics"``, ``"ticks"`` or ``"events"``), a line and
+            its tick; may wait until there is room for it.
         publish: takes a message for the viewers, once its line is recorded; must not wait.
         wanted: says which forms there are viewers for, so that these are made here and not
             when somebody waits for them.
@@ -74,7 +75,7 @@ class EncodingStage:
         self._outputs = outputs
         self._times = times
         self._on_fault = on_fault
-        self._queue: Conveyor[Tick | Metric | Frame] = Conveyor()
+        self._queue: Conveyor[Tick | Metric | Frame | FoundEvents] = Conveyor()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -98,8 +99,8 @@ class EncodingStage:
         if self._error is not None and error is not self._error:
             raise self._error  # it came first, whatever has happened since
 
-    def take(self, thing: Tick | Metric | Frame) -> None:
-        """Take a tick to be recorded, or a metric or a frame to be recorded and published.
+    def take(self, thing: Tick | Metric | Frame | FoundEvents) -> None:
+        """Take a tick or events to be recorded, or a metric or a frame to be published as well.
 
         Raises:
             Exception: whatever an encoder or an output raised, perhaps on something before it.
@@ -116,7 +117,7 @@ class EncodingStage:
         if not self._queue.put(thing, rows):
             self._raise_fault()
 
-    def _forms_of(self, thing: Tick | Metric | Frame) -> int:
+    def _forms_of(self, thing: Tick | Metric | Frame | FoundEvents) -> int:
         """Return how often something is to be written, compressing counted as it costs."""
         if not isinstance(thing, Frame):
             return 1
@@ -136,12 +137,14 @@ class EncodingStage:
             self._queue.abandon()
             self._on_fault()
 
-    def _hand_out(self, thing: Tick | Metric | Frame) -> None:
+    def _hand_out(self, thing: Tick | Metric | Frame | FoundEvents) -> None:
         if isinstance(thing, Tick):
             self._record("ticks", timed(self._times.encode, encode_tick, thing), thing.t)
         elif isinstance(thing, Metric):
             text = timed(self._times.encode, encode_metric, thing)
             self._send("metrics", Message.of_text("metric", thing.t, text))
+        elif isinstance(thing, FoundEvents):
+            self._record(EVENTS, timed(self._times.encode, thing.line), thing.t)
         else:
             message = Message.of_frame(thing, self._outputs.match_share)
             timed(self._times.encode, self._prepare, message)
@@ -163,7 +166,7 @@ class EncodingStage:
         timed(self._times.record, self._outputs.record, folder, line, t)
 
 
-def _rows(thing: Tick | Metric | Frame) -> int:
+def _rows(thing: Tick | Metric | Frame | FoundEvents) -> int:
     if isinstance(thing, Frame):
         return len(thing.nodes) + len(thing.edges)
     return thing.agent_id.size if isinstance(thing, Tick) else 1

@@ -20,7 +20,7 @@ from marketcam.io.sources import Measured, SourceError
 from marketcam.io.store.offline import OfflineRecorder, OfflineRun
 from marketcam.io.store.writer import SegmentRules
 from marketcam.server.errors import ConfigurationError, ServerError
-from marketcam.server.running.about import about_run
+from marketcam.server.running.about import about_run, kinds_recorded
 from marketcam.server.running.filming import Filming
 from marketcam.server.running.pipeline import Outputs, Pipeline, PipelineOptions
 from marketcam.server.running.sources import open_source
@@ -48,6 +48,7 @@ _RECORDED_WITH: Final = (
     "zstd_level",
     "record_ticks",
 )
+_NOT_IN_NAME: Final = ("version", "scenario", "kinds")
 _OF_THE_MARKET: Final = ("agents", "max_agents", "adjust_interval", "pool_only")
 
 
@@ -56,9 +57,9 @@ def offline_run(
 ) -> OfflineRun:
     """Return the run of a film, named by its start and by a digest of all that it is made with.
 
-    But for the version, and of the ticks the first alone: the others are not known yet. So the same
-    film has the same name, whatever the format of its ticks. That tick tells the scenarios apart,
-    so that films have the names that they had when there was one.
+    But for the version and the kinds of lines, and of the ticks the first alone: the others are not
+    known yet. So the same film has the same name, whatever the format of its ticks. That tick tells
+    the scenarios apart, so that films have the names that they had when there was one.
 
     Raises:
         LimitError: there is no pace, or the start is before 1970.
@@ -67,7 +68,7 @@ def offline_run(
     if market_ticks is not None:
         film |= {name: getattr(settings, name) for name in _OF_THE_MARKET} | {"ticks": market_ticks}
     about = about_run(settings) | {"film": film}
-    named = {name: value for name, value in about.items() if name not in {"version", "scenario"}}
+    named = {name: value for name, value in about.items() if name not in _NOT_IN_NAME}
     made_with = orjson.dumps(named, option=orjson.OPT_SORT_KEYS) + b"\n" + encode_tick(first)
     digest = hashlib.sha256(made_with).hexdigest()[:6]
     name = f"{start.astimezone(UTC):%Y%m%d_%H%M%S}_{digest}"
@@ -221,7 +222,11 @@ class OfflineFilm:
         settings = self._settings
         self.run = offline_run(settings, self._start, self._market_ticks, first)
         self._recorder = OfflineRecorder(
-            settings.store_dir, _kinds(settings), _rules(settings), self.run, again=self._again
+            settings.store_dir,
+            kinds_recorded(settings),
+            _rules(settings),
+            self.run,
+            again=self._again,
         )
         self._recorder.first_t = first.t
 
@@ -271,10 +276,6 @@ class OfflineFilm:
 def _reads_its_own_store(settings: Settings) -> bool:
     ticks = None if settings.ticks is None else Path(settings.ticks)
     return ticks is not None and ticks.is_dir() and ticks.resolve() == settings.store_dir.resolve()
-
-
-def _kinds(settings: Settings) -> tuple[str, ...]:
-    return ("frames", "metrics", "ticks") if settings.record_ticks else ("frames", "metrics")
 
 
 def _rules(settings: Settings) -> SegmentRules:

@@ -3,7 +3,7 @@
 ::
 
     source ─┬─ pacing ── camera.ingest_tick ─┬─ metric ─┬─┬─ encoded ─┬─ recorder
-            │                                ├─ frame ──┤ │           └─ hub (not ticks)
+            │                                ├─ frame ──┤ │           └─ hub (not ticks, nor events)
       (`reading`)                            └─ tick ───┘ (`encoding`)
 
 Where ticks or frames are large, the source and the encoding have threads of their own, so that
@@ -24,16 +24,18 @@ from typing import TYPE_CHECKING, Literal
 
 from marketcam.engine import MarketCameraError, Metric, TickError
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.events import EVENTS, EventSifter, FoundEvents
 from marketcam.server.running.encoding import EncodingStage, Outputs, Times
 from marketcam.server.running.pacing import Pacer
 from marketcam.server.running.reading import Reader
 from marketcam.server.running.stages import STAGES, QueueFigures, Stage, StageTime, timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from marketcam.engine import Frame, SlidingWindowCamera, Tick
     from marketcam.io.sources import BadLine, Source
+    from marketcam.server.operators.events import Event
     from marketcam.server.running.filming import Filming
 
 __all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
@@ -91,6 +93,7 @@ class Pipeline:
         self._pacer = Pacer(options.tick_rate)
         self._recorded: Mapping[str, int] = {}
         self._known_t = -math.inf
+        self._sifter = EventSifter()
         self._on_filmed: Callable[[int], None] | None = None
         self._on_refused: Callable[[TickError], None] | None = None
         times = Times(self.stages["encode"], self.stages["record"])
@@ -120,6 +123,7 @@ class Pipeline:
         on_fatal: Callable[[], None],
         *,
         recorded: Mapping[str, int] | None = None,
+        known_events: Iterable[Event] = (),
         on_filmed: Callable[[int], None] | None = None,
         on_refused: Callable[[TickError], None] | None = None,
     ) -> None:
@@ -131,11 +135,13 @@ class Pipeline:
             recorded: of a run that goes on, by kind, the tick of the last line that was recorded.
                 What is made of ticks up to there was handed out before and is not again, and the
                 ticks that have nothing new are not paced.
+            known_events: of a run that goes on, those that were recorded of ticks played again.
             on_filmed: called, in the engine's thread, after each tick, once all it gave is handed
                 to the encoding.
             on_refused: called, in the engine's thread, for each tick that the camera refuses.
         """
         self._recorded = recorded or {}
+        self._sifter = EventSifter(known_events)
         self.given = dict(self._recorded)
         self._known_t = max(self._recorded.values(), default=-math.inf)
         self._on_filmed = on_filmed
@@ -219,12 +225,20 @@ class Pipeline:
             self._hand_on("ticks", tick)
         if t % self._options.metric_downsample == 0 and self._is_new("metrics", t):
             self._develop_metric(tick)
-        if self._is_new("frames", t):
+        # Of a run that goes on, frames that are recorded may show events that are not.
+        if self._is_new("frames", t) or self._is_new(EVENTS, t):
             frame = timed(self.stages["frame"], self._camera.maybe_frame, t)
             if frame is not None:
-                self._hand_on("frames", frame)
+                self._develop_frame(frame)
         if self._on_filmed is not None:
             self._on_filmed(t)
+
+    def _develop_frame(self, frame: Frame) -> None:
+        if self._is_new("frames", frame.t):
+            self._hand_on("frames", frame)
+        events = self._sifter.new_events(frame)
+        if events and self._is_new(EVENTS, frame.t):
+            self._hand_on(EVENTS, FoundEvents(frame.t, tuple(events)))
 
     def _develop_metric(self, tick: Tick) -> None:
         metric = Metric.of(tick)
@@ -238,7 +252,7 @@ class Pipeline:
         """Return whether a line of tick `t` is not among those that were recorded before."""
         return t > self._recorded.get(kind, -math.inf)
 
-    def _hand_on(self, kind: str, thing: Tick | Metric | Frame) -> None:
+    def _hand_on(self, kind: str, thing: Tick | Metric | Frame | FoundEvents) -> None:
         self.given[kind] = thing.t
         self._encoding.take(thing)
 

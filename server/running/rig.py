@@ -15,7 +15,7 @@ from marketcam.server.logs import get_logger
 from marketcam.server.operators.condition import Condition
 from marketcam.server.operators.posting import Target, post
 from marketcam.server.operators.webhook import Webhook, WebhookOptions
-from marketcam.server.running.about import about_run, filmed_with
+from marketcam.server.running.about import about_run, filmed_with, kinds_recorded
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.filming import Filming
 from marketcam.server.running.lag import LagProbe
@@ -152,7 +152,13 @@ class Rig:
         def on_filmed(t: int) -> None:
             saving.filmed(t, pipeline.given)
 
-        pipeline.start(source, on_fatal, recorded=saving.recorded, on_filmed=on_filmed)
+        pipeline.start(
+            source,
+            on_fatal,
+            recorded=saving.recorded,
+            known_events=saving.known_events,
+            on_filmed=on_filmed,
+        )
 
     async def stop(self) -> None:
         """Close the viewers with 1001, stop the engine, write all it made, close the segments.
@@ -184,10 +190,9 @@ def _log_event(level: Level, event: str, /, **fields: object) -> None:
 
 
 def _recorder_options(settings: Settings) -> RecorderOptions:
-    kinds = ("frames", "metrics", "ticks") if settings.record_ticks else ("frames", "metrics")
     return RecorderOptions(
         store_dir=settings.store_dir,
-        kinds=kinds,
+        kinds=kinds_recorded(settings),
         segment_seconds=settings.segment_seconds,
         segment_bytes=settings.segment_bytes,
         level=settings.zstd_level,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from marketcam.io.store import Store
 from marketcam.io.store.checkpoint import recorded_ticks
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.events import EVENTS, FoundEvents
 from marketcam.server.running.checkpoints import CheckpointPlan, Checkpoints, SavedMarketSource
 from marketcam.server.running.continuing import find_continuation, settings_of_run
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from marketcam.engine.embedded import EmbeddedMarket
     from marketcam.io.store import Recorder
+    from marketcam.server.operators.events import Event
     from marketcam.server.running.continuing import Continuation
     from marketcam.server.running.filming import Filming
     from marketcam.server.settings import Settings
@@ -30,6 +34,7 @@ class Saving:
 
     Attributes:
         recorded: by kind, the tick of the last line that this run had when it was gone on with.
+        known_events: those it had then, of the ticks that are played again.
 
     Raises:
         NewerFormatError: the store was written by a later version of this software.
@@ -40,6 +45,7 @@ class Saving:
         self, settings: Settings, market: EmbeddedMarket, recorder: Recorder, filming: Filming
     ) -> None:
         self.recorded: Mapping[str, int] = {}
+        self.known_events: tuple[Event, ...] = ()
         self._settings = settings
         self._market = market
         self._recorder = recorder
@@ -97,7 +103,9 @@ class Saving:
         )
 
     def _synced(self) -> Mapping[str, int | None]:
-        return self._recorder.status().synced
+        # What the run had when it was gone on with is synced, too: recovery has closed it.
+        synced = self._recorder.status().synced
+        return {kind: self.recorded.get(kind) if t is None else t for kind, t in synced.items()}
 
     def _tell_not_used(self, continuation: Continuation) -> None:
         reason = self._recorder.status().error
@@ -109,6 +117,12 @@ class Saving:
     def _go_on(self, continuation: Continuation) -> None:
         run, from_t = continuation.run, continuation.from_t
         self.recorded = recorded_ticks(self._settings.store_dir, run)
+        if EVENTS in self.recorded:
+            self.known_events = self._events_recorded(run, from_t)
         self._market.restore(continuation.market)
         continuation.resume(self._filming)
         log.info("run_continued", run=run, from_t=from_t, recorded=dict(self.recorded))
+
+    def _events_recorded(self, run: str, from_t: int) -> tuple[Event, ...]:
+        lines = Store(self._settings.store_dir).lines(EVENTS, from_t, run=run)
+        return tuple(chain.from_iterable(FoundEvents.of_line(line).events for line in lines))

@@ -21,6 +21,8 @@ from marketcam.server.stream.connection import MESSAGE_BYTES
 from marketcam.server.web.answers import JsonResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -138,21 +140,20 @@ class TokenRequired:
         app: what is behind it.
         token: what has to be shown; None: nothing.
         refusals: told of those who show another one.
-        open_paths: what begins so is open to all: the package's own files, which a browser has to
-            load before it can show anything, and in which there is nothing of a run.
+        is_open: says of a request that it is open to all.
     """
 
     app: ASGIApp
     token: SecretStr | None
     refusals: Refusals
-    open_paths: tuple[str, ...] = ()
+    is_open: Callable[[Scope], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] == "http" and not _has_room(scope):
             await _refuse(429, "too many connections from your address", scope, receive, send)
             return
-        if scope["type"] == "http" and self.token is not None and not self._is_open(scope):
+        if scope["type"] == "http" and self.token is not None and not self.is_open(scope):
             shown = _bearer(Headers(scope=scope))
             if shown is None:
                 await _refuse(401, "a token is needed", scope, receive, send)
@@ -162,9 +163,6 @@ class TokenRequired:
                 await _refuse(401, "wrong token", scope, receive, send)
                 return
         await self.app(scope, receive, send)
-
-    def _is_open(self, scope: Scope) -> bool:
-        return bool(self.open_paths) and scope["path"].startswith(self.open_paths)
 
 
 def _has_room(scope: Scope) -> bool:

@@ -11,18 +11,28 @@ from marketcam.server.security.gate import Gate, TokenRequired
 from marketcam.server.security.headers import SafeHeaders
 from marketcam.server.security.origins import ANY, Origins
 from marketcam.server.web.answers import cors
+from marketcam.server.web.page_wanted import wants_page
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Scope
 
     from marketcam.server.security.refusals import Refusals
     from marketcam.server.settings import Settings
 
-__all__ = ["OPEN_PATHS", "Guard"]
+__all__ = ["Guard", "is_open"]
 
-OPEN_PATHS: Final = ("/viewer/",)
-"""Paths below which only files of the package lie: browsers load pages before they can show a
-token, and there is nothing of a run in them."""
+_PAGE: Final = "/viewer"
+_INDEX: Final = "/"
+
+
+def is_open(scope: Scope) -> bool:
+    """Return whether a request is one that needs no token: for the page, or the way to it.
+
+    Browsers load a page before they can show a token, and there is nothing of a run in it: below
+    its path lie only files of the package.
+    """
+    path = scope["path"]
+    return path == _PAGE or path.startswith(f"{_PAGE}/") or (path == _INDEX and wants_page(scope))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ class Guard:
             Middleware(SafeHeaders),
             cors([ANY] if origins is None else origins),
             *between,
-            Middleware(TokenRequired, token=token, refusals=self.refusals, open_paths=OPEN_PATHS),
+            Middleware(TokenRequired, token=token, refusals=self.refusals, is_open=is_open),
         ]
 
     @property

@@ -39,6 +39,10 @@ PAGE_POLICY: Final = (
 text becomes code (compiled WebAssembly may run), no other page may hold ours in a frame. For
 ``connect-src`` the page's own origin covers its WebSockets."""
 
+_NOT_MODIFIED: Final = 304
+"""Its headers take the place of those that the browser has kept with what it has: the policy of
+these is the right one, and this answer does not know what it is about."""
+
 _PAGES: Final = ("text/html", "text/javascript", "application/xhtml+xml", "image/svg+xml")
 
 
@@ -59,8 +63,9 @@ class SafeHeaders:
             if event["type"] in {"http.response.start", "websocket.http.response.start"}:
                 headers = MutableHeaders(raw=list(event["headers"]))
                 headers.update(COMMON)
-                is_page = headers.get("content-type", "").startswith(_PAGES)
-                headers["content-security-policy"] = PAGE_POLICY if is_page else DATA_POLICY
+                if event["status"] != _NOT_MODIFIED:
+                    is_page = headers.get("content-type", "").startswith(_PAGES)
+                    headers["content-security-policy"] = PAGE_POLICY if is_page else DATA_POLICY
                 event = {**event, "headers": headers.raw}
             await send(event)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["shows_version", "told", "without_folders"]
 
-_ROUTES: Final = "ws|segment|manifest|range|viewer"
+_ROUTES: Final = "ws|segment|manifest|range|overview|viewer"
 _NAME: Final = r"[^\s/'\",;:()]+"
 _FOLDERS: Final = re.compile(rf"(?<![\w:/.~-])~?/(?!(?:{_ROUTES})/)(?:{_NAME}(?: {_NAME})*/)+")
 """The folders of an absolute path, up to its last name; addresses and our own routes are none.

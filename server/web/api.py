@@ -17,12 +17,15 @@ from marketcam.server.running.stages import QueueFigures
 from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
+from marketcam.server.web.events import EventsAnswer
 from marketcam.server.web.listings import Listings
 from marketcam.server.web.measures import MeasureLines
+from marketcam.server.web.overview import MetricsOverview
+from marketcam.server.web.page_wanted import wants_page
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.web.ranges import RangeLines
 from marketcam.server.web.segments import SegmentFiles
-from marketcam.server.web.viewer import ViewerFiles
+from marketcam.server.web.viewer import ViewerFiles, to_page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from marketcam.server.running.filming import Filming
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
+    from marketcam.server.settings import Settings
     from marketcam.server.stream.forms import Forms
 
 __all__ = ["API_VERSION", "HttpApi"]
@@ -64,8 +68,11 @@ class HttpApi:
             Route("/runs", listings.runs),
             Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
             Route("/measures", measures, methods=["GET"]),
+            Route("/events", EventsAnswer(self._history).answer),
+            Route("/overview/metrics", MetricsOverview(self._history).answer),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
-            Route("/viewer/{name}", ViewerFiles().answer),
+            Route("/viewer", to_page),
+            Route("/viewer/{name:path}", ViewerFiles().answer),
             Route("/ws/stream", self.upgrade_required),
             Route("/ws/replay", self.upgrade_required),
             *([Route("/ws/ingest", self.upgrade_required)] if self._takes_ticks else []),
@@ -75,8 +82,12 @@ class HttpApi:
     def _takes_ticks(self) -> bool:
         return self._rig.settings.source == "ingest"
 
-    async def index(self, _: Request) -> Response:
-        """Say what can be asked for."""
+    async def index(self, request: Request) -> Response:
+        """Say what can be asked for; who would rather look than read is sent to the page."""
+        if wants_page(request.scope):
+            answer = await to_page(request)
+            answer.headers["vary"] = "Accept"
+            return answer
         endpoints = {
             "health": "/health",
             **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
@@ -84,10 +95,13 @@ class HttpApi:
             "runs": "/runs",
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
             "measures": "/measures",
+            "events": "/events",
+            "overview_metrics": "/overview/metrics",
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
             **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),
             "metrics": "/metrics",
+            "viewer": "/viewer/",
             "columns_decoder": "/viewer/columns.js",
         }
         return JsonResponse(
@@ -96,7 +110,8 @@ class HttpApi:
                 "version": API_VERSION,
                 "cam_store": str(self._rig.settings.store_dir),
                 "endpoints": endpoints,
-            }
+            },
+            headers={"vary": "Accept"},
         )
 
     async def health(self, request: Request) -> Response:
@@ -137,6 +152,7 @@ class HttpApi:
             "stages": _stage_figures(pipeline),
             "loop": {"lag": rig.lag.last, "waiting": rig.handover.waiting},
             "clients": len(rig.hub),
+            "camera": _camera(rig.settings),
             "proximity": _proximity(rig.filming),
             "webhook": None if rig.webhook is None else asdict(rig.webhook.status()),
             "kernels": kernel_figures(),
@@ -163,6 +179,16 @@ def _stage_figures(pipeline: Pipeline) -> dict[str, object]:
             "waiting": queues.get(stage, empty).waiting,
         }
         for stage, spent in pipeline.stages.items()
+    }
+
+
+def _camera(settings: Settings) -> dict[str, object]:
+    return {
+        **settings.camera_arguments(),
+        "tick_rate": settings.pace,
+        "metric_downsample": settings.metric_downsample,
+        "records_ticks": settings.record_ticks,
+        "token_needed": settings.read_token is not None,
     }
 
 

@@ -7,11 +7,14 @@ import zlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 import zstandard
+from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CODERS", "Coder", "acceptable_coding"]
+    from starlette.datastructures import Headers
+
+__all__ = ["CODERS", "Coder", "acceptable_coding", "coding_for"]
 
 _ELEMENT: Final = re.compile(
     r"([!#$%&'*+.^_`|~0-9a-z-]+)(?:[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?",
@@ -79,6 +82,22 @@ CODERS: Final[Mapping[str, Callable[[], Coder]]] = {
     "identity": _Identity,
 }
 """The codings there are, the best first."""
+
+
+def coding_for(headers: Headers) -> str:
+    """Return the coding that a request asks for, over all lines of its header.
+
+    Raises:
+        HTTPException: 406, its client takes none of ours, not even the plain text.
+    """
+    lines = headers.getlist("accept-encoding")
+    coding = acceptable_coding(",".join(lines) if lines else None)
+    if coding is None:
+        names = ", ".join(CODERS)
+        raise HTTPException(
+            406, f"no acceptable coding, there are {names}", {"vary": "Accept-Encoding"}
+        )
+    return coding
 
 
 def acceptable_coding(accepted: str | None) -> str | None:

@@ -20,10 +20,10 @@ from starlette.requests import Request
 from marketcam.io.store import ALL_RUNS, KINDS, StoreError, UnknownSegmentError
 from marketcam.server.history.history import TooManyError, tell_unreadable
 from marketcam.server.logs import get_logger
-from marketcam.server.security.telling import told
-from marketcam.server.web.answers import NOT_CACHED, JsonResponse
+from marketcam.server.web.answers import NOT_CACHED
 from marketcam.server.web.asking import MAX_T, Query, QueryError, Span
-from marketcam.server.web.content_coding import CODERS, acceptable_coding
+from marketcam.server.web.content_coding import CODERS, coding_for
+from marketcam.server.web.whole import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +41,6 @@ ABORT: Final = "marketcam.abort"
 
 RUN_HEADER: Final = "camera-run"
 """Header with the run that an answer was read from."""
-
-_RETRY_AFTER_SECONDS: Final = 1
 
 log = get_logger(__name__)
 
@@ -76,26 +74,14 @@ class LinesAsked:
             QueryError: an option cannot be used.
         """
         query = Query(request.scope)
-        asked = cls(
+        return cls(
             kind,
             query.span(),
             query.run(),
             query.integer("limit", 1, MAX_T),
             query.integer("every", 1, MAX_T) or 1,
-            acceptable_coding(_accepted(request)) or "",
+            coding_for(request.headers),
         )
-        if not asked.coding:
-            headers = {"vary": "Accept-Encoding"}
-            raise HTTPException(
-                406, f"no acceptable coding, there are {', '.join(CODERS)}", headers
-            )
-        return asked
-
-
-def _accepted(request: Request) -> str | None:
-    """Return what `Accept-Encoding` says, over all of its lines."""
-    lines = request.headers.getlist("accept-encoding")
-    return ",".join(lines) if lines else None
 
 
 class LineAnswers(ABC):
@@ -136,15 +122,8 @@ class LineAnswers(ABC):
             # Once the place is free again: whoever has the whole answer may ask for the next.
             if end is not None:
                 await send({"type": "http.response.body", "body": end})
-        except QueryError as error:
-            await JsonResponse({"error": told(error)}, 400)(scope, receive, send)
-        except UnknownSegmentError as error:
-            await JsonResponse({"error": told(error)}, 404)(scope, receive, send)
-        except TooManyError as error:
-            headers = {"retry-after": str(_RETRY_AFTER_SECONDS)}
-            await JsonResponse({"error": told(error)}, 503, headers)(scope, receive, send)
-        except _UnreadableError as error:
-            await JsonResponse({"error": told(error)}, 500)(scope, receive, send)
+        except (QueryError, UnknownSegmentError, TooManyError, _UnreadableError) as error:
+            await refusal(error)(scope, receive, send)
 
     async def _answer(
         self, asked: LinesAsked, run: str, lines: Pieces[bytes], request: Request, send: Send

@@ -24,12 +24,12 @@ from starlette.requests import Request
 
 from marketcam.io.store import KINDS, SegmentName, Store, UnknownSegmentError
 from marketcam.io.store.files import hold
+from marketcam.server.web.validators import has_already
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from starlette.datastructures import Headers
     from starlette.types import Receive, Scope, Send
 
 __all__ = ["SegmentFiles"]
@@ -37,7 +37,6 @@ __all__ = ["SegmentFiles"]
 _CHUNK_BYTES: Final = 256 * 1024
 _ZSTD_HEADER_BYTES: Final = 14
 _RANGE: Final = re.compile(r"bytes=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
-_ETAG: Final = re.compile(r'"[^"]*"')
 
 
 class SegmentFiles:
@@ -177,18 +176,13 @@ def _open_unlinked(path: str, flags: int) -> int:
 def _asked_for(request: Request, snapshot: _Snapshot) -> tuple[int, range | None]:
     """Return the status of the answer and the bytes that it carries, None for none at all."""
     asked = request.headers
-    if _has_already(asked, snapshot.etag):
+    if has_already(asked, snapshot.etag):
         return 304, None
     part = None
     # RFC 9110, 14.2: a range is for GET; to HEAD it is as if it were not there.
     if request.method == "GET" and asked.get("if-range", snapshot.etag) == snapshot.etag:
         part = _requested_part(asked.get("range", ""), snapshot.size)
     return (200, range(snapshot.size)) if part is None else (206, part)
-
-
-def _has_already(asked: Headers, etag: str) -> bool:
-    known = asked.get("if-none-match", "")
-    return known.strip() == "*" or etag in _ETAG.findall(known)
 
 
 def _requested_part(text: str, size: int) -> range | None:

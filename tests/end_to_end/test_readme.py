@@ -233,12 +233,13 @@ def ticks_of(lines: str) -> list[int]:
 
 @needs_curl
 def test_history_is_asked_for(camera, tmp_path):
-    runs, metrics, *_ = commands(run_lines(camera, the_block("Recordings", "bash", 1)))
+    runs, metrics, events, *_ = commands(run_lines(camera, the_block("Recordings", "bash", 1)))
     with camera.stream() as stream:
         receive_until(stream, "metric", 2000)  # more than a flush after the ticks asked for
     (run,) = orjson.loads(output_of(runs, tmp_path))
     assert run["about"]["seed"] == 0
     assert ticks_of(output_of(metrics, tmp_path)) == list(range(100, 105))
+    assert orjson.loads(output_of(events, tmp_path))["source"] == "recorded"
 
 
 @needs_curl

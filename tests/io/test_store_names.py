@@ -81,6 +81,8 @@ def test_names_sort_by_time_then_by_tick(tmp_path):
 
 @pytest.mark.parametrize("kind", ["", "frame", "../frames", "frames/", "Frames"])
 def test_an_unknown_kind_is_refused(kind):
-    with pytest.raises(UnknownSegmentError, match="must be one of frames, metrics, ticks, got"):
+    with pytest.raises(
+        UnknownSegmentError, match="must be one of frames, metrics, ticks, events, got"
+    ):
         check_kind(kind)
     assert [check_kind(kind) for kind in KINDS] == list(KINDS)

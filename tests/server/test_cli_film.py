@@ -100,11 +100,11 @@ def test_lines_are_byte_for_byte_those_of_the_live_camera(options, ticks, tmp_pa
         if setting.name in options:
             flags += [setting.flag, *([] if setting.is_switch else [options[setting.name]])]
     assert film(ticks, "--store", tmp_path / "film", *SMALL, *flags) == 0
-    kinds = KINDS if "record_ticks" in options else KINDS[:2]
+    kinds = [kind for kind in KINDS if kind != "ticks" or "record_ticks" in options]
     for kind in kinds:
         lines = recorded(tmp_path / "film", kind)
         assert lines == recorded(live, kind)
-        assert lines
+        assert lines or kind == "events"
 
 
 def test_what_a_store_has_recorded_can_be_filmed_again(ticks, tmp_path):

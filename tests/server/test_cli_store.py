@@ -176,8 +176,8 @@ def test_ls_of_another_folder(capsys, tmp_path):
     assert main(["ls", str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert (
-        line
-        == f"marketcam: there is no store at {tmp_path}: it has no frames/, no metrics/, no ticks/"
+        line == f"marketcam: there is no store at {tmp_path}: it has no frames/, no metrics/, "
+        "no ticks/, no events/"
     )
 
 
@@ -241,7 +241,7 @@ def test_cat_leaves_out_a_missing_file_and_says_so(capsysbinary, store):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["movies"], "argument frames|metrics|ticks: invalid choice: 'movies'"),
+        (["movies"], "argument frames|metrics|ticks|events: invalid choice: 'movies'"),
         (["frames", "--from-t", "noon"], "argument --from-t: must be a tick number, got 'noon'"),
     ],
 )

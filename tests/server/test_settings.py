@@ -425,7 +425,7 @@ def test_flags_are_variables_without_their_prefix():
 def test_the_parts_have_the_same_defaults():
     settings = Settings()
     recorder = rig._recorder_options(settings)
-    of_the_run = {"when_full": recorder.when_full, "about": recorder.about}
+    of_the_run = {name: getattr(recorder, name) for name in ("kinds", "when_full", "about")}
     assert recorder == RecorderOptions(settings.store_dir, **of_the_run)  # retention's included
     assert recorder.segment_rules() == SegmentRules()
     assert filmed_with(settings) == FilmedWith()

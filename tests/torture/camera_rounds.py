@@ -17,7 +17,9 @@ import zstandard
 from marketcam.engine import Metric, SlidingWindowCamera
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_frame, encode_metric, encode_tick
+from marketcam.io.store.names import KINDS
 from marketcam.io.store.runs import read_runs
+from marketcam.server.operators.events import EventSifter, FoundEvents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +30,12 @@ W: Final = 60
 STRIDE: Final = 7
 AGENTS: Final = 8
 ADJUST_INTERVAL: Final = 150
+EVENTS_Z: Final = 2.5  # so that there are many
 
 _FLAGS: Final = (
     *("--port", "0", "--W", str(W), "--stride", str(STRIDE), "--agents", str(AGENTS)),
     *("--adjust-interval", str(ADJUST_INTERVAL), "--tick-rate", "600", "--record-ticks"),
+    *("--burst-z", str(EVENTS_Z), "--shock-z", str(EVENTS_Z)),
     *("--checkpoint-seconds", "0.2", "--flush-seconds", "0.1", "--segment-seconds", "0.4"),
 )
 
@@ -109,8 +113,9 @@ def listening(process: subprocess.Popen[str]) -> None:
 
 def uninterrupted(ticks: int) -> dict[str, list[bytes]]:
     """Return by kind the lines of a run that nobody has stopped."""
-    lines: dict[str, list[bytes]] = {"frames": [], "metrics": [], "ticks": []}
-    camera = SlidingWindowCamera(W=W, stride=STRIDE)
+    lines: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
+    camera = SlidingWindowCamera(W=W, stride=STRIDE, burst_z=EVENTS_Z, shock_z=EVENTS_Z)
+    sifter = EventSifter()
     for tick in islice(InfiniteGameMarket(AGENTS, 0, ADJUST_INTERVAL), ticks):
         camera.ingest_tick(tick)
         metric, frame = Metric.of(tick), camera.maybe_frame(tick.t)
@@ -119,6 +124,8 @@ def uninterrupted(ticks: int) -> dict[str, list[bytes]]:
         lines["metrics"].append(encode_metric(metric))
         if frame is not None:
             lines["frames"].append(encode_frame(frame))
+            if events := sifter.new_events(frame):
+                lines["events"].append(FoundEvents(frame.t, tuple(events)).line())
     return lines
 
 
@@ -126,7 +133,7 @@ def lines_of_run(store: Path, run: str) -> dict[str, list[bytes]]:
     """Return by kind the lines of a run's closed segments, in the order of the manifest."""
     journal = read_runs(store)
     found: dict[str, list[bytes]] = {}
-    for kind in ("frames", "metrics", "ticks"):
+    for kind in KINDS:
         manifest = store / kind / "manifest.json"
         entries = orjson.loads(manifest.read_bytes()) if manifest.exists() else []
         paths = [e["path"] for e in entries if journal.segments[e["path"]] == run]

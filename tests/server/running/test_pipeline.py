@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 from marketcam.engine import LimitError, SlidingWindowCamera, Tick
 from marketcam.io import encode_tick
 from marketcam.io.sources import BadLine, MalformedLineError
+from marketcam.server.operators.events import FoundEvents
 from marketcam.server.running.pipeline import STAGES, Outputs, Pipeline, PipelineOptions
 from tests.comparing import film
 from tests.raw_ticks import crowd
@@ -67,7 +69,12 @@ class Takings:
 
     def __init__(self) -> None:
         self.order: list[tuple[str, int]] = []
-        self.lines: dict[str, list[bytes]] = {"frames": [], "metrics": [], "ticks": []}
+        self.lines: dict[str, list[bytes]] = {
+            "frames": [],
+            "metrics": [],
+            "ticks": [],
+            "events": [],
+        }
         self.published: list[Message] = []
         self.ended = threading.Event()
 
@@ -342,3 +349,64 @@ def test_what_a_run_has_recorded_is_not_handed_out_again() -> None:
     assert [message.t for message in takings.published] == [14, 16]
     assert filmed[0] == (3, known)
     assert filmed[-1] == (17, {"frames": 16, "metrics": 17, "ticks": 17})
+
+
+def eventful_ticks(last_t: int) -> list[dict[str, Any]]:
+    """Return ticks of which every few have many matches, or another price."""
+    chance = random.Random(3)
+    raws = []
+    for raw in ticks(0, last_t):
+        price = 100.0 + 50 * chance.random() * (chance.random() < 0.05)
+        count = 9 if chance.random() < 0.07 else chance.randint(0, 1)
+        raws.append(raw | {"mid": price, "matches": [[1, 2]] * count})
+    return raws
+
+
+def events_camera() -> SlidingWindowCamera:
+    return SlidingWindowCamera(W=20, stride=5, burst_z=2.5, shock_z=2.5)
+
+
+def test_the_events_that_frames_are_first_to_show_are_recorded_once() -> None:
+    _, takings = run(ListSource(eventful_ticks(300)), camera=events_camera())
+    found = [FoundEvents.of_line(line) for line in takings.lines["events"]]
+    told = [(event.t, event.type) for each in found for event in each.events]
+    frames = [FoundEvents.of_frame_line(line) for line in takings.lines["frames"]]
+    assert len(told) == len(set(told)) > 20
+    assert set(told) == {(event.t, event.type) for each in frames for event in each.events}
+    by_t = {frame.t: frame for frame in frames}
+    assert all(set(each.events) <= set(by_t[each.t].events) for each in found)
+    for each in found:  # behind the frame that shows them
+        assert takings.order.index(("events", each.t)) > takings.order.index(("frames", each.t))
+
+
+@pytest.mark.parametrize("frames_to", [100, 140])
+@pytest.mark.parametrize("events_to", [60, 90, 99, 140])
+def test_a_run_that_goes_on_records_the_events_that_it_had_lost_and_none_again(
+    frames_to: int, events_to: int
+) -> None:
+    raws = eventful_ticks(300)
+    _, whole = run(ListSource(raws), camera=events_camera())
+    lines = whole.lines["events"]
+    kept = [line for line in lines if FoundEvents.of_line(line).t <= events_to]
+    again_from = 40  # a window before the first line that is missing
+    known = [
+        event
+        for line in kept
+        if (found := FoundEvents.of_line(line)).t >= again_from
+        for event in found.events
+    ]
+    takings = Takings()
+    pipeline = Pipeline(events_camera(), takings.outputs, UNPACED)
+    pipeline.start(
+        ListSource(raws[again_from:]),
+        lambda: None,
+        recorded={"frames": frames_to, "events": FoundEvents.of_line(kept[-1]).t},
+        known_events=known,
+    )
+    pipeline.wait(PATIENCE)
+    pipeline.stop()
+    assert kept + takings.lines["events"] == lines
+    recorded = [
+        line for line in whole.lines["frames"] if FoundEvents.of_frame_line(line).t > frames_to
+    ]
+    assert takings.lines["frames"] == recorded

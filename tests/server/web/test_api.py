@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import resources
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ import pytest
 
 from marketcam.io.store import Recorder, RetentionPolicy
 from marketcam.server.web import answers
-from marketcam.server.web.viewer import ViewerFiles
 from tests.server_helpers import fed_server, receive_until
 
 if TYPE_CHECKING:
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
     from tests.server_helpers import Running
+
+TOKEN = "a-token-of-readers-for-tests"
 
 
 @contextmanager
@@ -50,48 +50,26 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "manifest_frames": "/manifest/frames",
             "manifest_metrics": "/manifest/metrics",
             "manifest_ticks": "/manifest/ticks",
+            "manifest_events": "/manifest/events",
             "segment_frames": "/segment/frames/{name}",
             "segment_metrics": "/segment/metrics/{name}",
             "segment_ticks": "/segment/ticks/{name}",
+            "segment_events": "/segment/events/{name}",
             "runs": "/runs",
             "range_frames": "/range/frames",
             "range_metrics": "/range/metrics",
             "range_ticks": "/range/ticks",
+            "range_events": "/range/events",
             "measures": "/measures",
+            "events": "/events",
+            "overview_metrics": "/overview/metrics",
             "websocket": "/ws/stream",
             "replay": "/ws/replay",
             "metrics": "/metrics",
+            "viewer": "/viewer/",
             "columns_decoder": "/viewer/columns.js",
         },
     }
-
-
-def test_the_decoder_for_browsers_is_served(tmp_path: Path) -> None:
-    packaged = resources.files("marketcam.server") / "viewer" / "columns.js"
-    with fed_server(tmp_path) as (server, _), server.http() as http:
-        answer = http.get("/viewer/columns.js", headers={"origin": "http://elsewhere"})
-        head = http.head("/viewer/columns.js")
-    assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
-    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.content == packaged.read_bytes()
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "none.js", "../hub.py", "..%2Fhub.py", "%2e%2e%2fhub.py", "/etc/passwd", ".", "columns"],
-)
-def test_nothing_else_is_served_beside_it(tmp_path: Path, name: str) -> None:
-    with fed_server(tmp_path) as (server, _):
-        request = f"GET /viewer/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        assert server.ask_raw(request.encode()).startswith(b"HTTP/1.1 404 ")
-
-
-def test_only_what_a_browser_takes_is_known(tmp_path: Path) -> None:
-    (tmp_path / "a.js").write_bytes(b"a")
-    (tmp_path / "secret.py").write_bytes(b"b")
-    (tmp_path / "folder").mkdir()
-    assert set(ViewerFiles(tmp_path)._files) == {"a.js"}
 
 
 def test_health_of_a_running_camera(tmp_path: Path) -> None:
@@ -114,6 +92,7 @@ def test_health_of_a_running_camera(tmp_path: Path) -> None:
     assert health["recorder"]["total_bytes"] >= 0
     assert health["recorder"]["written"]["metrics"]["lines"] == 6
     assert health["clients"] >= 0
+    assert health["camera"]["token_needed"] is False
     assert {stage: figures["count"] for stage, figures in health["stages"].items()} == {
         "source": 6,
         "ingest": 6,
@@ -125,6 +104,20 @@ def test_health_of_a_running_camera(tmp_path: Path) -> None:
     assert health["loop"]["waiting"] == 0
     assert health["loop"]["lag"] >= 0
     assert health["error"] is None
+
+
+def test_health_tells_what_the_run_is_filmed_with(tmp_path: Path) -> None:
+    options = {"edge_cap": 50, "burst_z": 3.0, "read_token": TOKEN, "proximity": "neighbors"}
+    with fed_server(tmp_path, **options) as (server, _), server.http() as http:
+        http.headers["authorization"] = f"Bearer {TOKEN}"
+        health = http.get("/health").json()
+        (run,) = http.get("/runs").json()
+    camera = health["camera"]
+    assert run["about"]["camera"].items() <= camera.items()
+    assert (camera["W"], camera["stride"], camera["edge_cap"]) == (4, 2, 50)
+    assert (camera["burst_z"], camera["shock_z"], camera["proximity"]) == (3.0, 4.0, "neighbors")
+    assert camera["tick_rate"] == run["about"]["tick_rate"] == 0
+    assert camera["token_needed"] is True
 
 
 def test_health_before_the_first_frame(tmp_path: Path) -> None:
@@ -233,7 +226,7 @@ def test_manifest_lists_earlier_runs_too(tmp_path: Path) -> None:
         "//health",
         "/manifest",
         "/manifest/",
-        "/manifest/events",
+        "/manifest/nothing",
         "/manifest/frames/",
         "/segment",
         "/segment/frames",

@@ -1,0 +1,155 @@
+// @ts-check
+/** Puts the page together: what comes from the camera, the state, the views. */
+
+import { createAgents } from "./agents/agents.js";
+import { initialStatus, Live } from "./data/live.js";
+import { Moments } from "./data/moments.js";
+import { initialRecording, RecordingList } from "./data/recording.js";
+import { Replay } from "./data/replay.js";
+import { Series } from "./data/series.js";
+import { Server } from "./data/server.js";
+import { Wires } from "./data/wires.js";
+import { createKeys } from "./people/keys.js";
+import { createStatus } from "./people/status.js";
+import { Text } from "./people/text.js";
+import { askForToken } from "./people/token.js";
+import { createTools } from "./people/tools.js";
+import { goTo, keepAddress, readPlace } from "./state/address.js";
+import { Observable } from "./state/observable.js";
+import { initialSettings } from "./state/settings.js";
+import { createControls } from "./structure/controls.js";
+import { followFilters } from "./structure/filter.js";
+import { createStructure } from "./structure/structure.js";
+import { createCharts } from "./time/charts.js";
+import { initialCursor, TimeDirector } from "./time/director.js";
+import { createTime } from "./time/time.js";
+
+/** @typedef {import("./types.js").App} App */
+
+/** Ticks that charts show at first. */
+const FIRST_SPAN = 3_000;
+
+/** @param {string} id */
+function region(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @returns {"en" | "zh"} */
+function preferredLanguage() {
+  const known = navigator.languages.map((language) => language.slice(0, 2).toLowerCase());
+  return known.find((language) => language === "zh" || language === "en") === "zh" ? "zh" : "en";
+}
+
+/**
+ * Make the state, and connect it with the camera.
+ * @param {import("./types.js").Settings} settings
+ */
+function createApp(settings) {
+  const wires = new Wires();
+  const server = new Server();
+  const state = {
+    settings: new Observable(settings),
+    cursor: new Observable(initialCursor()),
+    moment: new Observable(/** @type {import("./types.js").Moment | null} */ (null)),
+    filtered: new Observable(/** @type {import("./types.js").Filtered | null} */ (null)),
+    span: new Observable({ from: 0, to: FIRST_SPAN, follow: true }),
+    recording: new Observable(initialRecording()),
+    status: new Observable(initialStatus()),
+    hovered: new Observable(
+      /** @type {{agent: number | null, t: number | null}} */ ({ agent: null, t: null }),
+    ),
+  };
+  const moments = new Moments();
+  const series = new Series(server);
+  const list = new RecordingList(server, state.recording);
+  const replay = new Replay({
+    wires,
+    server,
+    listener: {
+      onFrame: (run, frame) => director.takeRecorded(run, frame),
+      onEnd: (run) => director.takeEnd(run),
+      onError: (reason) => director.takeError(reason),
+    },
+  });
+  const director = new TimeDirector({ ...state, moments, replay });
+  const text = new Text(state.settings);
+  const live = new Live({
+    wires,
+    server,
+    status: state.status,
+    listener: {
+      onFrame(run, frame) {
+        list.takeFrame(run, frame);
+        director.takeLive(run, frame);
+      },
+      onMetrics: (run, metrics) => series.add(run, metrics),
+      onHealth: (health) => list.takeHealth(health),
+      async onTokenNeeded(wasWrong) {
+        server.useToken(await askForToken(region("dialogs"), text, wasWrong));
+        list.refresh();
+      },
+    },
+  });
+  /** @type {App} */
+  const app = { ...state, director, moments, series, server, text };
+  return { app, live, list };
+}
+
+/** @param {App} app */
+function createViews(app) {
+  followFilters(app);
+  createStructure(region("structure"), app);
+  createControls(region("controls"), app);
+  createTime(region("time"), app);
+  createCharts(region("charts"), app);
+  createAgents(region("agents"), app);
+  createStatus(region("status"), app);
+  createTools(region("tools"), app);
+  createKeys(app);
+  app.text.keep(document);
+  app.text.follow(() => {
+    document.documentElement.lang = app.text.language;
+  });
+}
+
+/**
+ * The charts follow the cursor for as long as nobody looks elsewhere.
+ * @param {App} app
+ */
+function followSpan({ span, cursor }) {
+  cursor.followFields(["t"], ({ t }) => {
+    const { from, to, follow } = span.get();
+    if (follow && t !== null) span.set({ from: t - (to - from), to: t });
+  });
+}
+
+/**
+ * Tell the browser's own timeline when there was something to see.
+ * @param {App} app
+ */
+function markFirstPicture({ moment }) {
+  const end = moment.follow((shown) => {
+    if (!shown) return;
+    end();
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first-picture")));
+  });
+}
+
+function start() {
+  const atFirst = initialSettings(preferredLanguage());
+  const place = readPlace(location.hash);
+  const { app, live, list } = createApp({ ...atFirst, ...place.settings });
+  createViews(app);
+  followSpan(app);
+  keepAddress(app, atFirst);
+  app.cursor.followFields(["run"], ({ run }) => {
+    if (run !== null) list.wantEvents(run);
+  });
+  if (place.moment) app.director.pause(); // until it is known which frame the moment is of
+  list.start().then(() => goTo(app, place));
+  addEventListener("hashchange", () => goTo(app, readPlace(location.hash))); // a link that was pasted
+  markFirstPicture(app);
+  live.start();
+}
+
+start();

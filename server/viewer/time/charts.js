@@ -1,0 +1,253 @@
+// @ts-check
+/**
+ * Charts of the market over the visible span, small multiples that share one axis of time, one
+ * crosshair and one cursor.
+ *
+ * There are two canvases. The lower one has what changes with the data, the upper one what changes
+ * with the pointer and the cursor. What comes live is drawn ten times a second at most, what the
+ * user does with the next frame of the screen. uPlot was tried in place of the lower canvas: it takes
+ * three times as long for the same seven pictures, and adds a fifth to what the page may weigh.
+ */
+
+import { element as make } from "../people/elements.js";
+import { SERIES } from "../state/settings.js";
+import { drawCharts } from "./charts-draw.js";
+import { ChartsHead } from "./charts-head.js";
+import { drawOverlay } from "./charts-overlay.js";
+import { Panels } from "./charts-panels.js";
+import { ChartPointer } from "./charts-pointer.js";
+import { ChartSource } from "./charts-source.js";
+import { eventText } from "./event-text.js";
+import { eventsBetween, marked, nearestMark } from "./events.js";
+import { followAgain, limitsOf } from "./follow.js";
+import { moveBy, showSection, zoomBy } from "./navigate.js";
+import { Palette } from "./palette.js";
+import { Redraw, restFor } from "./redraw.js";
+import { firstAtOrAfter } from "./reduce.js";
+import { runOf } from "./runs.js";
+import { Scale } from "./scale.js";
+import { Surface } from "./surface.js";
+import { Tip } from "./tip.js";
+import { frameWith } from "./transport-events.js";
+
+/** @typedef {import("../types.js").App} App */
+/** @typedef {import("../types.js").Cursor} Cursor */
+/** @typedef {import("../types.js").SeriesKey} SeriesKey */
+/** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
+/** @typedef {import("./events.js").Mark} Mark */
+
+/** Points of a chart: twice as many, those beside the span, are asked for at once, and given. */
+const MOST_POINTS = 990;
+/** Events whose marks would be nearer to each other are one mark. */
+const MARK_WIDTH = 7;
+const TIP_REACH = 6;
+
+class Charts {
+  /**
+   * @param {HTMLElement} root
+   * @param {App} app
+   */
+  constructor(root, app) {
+    this.app = app;
+    this.base = new Redraw(() => this.#drawBase());
+    this.over = new Redraw(() => this.#drawOver());
+    this.source = new ChartSource(app, () => this.base.now());
+    this.head = new ChartsHead(root, app, {
+      zoom: (factor) => zoomBy(app, factor, null),
+      follow: () => followAgain(app),
+      retry: () => this.source.retry(),
+    });
+    this.grid = make("div", { className: "charts-grid" });
+    root.append(this.grid);
+    this.lower = new Surface(this.grid, "charts-lower");
+    this.panels = new Panels(this.grid, app);
+    this.upper = new Surface(this.grid, "charts-upper");
+    this.tip = new Tip(this.grid);
+    this.palette = new Palette(root, () => this.base.now());
+    this.scale = new Scale(0, 1, 0, 1);
+    /** @type {SeriesSlice | null} what is drawn */
+    this.slice = null;
+    /** @type {Mark[]} */
+    this.marks = [];
+    /** @type {{from: number, to: number} | null} */
+    this.brush = null;
+    /** @type {Cursor} where the cursor was before the last click */
+    this.before = app.cursor.get();
+    this.#listen();
+  }
+
+  #listen() {
+    const { app } = this;
+    new ChartPointer(
+      this.grid,
+      (x, y) => this.panels.at(x, y),
+      () => this.scale,
+      {
+        hover: (t, x, y) => this.#hover(t, x, y),
+        brush: (brush) => {
+          this.brush = brush;
+          this.over.now();
+        },
+        choose: (from, to) => showSection(app, { from, to }),
+        seek: (t) => this.#seek(t),
+        zoom: (factor, about) => zoomBy(app, factor, about),
+        move: (part) => moveBy(app, part),
+        reset: () => this.#reset(),
+      },
+    );
+    this.resizing = new ResizeObserver(() => this.#resize());
+    this.resizing.observe(this.grid);
+    this.ends = [
+      app.settings.followFields(["charts", "language"], ({ charts }) => {
+        this.panels.show(SERIES.filter((key) => charts.includes(key)));
+        this.#resize();
+      }),
+      app.span.follow((span) => (span.follow ? this.base.soon() : this.base.now())),
+      app.cursor.followFields(["run", "t"], () => this.over.now()),
+      app.cursor.followFields(["run", "loop"], () => this.base.now()),
+      app.recording.follow(() => this.base.soon()),
+      app.hovered.followFields(["t"], () => this.over.now()),
+      app.series.follow(() => this.base.soon()),
+    ];
+  }
+
+  dispose() {
+    for (const end of this.ends ?? []) end();
+    this.resizing?.disconnect();
+    for (const part of [this.base, this.over, this.source, this.head, this.palette]) part.dispose();
+  }
+
+  // ---- drawing --------------------------------------------------------------------------------
+
+  #resize() {
+    const { clientWidth, clientHeight } = this.grid;
+    this.lower.resize(clientWidth, clientHeight);
+    this.upper.resize(clientWidth, clientHeight);
+    this.panels.layOut(clientWidth, clientHeight);
+    this.#rescale();
+    this.base.now();
+  }
+
+  /** The pointer is where the picture says it is, not where the next one will. */
+  #rescale() {
+    const { from, to } = this.app.span.get();
+    this.scale = new Scale(from, to, 0, this.panels.list[0]?.width ?? 1);
+    return this.scale;
+  }
+
+  #drawBase() {
+    const { app } = this;
+    const context = this.lower.begin();
+    const { run, loop } = app.cursor.get();
+    const { from, to, end } = this.#rescale();
+    const points = Math.min(MOST_POINTS, Math.max(2, Math.round(end)));
+    this.base.restMs = restFor((to - from) / end, this.#rate());
+    this.slice = run === null ? null : this.source.want({ run, from, to, points });
+    const recording = app.recording.get();
+    const events = run === null ? [] : (recording.events.get(run) ?? []);
+    const place = (/** @type {number} */ t) => this.scale.at(t);
+    this.marks = marked(eventsBetween(events, from, to), place, MARK_WIDTH);
+    const holes = runOf(app, run)?.holes ?? [];
+    drawCharts(context, this.panels.list, {
+      slice: this.slice,
+      x: this.scale,
+      holes: holes.filter((hole) => hole.to_t >= from && hole.from_t <= to),
+      marks: this.marks,
+      loop,
+      missing: this.lower.hatching(this.palette.colors["line-strong"]),
+      colors: this.palette.colors,
+      language: app.text.language,
+    });
+    this.head.writeState(this.source, this.slice);
+    this.#drawOver();
+  }
+
+  #drawOver() {
+    const { app } = this;
+    const { t: hovered } = app.hovered.get();
+    const cursor = app.cursor.get();
+    drawOverlay(this.upper.begin(), this.panels.list, {
+      x: this.scale,
+      cursor: this.#cursorTick(),
+      hovered,
+      brush: this.brush,
+      figureOf: (key) => this.#figure(key, hovered ?? Number.NaN),
+      colors: this.palette.colors,
+    });
+    this.panels.write((key) => this.#figure(key, hovered ?? cursor.t ?? Number.NaN));
+    this.head.writeSpan(app.span.get(), hovered, this.#rate());
+  }
+
+  /** Live, the cursor is a little ahead of what is drawn: it stands at the end. */
+  #cursorTick() {
+    const { mode, t } = this.app.cursor.get();
+    const isAtEnd = mode === "live" && this.app.span.get().follow;
+    return isAtEnd && t !== null ? Math.min(t, this.scale.to) : t;
+  }
+
+  /** @returns {number} ticks a second */
+  #rate() {
+    return runOf(this.app, this.app.cursor.get().run)?.tickRate ?? 100;
+  }
+
+  /**
+   * Return a series' value at a tick: the exact one if the page holds it, else the last one of
+   * what is drawn there. Where metrics are rare, or not here yet, it is that of up to a stride
+   * before; where nothing is known it is NaN.
+   * @param {SeriesKey} key
+   * @param {number} t
+   */
+  #figure(key, t) {
+    const { slice } = this;
+    if (!slice) return Number.NaN;
+    const reach = runOf(this.app, slice.run)?.stride ?? 1;
+    const exact = this.app.series.at(slice.run, t);
+    if (exact && t - exact.t <= reach) return exact[key];
+    if (!(t >= slice.from && t <= slice.to + reach)) return Number.NaN;
+    const row = firstAtOrAfter(slice.t, t + 1) - 1;
+    return row < 0 ? Number.NaN : slice.series[key].last[row];
+  }
+
+  // ---- wishes ---------------------------------------------------------------------------------
+
+  /**
+   * @param {number | null} t
+   * @param {number} x
+   * @param {number} y
+   */
+  #hover(t, x, y) {
+    const mark = t === null ? null : nearestMark(this.marks, this.scale.at(t), TIP_REACH);
+    this.tip.show(mark ? eventText(this.app.text, mark) : "", x, y);
+    const limits = limitsOf(this.app, this.app.cursor.get());
+    const isThere = t !== null && t >= limits.from && t <= limits.to;
+    this.app.hovered.set({ t: isThere ? t : null });
+  }
+
+  /** @param {number} t */
+  #seek(t) {
+    const cursor = this.app.cursor.get();
+    if (cursor.run === null) return;
+    this.before = cursor;
+    const mark = nearestMark(this.marks, this.scale.at(t), TIP_REACH / 2);
+    const stride = runOf(this.app, cursor.run)?.stride ?? 1;
+    const wanted = mark ? frameWith(mark.strongest.t, stride) : t;
+    this.app.director.seek(cursor.run, wanted);
+  }
+
+  /** Of a double click the first click has moved the cursor: it goes back. */
+  #reset() {
+    const { mode, run, t } = this.before;
+    if (mode === "live") this.app.director.goLive();
+    else if (run !== null && t !== null) this.app.director.seek(run, t);
+    followAgain(this.app);
+  }
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {App} app
+ * @returns {{dispose(): void}}
+ */
+export function createCharts(root, app) {
+  return new Charts(root, app);
+}

@@ -1,0 +1,84 @@
+"""Recorded moments on the page: exactly those of the recording, wherever the cursor goes."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from tests.server_helpers import recorded, server_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.server_helpers import ServerProcess
+
+pytestmark = pytest.mark.browser
+
+
+def frame_lines(camera: ServerProcess) -> dict[int, bytes]:
+    """Return the recorded frames so far, by tick."""
+    return {orjson.loads(line)["t"]: line for line in recorded(camera.store, "frames")}
+
+
+def at(run: str, t: int) -> str:
+    return f"#mode=recorded&run={run}&t={t}"
+
+
+def run_of(camera: ServerProcess) -> str:
+    with camera.http() as http:
+        return str(http.get("/health").json()["run"])
+
+
+def test_a_link_to_a_tick_shows_exactly_the_recorded_frame(looked_at, camera, tmp_path):
+    looked_at.open(camera.url)
+    looked_at.wait_for_moment("t >= 200")
+    looked_at.open(camera.url, at(run_of(camera), 104))
+    looked_at.page.reload()
+    looked_at.wait_for_moment("t === 100")
+    saved = looked_at.saved("Frame (JSON)", tmp_path)
+    assert saved == frame_lines(camera)[100] + b"\n"
+
+
+def test_steps_go_frame_by_frame(viewer_page, camera, tmp_path):
+    viewer_page.wait_for_moment("t >= 150")
+    viewer_page.press(" ")
+    viewer_page.says(".shown-moment", "paused")
+    t = viewer_page.wait_for_moment()
+    for step in (1, 2, 3):
+        viewer_page.press("ArrowLeft")
+        viewer_page.wait_for_moment(f"t === {t - 10 * step}")
+    viewer_page.press(".")
+    viewer_page.wait_for_moment(f"t === {t - 20}")
+    assert viewer_page.saved("Frame (JSON)", tmp_path) == frame_lines(camera)[t - 20] + b"\n"
+
+
+def test_it_plays_what_was_recorded_and_comes_back_to_live(looked_at, camera):
+    looked_at.open(camera.url)
+    looked_at.wait_for_moment("t >= 120")
+    looked_at.open(camera.url, at(run_of(camera), 40))
+    looked_at.page.reload()
+    looked_at.wait_for_moment("t === 40")
+    looked_at.press(" ")
+    looked_at.says(".shown-moment", "playing")
+    looked_at.wait_for_moment("t > 40")
+    looked_at.press("l")
+    looked_at.says(".shown-moment", r"^● t = ")  # and neither playing nor paused
+    assert "mode=live" in looked_at.page.evaluate("location.hash")
+
+
+def test_a_run_that_has_ended_plays_to_its_end(looked_at, tmp_path: Path):
+    with server_process(tmp_path, "--agents", "5", "--W", "10", "--tick-rate", "200") as first:
+        with first.stream() as stream:
+            while orjson.loads(stream.recv())["t"] < 100:
+                pass
+        run = run_of(first)
+        assert first.stop(signal.SIGTERM) == 0
+    last = max(frame_lines(first))
+    with server_process(tmp_path, "--agents", "5", "--W", "10") as second:
+        looked_at.open(second.url, at(run, last - 20))
+        looked_at.wait_for_moment(f"t === {last - 20}")
+        looked_at.press(" ")
+        looked_at.says(".shown-moment", f"paused at t = {last} of run {run}")
