@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from marketcam.engine import MarketCameraError, TickError
 from marketcam.io.lines import MAX_LINE_BYTES
@@ -14,7 +15,7 @@ from marketcam.io.sources.tick_json import parse_tick
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Self
 
     from marketcam.engine import Tick
@@ -59,6 +60,8 @@ class TickLines:
     Whether `t` increases is for the camera to judge.
     """
 
+    unit: ClassVar[Literal["line"]] = "line"
+
     def __init__(
         self,
         source: ByteInput,
@@ -89,9 +92,14 @@ class TickLines:
         return cls(ByteInput.open(path), on_bad, on_torn, max_line_bytes)
 
     @property
+    def number(self) -> int:
+        """The number of the line read last."""
+        return self._lines.number
+
+    @property
     def place(self) -> str:
         """The line read last."""
-        return f"line {self._lines.number}"
+        return f"line {self.number}"
 
     @property
     def share(self) -> float | None:
@@ -112,24 +120,41 @@ class TickLines:
 
         Cost: about 3 µs an agent; memory is bounded by the longest line.
         """
+        with closing(self.lines()) as lines:
+            for line in lines:
+                tick = self.tick_of(line)
+                if tick is not None:
+                    yield tick
+
+    def lines(self) -> Generator[bytes]:
+        """Yield the lines that are not blank, in place of their ticks; closes when they end.
+
+        Raises:
+            As the iteration has it; of bad lines those that are too long only.
+        """
         try:
             for line in self._lines:
-                if line is None or line.strip():
-                    try:
-                        tick = self._tick(line)
-                    except (MalformedLineError, TickError) as error:
-                        self._on_bad(BadLine(self.name, self._lines.number, error))
-                    else:
-                        yield tick
+                if line is None:
+                    problem = f"longer than {self._max_line_bytes} bytes"
+                    self._on_bad(BadLine(self.name, self.number, MalformedLineError(problem)))
+                elif line.strip():
+                    yield line
             if self.torn_end is not None:
                 self._on_torn(self.torn_end)
         finally:
             self.close()
 
-    def _tick(self, line: bytes | None) -> Tick:
-        if line is None:
-            raise MalformedLineError(f"longer than {self._max_line_bytes} bytes")
-        return parse_tick(line)
+    def tick_of(self, line: bytes) -> Tick | None:
+        """Return the tick of the line read last; None, and `on_bad` is told, where it is bad.
+
+        Raises:
+            TickLineError: as the iteration has it.
+        """
+        try:
+            return parse_tick(line)
+        except (MalformedLineError, TickError) as error:
+            self._on_bad(BadLine(self.name, self.number, error))
+            return None
 
     def close(self) -> None:
         """End the ticks, also while another thread waits for the next; more than once is fine."""
