@@ -1,0 +1,135 @@
+"""A cluster as chosen, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from marketcam.server.cluster.choice import processors
+from marketcam.server.cluster.errors import ClusterError
+from marketcam.server.cluster.spreading import Here
+from marketcam.server.cluster.versions import differences, versions
+from marketcam.server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Client
+
+    from marketcam.server.cluster.choice import Choice
+    from marketcam.server.cluster.spreading import Cluster
+
+__all__ = ["ALLOWED_FAILURES", "PATIENCE_SECONDS", "open_cluster"]
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long a scheduler may take to answer, and may be without any worker."""
+
+ALLOWED_FAILURES: Final = 2
+"""Local workers that may die of a piece; at the next one it is given up."""
+
+_FOR_ALL: Final = {
+    # Ticks travel with their piece, on purpose.
+    "distributed.admin.large-graph-warning-threshold": "1 TiB",
+}
+_FOR_LOCAL: Final = {
+    "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+    # A worker's memory is what its camera needs, as in a process of its own: what is too much for
+    # the machine is for the system to say.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+}
+
+
+@contextmanager
+def open_cluster(choice: Choice, patience: float = PATIENCE_SECONDS) -> Iterator[Cluster]:
+    """Yield the cluster that was chosen; workers started for it end with the block.
+
+    Args:
+        choice: where work is done.
+        patience: how long a scheduler may take to answer, and may be without any worker, in
+            seconds.
+
+    Raises:
+        ConfigurationError: Dask is asked for, and not installed.
+        ClusterError: there is no scheduler, or it has no worker, or one of another version than
+            this process; or the local processes cannot be started.
+
+    Cost: a second or two for local workers, mostly for what they import.
+    """
+    if choice.is_here:
+        yield Here()
+        return
+    if find_spec("distributed") is None:
+        raise ConfigurationError(
+            "--dask and --workers need Dask, which is not here: pip install 'marketcam[cluster]'"
+        )
+    import dask  # noqa: PLC0415 - of the extra `cluster`, and slow
+    from distributed.utils import silence_logging_cmgr  # noqa: PLC0415 - as above
+
+    from marketcam.server.cluster.dask_cluster import DaskCluster  # noqa: PLC0415 - as above
+
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(_FOR_ALL))
+        # What it logs of lost workers and broken connections comes to us as errors, or is mended.
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+        client, address = _opened(choice, patience, stack)
+        _check_workers(client, address, patience)
+        threads = 1 if choice.workers is None else max(1, processors() // choice.workers)
+        yield DaskCluster(client, address, threads, patience)
+
+
+def _opened(choice: Choice, patience: float, stack: ExitStack) -> tuple[Client, str]:
+    from distributed import Client  # noqa: PLC0415 - as in `open_cluster`
+
+    scheduler = choice.dask
+    try:
+        if scheduler is None:
+            scheduler = stack.enter_context(_local_workers(choice.workers)).scheduler_address
+        client = Client(scheduler, timeout=patience, set_as_default=False)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        what = "the local workers" if choice.dask is None else f"a Dask scheduler at {choice.dask}"
+        raise ClusterError(f"cannot reach {what}: {error}") from error
+    return stack.enter_context(client), str(scheduler)
+
+
+@contextmanager
+def _local_workers(workers: int | None) -> Iterator[Any]:
+    import dask  # noqa: PLC0415 - as in `open_cluster`
+    from distributed import LocalCluster  # noqa: PLC0415 - as in `open_cluster`
+
+    with (
+        dask.config.set(_FOR_LOCAL),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+            preload=["marketcam.server.cluster.local_worker"],
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def _check_workers(client: Client, address: str, patience: float) -> None:
+    """Wait for the first worker; refuse those that would compute something else.
+
+    Raises:
+        ClusterError: none has come, or one is of another version.
+    """
+    try:
+        client.wait_for_workers(1, timeout=patience)
+    except TimeoutError as error:
+        raise ClusterError(f"{address} has had no worker for {patience:g} s") from error
+    for worker, theirs in client.run(versions, on_error="return").items():
+        if isinstance(theirs, BaseException):
+            reason = f"{type(theirs).__name__}: {theirs}"
+            raise ClusterError(f"worker {worker} of {address} cannot load marketcam: {reason}")
+        if unlike := differences(versions(), theirs):
+            raise ClusterError(f"worker {worker} of {address} is not like this process: {unlike}")
