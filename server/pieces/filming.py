@@ -218,8 +218,8 @@ class _PieceTicks:
             return parse_tick(line)
         except (MalformedLineError, TickError) as error:
             if self._place >= self._leads:
-                self._refused.append(self._place - self._leads)
                 self._on_bad(BadLine(self.name, self._numbers[self._place], error))
+                self._refused.append(self._place - self._leads)  # where it did not end the piece
             return None
 
 
