@@ -38,7 +38,7 @@ class DaskCluster:
     """Spreads pieces over the workers that a client's scheduler has.
 
     A worker that dies costs what it had in hand, and results that were not fetched yet: these
-    pieces are done again by others. A piece is given up when it has outlived as many workers as the
+    pieces are done again by others. A piece is given up when it has outlived more workers than the
     scheduler allows (``distributed.scheduler.allowed-failures``).
 
     Args:
@@ -130,7 +130,7 @@ class DaskCluster:
             answer: Answer[Any] = future.result()
         except KilledWorker as error:
             died = error.allowed_failures + 1
-            raise PieceError(f"{piece}: given up, since {died} workers died doing it") from error
+            raise PieceError(f"{piece}: given up, workers that had it died {died} times") from error
         except (CancelledError, OSError) as error:
             raise self._lost() from error
         if answer.problem is None:

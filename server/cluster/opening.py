@@ -26,8 +26,9 @@ __all__ = ["ALLOWED_FAILURES", "PATIENCE_SECONDS", "open_cluster"]
 PATIENCE_SECONDS: Final = 10.0
 """How long a scheduler may take to answer, and may be without any worker."""
 
-ALLOWED_FAILURES: Final = 2
-"""Local workers that may die of a piece; at the next one it is given up."""
+ALLOWED_FAILURES: Final = 5
+"""Local workers that may die while they have a piece, in hand or next; with one more it is given
+up. Dask does not tell which of the two it was, so that fewer would blame the innocent."""
 
 _FOR_ALL: Final = {
     # Ticks travel with their piece, on purpose.
@@ -68,18 +69,30 @@ def open_cluster(choice: Choice, patience: float = PATIENCE_SECONDS) -> Iterator
             "--dask and --workers need Dask, which is not here: pip install 'marketcam[cluster]'"
         )
     import dask  # noqa: PLC0415 - of the extra `cluster`, and slow
-    from distributed.utils import silence_logging_cmgr  # noqa: PLC0415 - as above
 
     from marketcam.server.cluster.dask_cluster import DaskCluster  # noqa: PLC0415 - as above
 
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(_FOR_ALL))
-        # What it logs of lost workers and broken connections comes to us as errors, or is mended.
-        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+        stack.enter_context(_silent_dask())
         client, address = _opened(choice, patience, stack)
         _check_workers(client, address, patience)
         threads = 1 if choice.workers is None else max(1, processors() // choice.workers)
         yield DaskCluster(client, address, threads, patience)
+
+
+@contextmanager
+def _silent_dask() -> Iterator[None]:
+    """Keep Dask's log from the terminal: what it says is mended, or comes to us as an error."""
+    from distributed.utils import silence_logging_cmgr  # noqa: PLC0415 - as in `open_cluster`
+
+    logger = logging.getLogger("distributed")
+    before, logger.propagate = logger.propagate, False
+    try:
+        with silence_logging_cmgr(logging.CRITICAL):
+            yield
+    finally:
+        logger.propagate = before
 
 
 def _opened(choice: Choice, patience: float, stack: ExitStack) -> tuple[Client, str]:
