@@ -79,6 +79,18 @@ class DaskCluster:
         finally:
             self._client.cancel(list(under_way), force=True)
 
+    def everywhere(self, function: Callable[[], R]) -> dict[str, R]:
+        """See `Cluster`."""
+        try:
+            answers = self._client.run(function, on_error="return")
+        except OSError as error:
+            raise self._lost() from error
+        for worker, answer in answers.items():
+            if isinstance(answer, BaseException):
+                reason = f"{type(answer).__name__}: {answer}"
+                raise ClusterError(f"worker {worker} of {self._address}: {reason}") from answer
+        return dict(answers)
+
     def stop(self) -> None:
         """See `Cluster`."""
         self._stopped.set()

@@ -76,9 +76,11 @@ def open_cluster(choice: Choice, patience: float = PATIENCE_SECONDS) -> Iterator
         stack.enter_context(dask.config.set(_FOR_ALL))
         stack.enter_context(_silent_dask())
         client, address = _opened(choice, patience, stack)
-        _check_workers(client, address, patience)
+        _wait_for_workers(client, address, patience)
         threads = 1 if choice.workers is None else max(1, processors() // choice.workers)
-        yield DaskCluster(client, address, threads, patience)
+        cluster = DaskCluster(client, address, threads, patience)
+        _check_versions(cluster)
+        yield cluster
 
 
 @contextmanager
@@ -130,19 +132,15 @@ def _local_workers(workers: int | None) -> Iterator[Any]:
         yield cluster
 
 
-def _check_workers(client: Client, address: str, patience: float) -> None:
-    """Wait for the first worker; refuse those that would compute something else.
-
-    Raises:
-        ClusterError: none has come, or one is of another version.
-    """
+def _wait_for_workers(client: Client, address: str, patience: float) -> None:
     try:
         client.wait_for_workers(1, timeout=patience)
     except TimeoutError as error:
         raise ClusterError(f"{address} has had no worker for {patience:g} s") from error
-    for worker, theirs in client.run(versions, on_error="return").items():
-        if isinstance(theirs, BaseException):
-            reason = f"{type(theirs).__name__}: {theirs}"
-            raise ClusterError(f"worker {worker} of {address} cannot load marketcam: {reason}")
+
+
+def _check_versions(cluster: Cluster) -> None:
+    """Refuse workers that would compute something else, before there is any work."""
+    for worker, theirs in cluster.everywhere(versions).items():
         if unlike := differences(versions(), theirs):
-            raise ClusterError(f"worker {worker} of {address} is not like this process: {unlike}")
+            raise ClusterError(f"worker {worker} is not like this process: {unlike}")

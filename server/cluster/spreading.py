@@ -39,6 +39,13 @@ class Cluster(Protocol):
         Memory: the pieces and results under way, results beyond the next being with the workers.
         """
 
+    def everywhere(self, function: Callable[[], R]) -> dict[str, R]:
+        """Call a function once with every worker there is now; return what they say, by worker.
+
+        Raises:
+            ClusterError: the function raised somewhere, or the scheduler is lost.
+        """
+
     def stop(self) -> None:
         """End every `spread`, soon, as if there were no more pieces; from any thread."""
 
@@ -58,6 +65,10 @@ class Here:
             if self._stopped.is_set():
                 return
             yield piece, function(piece)
+
+    def everywhere(self, function: Callable[[], R]) -> dict[str, R]:
+        """Call it here."""
+        return {"here": function()}
 
     def stop(self) -> None:
         """End every `spread` after the piece in hand."""
