@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.cluster_work import pid_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from marketcam.server.cluster import Cluster
 
 ROOT = Path(__file__).parent.parent
+
+
+@contextmanager
+def importable_tests() -> Iterator[None]:
+    """Let processes that are started within the block import what the tests have for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        yield
 
 
 @contextmanager

@@ -31,11 +31,13 @@ class Answer(Generic[R]):
         value: what the function returned; None where it raised.
         problem: what it raised, in a line; None where it returned.
         trace: where it was raised, for who looks for the fault.
+        is_lost: whether it was never answered.
     """
 
     value: R | None = None
     problem: str | None = None
     trace: str = ""
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

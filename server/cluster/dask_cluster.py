@@ -12,14 +12,12 @@ from uuid import uuid4
 import distributed
 from distributed.scheduler import KilledWorker
 
-from marketcam.server.cluster.calling import Call
+from marketcam.server.cluster.calling import Answer, Call
 from marketcam.server.cluster.errors import ClusterError, PieceError
 from marketcam.server.cluster.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
-
-    from marketcam.server.cluster.calling import Answer
 
 __all__ = ["PIECES_A_WORKER", "DaskCluster"]
 
@@ -30,6 +28,9 @@ PIECES_A_WORKER: Final = 2
 """Pieces under way for each thread of a worker: one in hand, and one that is there when it ends."""
 
 _LOOK_SECONDS: Final = 0.2
+_GATHER_SECONDS: Final = 30.0
+"""After so long without an answer that was there, the worker that has it is taken for lost, and
+waited for anew."""
 _COUNT_SECONDS: Final = 1.0
 """From one count of the workers to the next."""
 
@@ -73,9 +74,11 @@ class DaskCluster:
                     under_way[self._handed_out(call, piece)] = piece
                 if not under_way:
                     return
-                for future in self._done(list(under_way), in_order=in_order):
+                found = self._next(list(under_way), in_order=in_order)
+                if found is not None:
+                    future, answer = found
                     piece = under_way.pop(future)
-                    yield piece, self._result(future, piece)
+                    yield piece, self._value(answer, piece)
         finally:
             self._client.cancel(list(under_way), force=True)
 
@@ -123,31 +126,33 @@ class DaskCluster:
         except RuntimeError as error:  # as a client says it that has lost its scheduler
             raise self._lost() from error
 
-    def _done(self, futures: list[Any], *, in_order: bool) -> list[Any]:
-        """Wait for the next that is done; return none when stopped."""
+    def _next(self, futures: list[Any], *, in_order: bool) -> tuple[Any, Answer[Any]] | None:
+        """Wait for the next that is done, and return it with its answer; None when stopped."""
         awaited = futures[:1] if in_order else futures
         while not self._stopped.is_set():
             try:
                 with self._client.as_current():
-                    done = distributed.wait(awaited, _LOOK_SECONDS, "FIRST_COMPLETED")
-                return [future for future in awaited if future in done.done]
+                    done = distributed.wait(awaited, _LOOK_SECONDS, "FIRST_COMPLETED").done
+                future = next(future for future in awaited if future in done)
+                return future, self._answer(future)
             except TimeoutError:
                 self._count()
             except CancelledError as error:
                 raise self._lost() from error
-        return []
+        return None
 
-    def _result(self, future: Any, piece: object) -> Any:
+    def _answer(self, future: Any) -> Answer[Any]:
         try:
-            answer: Answer[Any] = future.result()
+            answer: Answer[Any] = future.result(_GATHER_SECONDS)
         except KilledWorker as error:
             died = error.allowed_failures + 1
-            raise PieceError(f"{piece}: given up, workers that had it died {died} times") from error
-        except (CancelledError, OSError) as error:
-            raise self._lost() from error
+            return Answer(problem=f"given up, workers that had it died {died} times", is_lost=True)
+        return answer
+
+    def _value(self, answer: Answer[Any], piece: object) -> Any:
         if answer.problem is None:
             return answer.value
-        failure = PieceError(answer.problem)
+        failure = PieceError(f"{piece}: {answer.problem}" if answer.is_lost else answer.problem)
         failure.add_note(answer.trace)
         raise failure
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from marketcam.server.cluster.choice import processors
 from marketcam.server.cluster.errors import ClusterError
+from marketcam.server.cluster.local_workers import LocalWorkers
 from marketcam.server.cluster.spreading import Here
 from marketcam.server.cluster.versions import differences, versions
 from marketcam.server.errors import ConfigurationError
@@ -26,6 +27,9 @@ __all__ = ["ALLOWED_FAILURES", "PATIENCE_SECONDS", "open_cluster"]
 PATIENCE_SECONDS: Final = 10.0
 """How long a scheduler may take to answer, and may be without any worker."""
 
+_LOCAL_PATIENCE_SECONDS: Final = 60.0
+"""At least so long for local workers, since we start them: a busy machine takes its time."""
+
 ALLOWED_FAILURES: Final = 5
 """Local workers that may die while they have a piece, in hand or next; with one more it is given
 up. Dask does not tell which of the two it was, so that fewer would blame the innocent."""
@@ -34,15 +38,7 @@ _FOR_ALL: Final = {
     # Ticks travel with their piece, on purpose.
     "distributed.admin.large-graph-warning-threshold": "1 TiB",
 }
-_FOR_LOCAL: Final = {
-    "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-    # A worker's memory is what its camera needs, as in a process of its own: what is too much for
-    # the machine is for the system to say.
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-}
+_FOR_LOCAL: Final = {"distributed.scheduler.allowed-failures": ALLOWED_FAILURES}
 
 
 @contextmanager
@@ -68,6 +64,8 @@ def open_cluster(choice: Choice, patience: float = PATIENCE_SECONDS) -> Iterator
         raise ConfigurationError(
             "--dask and --workers need Dask, which is not here: pip install 'marketcam[cluster]'"
         )
+    if choice.workers is not None:
+        patience = max(patience, _LOCAL_PATIENCE_SECONDS)
     import dask  # noqa: PLC0415 - of the extra `cluster`, and slow
 
     from marketcam.server.cluster.dask_cluster import DaskCluster  # noqa: PLC0415 - as above
@@ -100,36 +98,35 @@ def _silent_dask() -> Iterator[None]:
 def _opened(choice: Choice, patience: float, stack: ExitStack) -> tuple[Client, str]:
     from distributed import Client  # noqa: PLC0415 - as in `open_cluster`
 
-    scheduler = choice.dask
     try:
-        if scheduler is None:
-            scheduler = stack.enter_context(_local_workers(choice.workers)).scheduler_address
-        client = Client(scheduler, timeout=patience, set_as_default=False)
+        address = choice.dask or stack.enter_context(_local_scheduler())
+        client = Client(address, timeout=patience, set_as_default=False)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        what = "the local workers" if choice.dask is None else f"a Dask scheduler at {choice.dask}"
+        what = "the local scheduler" if choice.dask is None else f"a Dask scheduler at {address}"
         raise ClusterError(f"cannot reach {what}: {error}") from error
-    return stack.enter_context(client), str(scheduler)
+    stack.enter_context(client)
+    if choice.workers is not None:
+        stack.enter_context(LocalWorkers(address, choice.workers))
+    return client, address
 
 
 @contextmanager
-def _local_workers(workers: int | None) -> Iterator[Any]:
+def _local_scheduler() -> Iterator[str]:
     import dask  # noqa: PLC0415 - as in `open_cluster`
     from distributed import LocalCluster  # noqa: PLC0415 - as in `open_cluster`
 
     with (
         dask.config.set(_FOR_LOCAL),
         LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
+            n_workers=0,
             host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
+            protocol="tcp://",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
-            preload=["marketcam.server.cluster.local_worker"],
         ) as cluster,
     ):
-        yield cluster
+        yield str(cluster.scheduler_address)
 
 
 def _wait_for_workers(client: Client, address: str, patience: float) -> None:

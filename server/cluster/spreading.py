@@ -47,7 +47,7 @@ class Cluster(Protocol):
         """
 
     def stop(self) -> None:
-        """End every `spread`, soon, as if there were no more pieces; from any thread."""
+        """End every `spread`, soon, as if there were no more pieces; from any thread, for good."""
 
 
 class Here:

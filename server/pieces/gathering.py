@@ -86,7 +86,8 @@ class Gathering:
     def stop(self) -> None:
         """End it after the piece that is being recorded, and wait for that."""
         self._stopped = True
-        self._cluster.stop()
+        if not self._ended.is_set():
+            self._cluster.stop()
         if self._items is not None:
             self._items.close()  # it may wait for a tick that never comes
         if self._thread is not None:

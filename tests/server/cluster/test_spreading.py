@@ -18,7 +18,7 @@ from marketcam.server.cluster.dask_cluster import PIECES_A_WORKER
 from marketcam.server.cluster.spreading import Here
 from marketcam.server.cluster.versions import differences, versions
 from tests.certificates import make_certificate
-from tests.cluster_helpers import dask_scheduler, dask_worker
+from tests.cluster_helpers import dask_scheduler, dask_worker, importable_tests
 from tests.cluster_work import (
     killing_always,
     killing_once,
@@ -39,7 +39,7 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with open_cluster(Choice(workers=WORKERS), PATIENCE) as cluster:
+    with importable_tests(), open_cluster(Choice(workers=WORKERS), PATIENCE) as cluster:
         yield cluster
 
 
@@ -96,7 +96,7 @@ def test_a_worker_that_is_killed_costs_its_piece_only(cluster, tmp_path):
 
 def test_a_piece_that_kills_its_workers_is_given_up_and_named(monkeypatch):
     monkeypatch.setitem(opening._FOR_LOCAL, "distributed.scheduler.allowed-failures", 0)
-    with open_cluster(Choice(workers=1), PATIENCE) as cluster:
+    with importable_tests(), open_cluster(Choice(workers=1), PATIENCE) as cluster:
         problem = r"^piece 7: given up, workers that had it died 1 times$"
         with pytest.raises(PieceError, match=problem):
             list(cluster.spread(killing_always, ["piece 7"]))
@@ -123,6 +123,7 @@ def test_here_is_a_cluster_too():
 def test_workers_that_come_later_and_are_killed_are_what_the_scheduler_has(tmp_path):
     gate = tmp_path / "gate"
     with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),  # which a lost one is given
         dask_scheduler() as (address, scheduler),
         dask_worker(address) as first,
         open_cluster(Choice(dask=address), PATIENCE) as cluster,
@@ -156,8 +157,10 @@ def test_tls_is_as_dask_is_configured(tmp_path):
     files = {"ca_file": made["tls_cert"]}
     for role in ("client", "scheduler", "worker"):
         files |= {f"{role}__key": made["tls_key"], f"{role}__cert": made["tls_cert"]}
-    variables = {
-        f"DASK_DISTRIBUTED__COMM__TLS__{name.upper()}": str(file) for name, file in files.items()
+    variables = {f"DASK_DISTRIBUTED__COMM__TLS__{name.upper()}": str(files[name]) for name in files}
+    settings = {
+        f"distributed.comm.tls.{name.replace('__', '.').replace('_', '-')}": str(files[name])
+        for name in files
     }
     with (
         dask_scheduler("tls", **variables) as (address, _),
@@ -165,7 +168,7 @@ def test_tls_is_as_dask_is_configured(tmp_path):
     ):
         assert address.startswith("tls://")
         with (
-            dask.config.set(dask.config.collect_env(variables)),
+            dask.config.set(settings),
             open_cluster(Choice(dask=address), PATIENCE) as cluster,
         ):
             assert list(cluster.spread(abs, [-1])) == [(-1, 1)]
