@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.machine import machine
+from benchmarks.machine import describe
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_tick
 from marketcam.server.cluster import Choice, open_cluster
@@ -77,7 +77,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 took = _film_seeds(folder, cluster, options, options.seeds, options.seed_ticks)
                 seeds[name].append(took)
         return {
-            "machine": machine(),
+            "machine": describe(),
             "film": _figures(film, options.ticks),
             "seeds": _figures(seeds, options.seeds * options.seed_ticks),
         }

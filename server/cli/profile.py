@@ -205,7 +205,7 @@ def _measuring(args: argparse.Namespace, choice: Choice) -> Iterator[tuple[Condi
     if choice.is_here:
         yield conditions(), measure_all
         return
-    side_by_side = args.side_by_side or choice.workers is not None
+    side_by_side = args.side_by_side or (choice.workers or 1) > 1
     if choice.workers is not None and not args.dry_run:
         prepare_apart()  # so that the first points do not all compile the same
     with open_cluster(choice) as cluster:

@@ -74,7 +74,7 @@ def open_cluster(choice: Choice, patience: float = PATIENCE_SECONDS) -> Iterator
         stack.enter_context(dask.config.set(_FOR_ALL))
         stack.enter_context(_silent_dask())
         client, address = _opened(choice, patience, stack)
-        _wait_for_workers(client, address, patience)
+        _wait_for_workers(client, address, choice.workers or 1, patience)
         threads = 1 if choice.workers is None else max(1, processors() // choice.workers)
         cluster = DaskCluster(client, address, threads, patience)
         _check_versions(cluster)
@@ -129,11 +129,12 @@ def _local_scheduler() -> Iterator[str]:
         yield str(cluster.scheduler_address)
 
 
-def _wait_for_workers(client: Client, address: str, patience: float) -> None:
+def _wait_for_workers(client: Client, address: str, count: int, patience: float) -> None:
     try:
-        client.wait_for_workers(1, timeout=patience)
+        client.wait_for_workers(count, timeout=patience)
     except TimeoutError as error:
-        raise ClusterError(f"{address} has had no worker for {patience:g} s") from error
+        what = "no worker" if count == 1 else f"not {count} workers"
+        raise ClusterError(f"{address} has had {what} for {patience:g} s") from error
 
 
 def _check_versions(cluster: Cluster) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections import Counter
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +75,9 @@ def conditions_of(cluster: Cluster, *, side_by_side: bool) -> dict[str, str]:
                 f"the machines of a profile must be alike: from {first[0]} to {worker}, "
                 f"{'; '.join(unlike)}"
             )
-    machines = Counter(theirs[MACHINE] for theirs in found.values())
+    machines = {theirs[MACHINE] for theirs in found.values()}
     common = first[1] | {MACHINE: "+".join(sorted(machines))}
-    if side_by_side and (most := max(machines.values())) > 1:
-        common[_TIMED] = f"side by side, up to {most} points on a machine"
-    return common
+    return common | ({_TIMED: "side by side"} if side_by_side else {})
 
 
 def measure_spread(
