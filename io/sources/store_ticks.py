@@ -5,10 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from marketcam.engine import TickError
-from marketcam.io.sources.errors import MalformedLineError, SourceError
-from marketcam.io.sources.tick_json import parse_tick
-from marketcam.io.sources.tick_lines import BadLine, fail_on_bad_line
+from marketcam.io.sources.errors import SourceError
+from marketcam.io.sources.tick_lines import BadLine, fail_on_bad_line, tick_of_line
 from marketcam.io.store import Store, UnknownRunError, UnknownSegmentError
 
 if TYPE_CHECKING:
@@ -107,11 +105,7 @@ class StoreTicks:
         Raises:
             TickLineError: as the iteration has it.
         """
-        try:
-            return parse_tick(line)
-        except (MalformedLineError, TickError) as error:
-            self._on_bad(BadLine(self.name, self.number, error))
-            return None
+        return tick_of_line(line, self.name, self.number, self._on_bad)
 
     def close(self) -> None:
         """End the ticks after the one in hand; more than once is fine."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from marketcam.engine import Tick
 
-__all__ = ["BadLine", "TickLines", "fail_on_bad_line"]
+__all__ = ["BadLine", "TickLines", "fail_on_bad_line", "tick_of_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,17 @@ class BadLine:
 def fail_on_bad_line(bad: BadLine) -> None:
     """Raise `TickLineError`: one bad line ends the reading."""
     raise TickLineError(bad.source, bad.number, bad.error, bad.unit) from bad.error
+
+
+def tick_of_line(
+    line: bytes, source: str, number: int, on_bad: Callable[[BadLine], None]
+) -> Tick | None:
+    """Return the tick of a line; None, and `on_bad` is told where it stands, if it holds none."""
+    try:
+        return parse_tick(line)
+    except (MalformedLineError, TickError) as error:
+        on_bad(BadLine(source, number, error))
+        return None
 
 
 def _do_nothing(_: TornEnd) -> None:
@@ -150,11 +161,7 @@ class TickLines:
         Raises:
             TickLineError: as the iteration has it.
         """
-        try:
-            return parse_tick(line)
-        except (MalformedLineError, TickError) as error:
-            self._on_bad(BadLine(self.name, self.number, error))
-            return None
+        return tick_of_line(line, self.name, self.number, self._on_bad)
 
     def close(self) -> None:
         """End the ticks, also while another thread waits for the next; more than once is fine."""
