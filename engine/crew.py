@@ -9,27 +9,46 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Crew"]
+__all__ = ["Crew", "at_most"]
+
+_MOST: Final[ContextVar[int | None]] = ContextVar("most_threads", default=None)
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Have crews that are made within the block, in this thread, take so many threads at most.
+
+    For processes that share a machine with others of their kind: together they would otherwise
+    have a thread for each processor each. What a crew computes does not depend on its size.
+    """
+    before = _MOST.set(threads)
+    try:
+        yield
+    finally:
+        _MOST.reset(before)
 
 
 class Crew:
     """Up to `size` threads, the caller being one of them; the others start when first needed.
 
     Args:
-        size: threads, from 1; as many as there are processors for this process if not given.
+        size: threads, from 1; as many as there are processors for this process if not given, or
+            as `at_most` allows.
 
     A crew may be used by several threads at once. A process forked from its own gets threads of its
     own.
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self.size = _processors() if size is None else size
+        self.size = _usual_size() if size is None else size
         self._lock = threading.Lock()
         self._hands: ThreadPoolExecutor | None = None
         self._process = 0
@@ -70,6 +89,11 @@ class Crew:
                 self._hands = ThreadPoolExecutor(max(1, self.size - 1), "crew")
                 self._process = os.getpid()
             return self._hands
+
+
+def _usual_size() -> int:
+    most = _MOST.get()
+    return _processors() if most is None else min(_processors(), most)
 
 
 def _processors() -> int:

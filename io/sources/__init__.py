@@ -12,7 +12,14 @@ from marketcam.io.sources.errors import (
     TickLineError,
 )
 from marketcam.io.sources.line_reader import TornEnd
-from marketcam.io.sources.opening import Measured, TickSource, open_ticks, read_ticks
+from marketcam.io.sources.opening import (
+    LineSource,
+    Measured,
+    Numbered,
+    TickSource,
+    open_ticks,
+    read_ticks,
+)
 from marketcam.io.sources.simulator import SimulatorSource
 from marketcam.io.sources.tick_lines import BadLine, TickLines, fail_on_bad_line
 
@@ -24,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_LINE_BYTES",
     "BadLine",
+    "LineSource",
     "MalformedLineError",
     "Measured",
+    "Numbered",
     "SimulatorError",
     "SimulatorSource",
     "Source",

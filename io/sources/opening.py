@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeAlias,
+    runtime_checkable,
+)
 
 from marketcam.io.sources.byte_input import STANDARD_INPUT
 from marketcam.io.sources.endings import TABLE_ENDINGS
@@ -14,13 +21,14 @@ from marketcam.io.sources.store_ticks import StoreTicks
 from marketcam.io.sources.tick_lines import TickLines, fail_on_bad_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from marketcam.engine import Tick
     from marketcam.io.sources.line_reader import TornEnd
     from marketcam.io.sources.tick_lines import BadLine
     from marketcam.io.sources.tick_tables import TickTable
 
-__all__ = ["Measured", "TickSource", "open_ticks", "read_ticks"]
+__all__ = ["LineSource", "Measured", "Numbered", "TickSource", "open_ticks", "read_ticks"]
 
 TickSource: TypeAlias = "TickLines | TickTable | StoreTicks"
 """What a path can turn out to be; each is a `Source`."""
@@ -37,6 +45,39 @@ class Measured(Protocol):
     @property
     def share(self) -> float | None:
         """How much of it has been read; see the class."""
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A source whose ticks stand in numbered places.
+
+    Attributes:
+        unit: what is numbered, such as ``"line"``.
+        number: where the last tick stands.
+    """
+
+    unit: ClassVar[Literal["line", "row"]]
+
+    @property
+    def number(self) -> int:
+        """Where the last tick stands; see the class."""
+
+
+@runtime_checkable
+class LineSource(Numbered, Protocol):
+    """A source that can be had as lines of JSON, to be parsed by somebody else.
+
+    Attributes:
+        name: what the log calls it.
+    """
+
+    name: str
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield a line where the iteration would yield its tick, or call it a bad one."""
+
+    def tick_of(self, line: bytes) -> Tick | None:
+        """Return the tick of the line read last, as the iteration would."""
 
 
 def _do_nothing(_: TornEnd) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from marketcam.engine import TickError
-from marketcam.io.sources.errors import MalformedLineError, SourceError
-from marketcam.io.sources.tick_json import parse_tick
-from marketcam.io.sources.tick_lines import BadLine, fail_on_bad_line
+from marketcam.io.sources.errors import SourceError
+from marketcam.io.sources.tick_lines import BadLine, fail_on_bad_line, tick_of_line
 from marketcam.io.store import Store, UnknownRunError, UnknownSegmentError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from marketcam.engine import Tick
 
@@ -24,7 +22,12 @@ class StoreTicks:
     """A source of ticks: those that one run of a store has recorded, read once.
 
     What is recorded after it was opened is not part of it. A bad tick is told as in `TickLines`.
+
+    Attributes:
+        number: the number of the line read last, counted over all segments.
     """
+
+    unit: ClassVar[Literal["line"]] = "line"
 
     def __init__(
         self,
@@ -56,19 +59,19 @@ class StoreTicks:
         self.name = f"ticks of run {found} in {store_dir}"
         self._total = sum(entry.lines for entry in entries)
         self._lines = store.lines("ticks", run=found)
-        self._number = 0
+        self.number = 0
         self._on_bad = on_bad
         self._is_closed = False
 
     @property
     def place(self) -> str:
         """The line read last, counted over all segments."""
-        return f"line {self._number}"
+        return f"line {self.number}"
 
     @property
     def share(self) -> float:
         """How much of the run has been read, 0 to 1."""
-        return min(1.0, self._number / self._total) if self._total else 1.0
+        return min(1.0, self.number / self._total) if self._total else 1.0
 
     def __iter__(self) -> Iterator[Tick]:
         """Yield the ticks.
@@ -77,17 +80,32 @@ class StoreTicks:
             StoreError: a segment is damaged, or its file missing.
             TickLineError: a bad line, where `on_bad` is `fail_on_bad_line`.
         """
+        with closing(self.lines()) as lines:
+            for line in lines:
+                tick = self.tick_of(line)
+                if tick is not None:
+                    yield tick
+
+    def lines(self) -> Generator[bytes]:
+        """Yield the lines in place of their ticks.
+
+        Raises:
+            StoreError: as the iteration has it.
+        """
         with closing(self._lines) as lines:
             for line in lines:
                 if self._is_closed:
                     return
-                self._number += 1
-                try:
-                    tick = parse_tick(line)
-                except (MalformedLineError, TickError) as error:
-                    self._on_bad(BadLine(self.name, self._number, error))
-                else:
-                    yield tick
+                self.number += 1
+                yield line
+
+    def tick_of(self, line: bytes) -> Tick | None:
+        """Return the tick of the line read last; None, and `on_bad` is told, where it is bad.
+
+        Raises:
+            TickLineError: as the iteration has it.
+        """
+        return tick_of_line(line, self.name, self.number, self._on_bad)
 
     def close(self) -> None:
         """End the ticks after the one in hand; more than once is fine."""

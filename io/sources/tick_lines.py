@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from marketcam.engine import MarketCameraError, TickError
 from marketcam.io.lines import MAX_LINE_BYTES
@@ -14,12 +15,12 @@ from marketcam.io.sources.tick_json import parse_tick
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Self
 
     from marketcam.engine import Tick
 
-__all__ = ["BadLine", "TickLines", "fail_on_bad_line"]
+__all__ = ["BadLine", "TickLines", "fail_on_bad_line", "tick_of_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,17 @@ def fail_on_bad_line(bad: BadLine) -> None:
     raise TickLineError(bad.source, bad.number, bad.error, bad.unit) from bad.error
 
 
+def tick_of_line(
+    line: bytes, source: str, number: int, on_bad: Callable[[BadLine], None]
+) -> Tick | None:
+    """Return the tick of a line; None, and `on_bad` is told where it stands, if it holds none."""
+    try:
+        return parse_tick(line)
+    except (MalformedLineError, TickError) as error:
+        on_bad(BadLine(source, number, error))
+        return None
+
+
 def _do_nothing(_: TornEnd) -> None:
     pass
 
@@ -58,6 +70,8 @@ class TickLines:
 
     Whether `t` increases is for the camera to judge.
     """
+
+    unit: ClassVar[Literal["line"]] = "line"
 
     def __init__(
         self,
@@ -89,9 +103,14 @@ class TickLines:
         return cls(ByteInput.open(path), on_bad, on_torn, max_line_bytes)
 
     @property
+    def number(self) -> int:
+        """The number of the line read last."""
+        return self._lines.number
+
+    @property
     def place(self) -> str:
         """The line read last."""
-        return f"line {self._lines.number}"
+        return f"line {self.number}"
 
     @property
     def share(self) -> float | None:
@@ -112,24 +131,37 @@ class TickLines:
 
         Cost: about 3 µs an agent; memory is bounded by the longest line.
         """
+        with closing(self.lines()) as lines:
+            for line in lines:
+                tick = self.tick_of(line)
+                if tick is not None:
+                    yield tick
+
+    def lines(self) -> Generator[bytes]:
+        """Yield the lines that are not blank, in place of their ticks; closes when they end.
+
+        Raises:
+            As the iteration has it; of bad lines those that are too long only.
+        """
         try:
             for line in self._lines:
-                if line is None or line.strip():
-                    try:
-                        tick = self._tick(line)
-                    except (MalformedLineError, TickError) as error:
-                        self._on_bad(BadLine(self.name, self._lines.number, error))
-                    else:
-                        yield tick
+                if line is None:
+                    problem = f"longer than {self._max_line_bytes} bytes"
+                    self._on_bad(BadLine(self.name, self.number, MalformedLineError(problem)))
+                elif line.strip():
+                    yield line
             if self.torn_end is not None:
                 self._on_torn(self.torn_end)
         finally:
             self.close()
 
-    def _tick(self, line: bytes | None) -> Tick:
-        if line is None:
-            raise MalformedLineError(f"longer than {self._max_line_bytes} bytes")
-        return parse_tick(line)
+    def tick_of(self, line: bytes) -> Tick | None:
+        """Return the tick of the line read last; None, and `on_bad` is told, where it is bad.
+
+        Raises:
+            TickLineError: as the iteration has it.
+        """
+        return tick_of_line(line, self.name, self.number, self._on_bad)
 
     def close(self) -> None:
         """End the ticks, also while another thread waits for the next; more than once is fine."""

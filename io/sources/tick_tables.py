@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from marketcam.engine import TickError
 from marketcam.io.sources.errors import SourceError
@@ -35,6 +35,8 @@ class TickTable:
     what could be read is well formed, is for the camera to judge.
     """
 
+    unit: ClassVar[Literal["row"]] = "row"
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -62,9 +64,14 @@ class TickTable:
         self._form = WideTicks(self._columns) if has_lists else LongTicks(self._columns, table)
 
     @property
+    def number(self) -> int:
+        """The number of the row of the last tick, the first one where it has several."""
+        return self._form.row
+
+    @property
     def place(self) -> str:
         """The row of the last tick, the first one where it has several."""
-        return f"row {self._form.row}"
+        return f"row {self.number}"
 
     @property
     def share(self) -> float:

@@ -4,4 +4,5 @@ import sys
 
 from marketcam.server.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes that are started for a cluster import it too
+    sys.exit(main())

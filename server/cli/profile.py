@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,18 +13,25 @@ from marketcam.server.cli.parsing import (
     FAILED,
     OK,
     CommandTexts,
+    UsageError,
     add_command,
     say,
 )
+from marketcam.server.cli.spreading import add_cluster_flags, choice_of
 from marketcam.server.cli.starting import interrupted_by_sigterm
 from marketcam.server.settings import SettingsError, described_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from marketcam.server.cli.parsing import Parser, Subparsers
+    from marketcam.server.cluster import Choice
     from marketcam.server.profiling.journal import Journal, Result
     from marketcam.server.profiling.points import Point
+    from marketcam.server.profiling.session import Watcher
+
+    Conditions = Mapping[str, str]
+    Measure = Callable[[Sequence[Point], Journal, Watcher], None]
 
 __all__ = ["add_parser", "run"]
 
@@ -44,12 +53,17 @@ Results are kept in a journal, point by point. After Ctrl-C or a crash the same 
 points that could not be measured are rows with their reason. Results of another machine, version
 or code are never mixed: the start is refused then. docs/profiling.md says how to read them.
 
+With --dask the points are measured by the workers of a cluster, one at a time on each machine, so
+that no timing disturbs another. With --workers N, and with --side-by-side, several are measured at
+once on a machine, and the report says so.
+
 The exit code is 0 also where some points failed, 1 where all did.""",
     examples="""\
   marketcam profile --agents 74,300,1000 --W 100,300,1000 --report profile.html
   marketcam profile --agents 1000 --edge-cap 500:8000:x2 --out caps.parquet --report caps.html
   marketcam profile --agents 100:10000:x10 --proximity pairs,neighbors --frames 100 --out r.csv
   marketcam profile --ticks run.jsonl.zst --W 100:500:100 --stride 5,10 --out run.csv
+  marketcam profile --agents 1000:30000:x3 --dask tcp://10.0.0.1:8786 --out r.csv
   marketcam profile --agents 1000:30000:x3 --dry-run""",
 )
 
@@ -84,6 +98,12 @@ def add_parser(subparsers: Subparsers) -> None:
         add_flag(fixed, settings[name])
     _add_effort(parser)
     _add_outputs(parser)
+    add_cluster_flags(parser).add_argument(
+        "--side-by-side",
+        action="store_true",
+        help="with --dask: as many points at once on a machine as it has workers; timings then "
+        "disturb each other",
+    )
     add_flag(parser.add_argument_group("logging"), settings["log_level"])
 
 
@@ -158,12 +178,41 @@ def run(args: argparse.Namespace) -> int:
     effort = Effort(args.frames, args.seconds, args.sampled_frames, args.all_edges)
     points = grid(given_settings(args), effort)
     _check_outputs(args)
-    if args.dry_run:
-        return _plan(args, points)
-    with _open_journal(args) as journal, interrupted_by_sigterm():
-        _measure(points, journal)
-        results = [journal.results[point] for point in points]
-        return _tell(args, results)
+    choice = choice_of(args)
+    if args.side_by_side and choice.dask is None:
+        raise UsageError("--side-by-side goes with --dask; --workers N are N at once as it is")
+    with interrupted_by_sigterm(), _measuring(args, choice) as (made_with, measure):
+        if args.dry_run:
+            return _plan(args, points, made_with)
+        with _open_journal(args, made_with) as journal:
+            _measure(points, journal, measure)
+            results = [journal.results[point] for point in points]
+            return _tell(args, results, made_with)
+
+
+@contextmanager
+def _measuring(args: argparse.Namespace, choice: Choice) -> Iterator[tuple[Conditions, Measure]]:
+    """Yield under which conditions points are measured, and what measures them."""
+    from marketcam.server.cluster import open_cluster  # noqa: PLC0415 - as in `run`
+    from marketcam.server.profiling.child import prepare_apart  # noqa: PLC0415 - as in `run`
+    from marketcam.server.profiling.conditions import conditions  # noqa: PLC0415 - as in `run`
+    from marketcam.server.profiling.session import measure_all  # noqa: PLC0415 - as in `run`
+    from marketcam.server.profiling.spread import (  # noqa: PLC0415 - as in `run`
+        Measuring,
+        conditions_of,
+        measure_spread,
+    )
+
+    if choice.is_here:
+        yield conditions(), measure_all
+        return
+    side_by_side = args.side_by_side or (choice.workers or 1) > 1
+    if choice.workers is not None and not args.dry_run:
+        prepare_apart()  # so that the first points do not all compile the same
+    with open_cluster(choice) as cluster:
+        common = conditions_of(cluster, side_by_side=side_by_side)
+        how = Measuring(common, side_by_side)
+        yield common, partial(measure_spread, cluster=cluster, how=how)
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -202,27 +251,25 @@ def _journal_path(args: argparse.Namespace) -> Path:
     return Path(_JOURNAL) if beside is None else beside.with_suffix(".journal")
 
 
-def _open_journal(args: argparse.Namespace) -> Journal:
-    from marketcam.server.profiling.conditions import conditions  # noqa: PLC0415 - as in `run`
+def _open_journal(args: argparse.Namespace, made_with: Conditions) -> Journal:
     from marketcam.server.profiling.journal import Journal  # noqa: PLC0415 - as in `run`
 
-    return Journal(_journal_path(args), conditions(), fresh=args.fresh)
+    return Journal(_journal_path(args), made_with, fresh=args.fresh)
 
 
-def _plan(args: argparse.Namespace, points: Sequence[Point]) -> int:
+def _plan(args: argparse.Namespace, points: Sequence[Point], made_with: Conditions) -> int:
     from marketcam.server.profiling.terminal import print_plan  # noqa: PLC0415 - as in `run`
 
     if args.fresh or not _journal_path(args).exists():
         print_plan(points, None)
     else:
-        with _open_journal(args) as journal:
+        with _open_journal(args, made_with) as journal:
             print_plan(points, journal)
     return OK
 
 
-def _measure(points: Sequence[Point], journal: Journal) -> None:
+def _measure(points: Sequence[Point], journal: Journal, measure: Measure) -> None:
     """Measure what is missing; when interrupted, say what is kept and how to go on."""
-    from marketcam.server.profiling.session import measure_all  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.terminal import Bar  # noqa: PLC0415 - as in `run`
 
     kept = sum(map(journal.settles, points))
@@ -231,7 +278,7 @@ def _measure(points: Sequence[Point], journal: Journal) -> None:
         say(f"{kept} of {len(points)} points are kept in {journal.path}; {fresh}")
     try:
         with Bar(len(points), kept) as bar:
-            measure_all(points, journal, bar)
+            measure(points, journal, bar)
     except KeyboardInterrupt:
         journal.read_again()
         kept = sum(map(journal.settles, points))
@@ -242,17 +289,14 @@ def _measure(points: Sequence[Point], journal: Journal) -> None:
         raise
 
 
-def _tell(args: argparse.Namespace, results: Sequence[Result]) -> int:
+def _tell(args: argparse.Namespace, results: Sequence[Result], conditions: Conditions) -> int:
     """Print and write the results; return the exit code."""
-    from marketcam.server.profiling.conditions import (  # noqa: PLC0415 - as in `run`
-        conditions,
-        shareable,
-    )
+    from marketcam.server.profiling.conditions import shareable  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.tables import write_table  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.terminal import print_results  # noqa: PLC0415 - as in `run`
 
     print_results(results)
-    made_with = shareable(conditions())
+    made_with = shareable(conditions)
     if args.out is not None:
         write_table(args.out, results, made_with)
         say(f"results are in {args.out}")

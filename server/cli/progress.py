@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from marketcam.server.running.offline import OfflineFilm
 
-__all__ = ["ByteBar", "FilmBar", "TickBar"]
+__all__ = ["ByteBar", "FilmBar", "SeedBar", "TickBar"]
 
 _REDRAW_SECONDS: Final = 0.1
 
@@ -117,6 +117,18 @@ class TickBar(_Bar):
         """Show how far it is; drawn ten times a second at most."""
         if self._is_due():
             self._progress.update(self._task, description=kind, completed=done, total=total)
+
+
+class SeedBar(_Bar):
+    """A bar over the seeds of many films."""
+
+    def __init__(self, total: int) -> None:
+        amount = (MofNCompleteColumn(), TextColumn("seeds", style="dim"))
+        super().__init__("film", amount, total)
+
+    def advance(self, note: str) -> None:
+        """Move on by one; the note says which it was."""
+        self._progress.update(self._task, advance=1, note=note)
 
 
 class FilmBar(_Bar):

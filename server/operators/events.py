@@ -126,9 +126,13 @@ class EventSifter:
         if not (frame.bursts or frame.shocks or self._known):
             return []
         lists = {"bursts": frame.bursts.to_list(), "shocks": frame.shocks.to_list()}
-        shown = {(event.t, event.type): event for event in _listed(lists, frame.t)}
-        new = [event for key, event in shown.items() if key not in self._known]
-        self._known = {key for key in self._known if key[0] >= frame.t0} | shown.keys()
+        return self.new_among(_listed(lists, frame.t), frame.t0)
+
+    def new_among(self, shown: Iterable[Event], t0: int) -> list[Event]:
+        """Return those that are new of all that a frame shows, whose window begins at tick `t0`."""
+        events = {(event.t, event.type): event for event in shown}
+        new = [event for key, event in events.items() if key not in self._known]
+        self._known = {key for key in self._known if key[0] >= t0} | events.keys()
         return new
 
 

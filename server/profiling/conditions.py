@@ -16,11 +16,12 @@ from marketcam.server.profiling import film, measure, memory, substance, ticks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["conditions", "differences", "shareable"]
+__all__ = ["MACHINE", "conditions", "differences", "shareable"]
 
 _PACKAGES: Final = ("marketcam", "numpy", "numba", "llvmlite", "orjson", "zstandard")
 _MEASURING: Final = (film, measure, memory, substance, ticks)
-_MACHINE: Final = "machine"
+MACHINE: Final = "machine"
+"""The condition that only tells one machine from another."""
 _MEANINGLESS: Final = ("NUMBA_CACHE_DIR",)
 
 
@@ -31,7 +32,7 @@ def conditions() -> dict[str, str]:
     the sources that are measured and of those that measure, so that an edit makes other conditions.
     """
     return {
-        _MACHINE: _digest(platform.node().encode()),
+        MACHINE: _digest(platform.node().encode()),
         "processor": _processor(),
         "cores": str(_cores()),
         "memory": _memory(),
@@ -48,7 +49,7 @@ def shareable(conditions: Mapping[str, str]) -> dict[str, str]:
 
     A journal needs that; a report or a table is mailed around.
     """
-    return {name: value for name, value in conditions.items() if name != _MACHINE}
+    return {name: value for name, value in conditions.items() if name != MACHINE}
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

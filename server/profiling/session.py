@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from marketcam.server.profiling.journal import Journal
     from marketcam.server.profiling.points import Point
 
-__all__ = ["Watcher", "measure_all"]
+__all__ = ["Watcher", "measure_all", "measured_point"]
 
 
 class Watcher(Protocol):
@@ -43,12 +43,13 @@ def measure_all(points: Sequence[Point], journal: Journal, watcher: Watcher) -> 
         prepare_apart()
     for point in due:
         watcher.measuring(point)
-        result = _measured(point)
+        result = measured_point(point)
         journal.add(result)
         watcher.measured(result)
 
 
-def _measured(point: Point) -> Result:
+def measured_point(point: Point) -> Result:
+    """Measure a point in a process of its own; what keeps it from being measured is a result."""
     try:
         return Result.measured(point, measure_apart(point))
     except PointError as error:

@@ -96,6 +96,15 @@ class Filming:
             del self._camera
             self._camera = SlidingWindowCamera(**(self._arguments | {"proximity": rule}))
 
+    def carry(self, last_t: int | None, mid: float | None) -> None:
+        """Begin behind ticks that others have taken in, up to `last_t`; before the first tick.
+
+        Args:
+            last_t: the last tick taken in, from which `t` increases; None: there was none.
+            mid: the last known mid.
+        """
+        self._last_t, self._mid = last_t, mid
+
     def check_room(self, agents: int) -> None:
         """Raise `LimitError` if the rule that was configured has no room for so many agents."""
         self._camera.check_room(agents)

@@ -9,36 +9,77 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 import orjson
 
 from marketcam.io.encode import encode_tick
-from marketcam.io.sources import Measured, SourceError
+from marketcam.io.sources import SourceError
 from marketcam.io.store.offline import OfflineRecorder, OfflineRun
 from marketcam.io.store.writer import SegmentRules
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.running.about import about_run, kinds_recorded
-from marketcam.server.running.filming import Filming
-from marketcam.server.running.pipeline import Outputs, Pipeline, PipelineOptions
-from marketcam.server.running.sources import open_source
+from marketcam.server.running.one_camera import OneCamera
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
 
     from marketcam.engine import Tick
-    from marketcam.io.sources import BadLine, Source
     from marketcam.io.store import WriterTotals
     from marketcam.server.settings import Settings
-    from marketcam.server.stream.messages import Message
 
-__all__ = ["OfflineFilm", "offline_run"]
+__all__ = ["MakeWork", "OfflineFilm", "Work", "offline_run"]
 
 _LOOK_SECONDS: Final = 0.1
 """From one look at how far a film has come to the next."""
+
+
+class Work(Protocol):
+    """What films the ticks of a film, once: `OneCamera`, or what gives the same lines.
+
+    Attributes:
+        name: of the ticks.
+    """
+
+    name: str
+
+    @property
+    def ticks(self) -> int:
+        """Ticks taken in."""
+
+    @property
+    def last_t(self) -> int | None:
+        """Number of the last tick taken in; None before the first."""
+
+    @property
+    def refused(self) -> int:
+        """Ticks refused, and lines that hold none."""
+
+    @property
+    def share(self) -> float | None:
+        """How much is done, 0 to 1; None where nobody knows."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it has failed; None while it has not."""
+
+    def first(self) -> Tick | None:
+        """Return the first tick, before it is started; None without any."""
+
+    def start(self) -> None:
+        """Begin to film, in another thread."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, so long at most; return whether it has ended."""
+
+    def stop(self) -> None:
+        """End soon, without losing a tick that was taken in; wait for that, close the source."""
+
+
+MakeWork: TypeAlias = "Callable[[Settings, int | None, Callable[[str, bytes, int], None]], Work]"
+"""Makes it, of settings, of ticks of the embedded market or None, and of where the lines go."""
 
 _RECORDED_WITH: Final = (
     "pair_budget_action",
@@ -75,41 +116,6 @@ def offline_run(
     return OfflineRun(name, start.timestamp(), settings.tick_rate, about)
 
 
-class _Ticks:
-    """A source whose first tick is known before the others are, and that may end before its end."""
-
-    def __init__(self, source: Source, most: int | None) -> None:
-        self.name = source.name
-        self._source = source
-        self._ticks = iter(source)
-        self._ahead: list[Tick] = []
-        self._most = most
-        self._taken = 0
-
-    @property
-    def place(self) -> str:
-        return self._source.place
-
-    @property
-    def share(self) -> float | None:
-        if self._most is not None:
-            return self._taken / self._most
-        return self._source.share if isinstance(self._source, Measured) else None
-
-    def first(self) -> Tick | None:
-        """Return the first tick, which is still among those to come; None without any."""
-        self._ahead = list(islice(self._ticks, 1))
-        return self._ahead[0] if self._ahead else None
-
-    def __iter__(self) -> Iterator[Tick]:
-        for tick in islice(chain(self._ahead, self._ticks), self._most):
-            self._taken += 1
-            yield tick
-
-    def close(self) -> None:
-        self._source.close()
-
-
 class OfflineFilm:
     """One film, from the first tick to the last. It is made, run and closed once.
 
@@ -122,11 +128,14 @@ class OfflineFilm:
             source has.
         again: remove what there is of this film where it was not filmed to its end, and film it
             anew.
+        by: makes what films the ticks: one camera in this process, or something that gives the
+            same lines.
 
     Raises:
         SourceError: the ticks cannot be opened.
         LimitError: a setting is refused.
-        ConfigurationError: `again`, and the ticks are read from the store that is filmed into.
+        ConfigurationError: `again`, and the ticks are read from the store that is filmed into; or
+            `by` cannot film with these settings.
 
     Attributes:
         run: what is recorded; None before the first tick.
@@ -139,50 +148,38 @@ class OfflineFilm:
         market_ticks: int | None = None,
         *,
         again: bool = False,
+        by: MakeWork = OneCamera,
     ) -> None:
         self.run: OfflineRun | None = None
         self._settings = settings
         self._start = start
         self._market_ticks = market_ticks
         self._recorder: OfflineRecorder | None = None
-        filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
-        if market_ticks is not None:
-            filming.check_room(settings.agents)
         self._again = again
         if again and _reads_its_own_store(settings):
             problem = f"{settings.ticks} is the store that is filmed into: --again could remove"
             raise ConfigurationError(f"{problem} the ticks that it reads")
-        self._ticks = _Ticks(open_source(settings, self._skip_line), market_ticks)
-        self._pipeline = Pipeline(
-            filming,
-            Outputs(self._record, _show_nobody, tuple),
-            PipelineOptions(
-                tick_rate=0.0,
-                metric_downsample=settings.metric_downsample,
-                bad_tick=settings.bad_tick,
-                record_ticks=settings.record_ticks,
-            ),
-        )
+        self._work = by(settings, market_ticks, self._record)
 
     @property
     def ticks(self) -> int:
         """Ticks taken in."""
-        return self._pipeline.ticks
+        return self._work.ticks
 
     @property
     def last_t(self) -> int | None:
         """Number of the last tick taken in."""
-        return self._pipeline.last_t
+        return self._work.last_t
 
     @property
     def refused(self) -> int:
         """Ticks refused, and lines that hold none."""
-        return self._pipeline.refused
+        return self._work.refused
 
     @property
     def share(self) -> float | None:
         """How much of the source is filmed, 0 to 1; None where nobody knows."""
-        return self._ticks.share
+        return self._work.share
 
     @property
     def json_bytes(self) -> int:
@@ -206,7 +203,7 @@ class OfflineFilm:
             StoreError: the store has this film already, or cannot be used.
         """
         try:
-            first = self._ticks.first()
+            first = self._work.first()
         except SourceError as error:
             raise ServerError(self._named(str(error))) from error
         if first is not None:
@@ -231,16 +228,16 @@ class OfflineFilm:
         self._recorder.first_t = first.t
 
     def _film(self, on_look: Callable[[], None]) -> None:
-        self._pipeline.start(self._ticks, _do_nothing)
-        while not self._pipeline.wait(_LOOK_SECONDS):
+        self._work.start()
+        while not self._work.wait(_LOOK_SECONDS):
             on_look()
         on_look()
-        if self._pipeline.error is not None:
-            raise ServerError(self._named(self._pipeline.error))
+        if self._work.error is not None:
+            raise ServerError(self._named(self._work.error))
 
     def _named(self, error: str) -> str:
         """Say of which ticks an error is; those of a source say so themselves."""
-        name = self._ticks.name
+        name = self._work.name
         return error if error.startswith(f"{name}: ") else f"{name}: {error}"
 
     def close(self) -> None:
@@ -249,8 +246,7 @@ class OfflineFilm:
         Raises:
             StoreError: recording has failed.
         """
-        self._pipeline.stop()
-        self._ticks.close()
+        self._work.stop()
         if self._recorder is not None:
             self._recorder.close()
 
@@ -269,9 +265,6 @@ class OfflineFilm:
         assert self._recorder is not None  # noqa: S101 - no line comes before the first tick
         self._recorder.write(kind, line, t)
 
-    def _skip_line(self, bad: BadLine) -> None:
-        self._pipeline.skip_line(bad)
-
 
 def _reads_its_own_store(settings: Settings) -> bool:
     ticks = None if settings.ticks is None else Path(settings.ticks)
@@ -282,11 +275,3 @@ def _rules(settings: Settings) -> SegmentRules:
     return SegmentRules(
         seconds=settings.segment_seconds, bytes=settings.segment_bytes, level=settings.zstd_level
     )
-
-
-def _show_nobody(_: Message) -> None:
-    pass
-
-
-def _do_nothing() -> None:
-    pass

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from marketcam.engine import MarketCameraError, Metric, TickError
 from marketcam.server.logs import get_logger
@@ -38,9 +38,25 @@ if TYPE_CHECKING:
     from marketcam.server.operators.events import Event
     from marketcam.server.running.filming import Filming
 
-__all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime"]
+__all__ = ["STAGES", "Outputs", "Pipeline", "PipelineOptions", "Stage", "StageTime", "Told"]
 
 log = get_logger(__name__)
+
+
+class Told(Protocol):
+    """Takes events with their fields, as a logger does."""
+
+    def info(self, event: str, **fields: Any) -> object:
+        """Take what is as it should be."""
+
+    def warning(self, event: str, **fields: Any) -> object:
+        """Take what goes on all the same."""
+
+    def error(self, event: str, **fields: Any) -> object:
+        """Take what ends the run."""
+
+    def exception(self, event: str, **fields: Any) -> object:
+        """Take the fault that is being handled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,8 @@ class Pipeline:
         fatal: whether it failed at its ticks (refused, or not to be had), which ends the process;
             else it is a fault in the camera, and the viewers keep what there is.
         stages: time spent, by stage.
+
+    What there is to tell goes to `told`, the log where nothing else is said.
     """
 
     def __init__(
@@ -80,6 +98,7 @@ class Pipeline:
         camera: SlidingWindowCamera | Filming,
         outputs: Outputs,
         options: PipelineOptions,
+        told: Told = log,
     ) -> None:
         self.running = False
         self.ticks = 0
@@ -90,6 +109,7 @@ class Pipeline:
         self.stages = {stage: StageTime() for stage in STAGES}
         self._camera = camera
         self._options = options
+        self._told = told
         self._pacer = Pacer(options.tick_rate)
         self._recorded: Mapping[str, int] = {}
         self._known_t = -math.inf
@@ -147,7 +167,7 @@ class Pipeline:
         self._on_filmed = on_filmed
         self._on_refused = on_refused
         self.running = True
-        log.info("source_started", source=source.name)
+        self._told.info("source_started", source=source.name)
         self._reader = reader = Reader(source, self.stages["source"])
         self._thread = threading.Thread(
             target=self._run, args=(reader, on_fatal), name="engine", daemon=True
@@ -169,7 +189,7 @@ class Pipeline:
         """Count and report a line, or a row, of a tick file that holds no tick."""
         self._skipped_lines += 1
         place = {bad.unit: bad.number}
-        log.warning("line_skipped", source=bad.source, **place, error=str(bad.error))
+        self._told.warning("line_skipped", source=bad.source, **place, error=str(bad.error))
 
     def _interrupt(self) -> None:
         """Have the engine's thread take in no further tick, whatever it waits for."""
@@ -183,12 +203,14 @@ class Pipeline:
                 self._film(reader)
         except MarketCameraError as error:
             self.error, self.fatal = _with_place(error, reader.place), True
-            log.error("run_failed", error=self.error, last_t=self.last_t)  # noqa: TRY400 - expected
-        except Exception as error:
+            self._told.error("run_failed", error=self.error, last_t=self.last_t)
+        except Exception as error:  # noqa: BLE001 - told with its traceback
             self.error = f"{type(error).__name__}: {error}"
-            log.exception("engine_failed", last_t=self.last_t)
+            self._told.exception("engine_failed", last_t=self.last_t)
         else:
-            log.info("source_ended", ticks=self.ticks, refused=self.refused, last_t=self.last_t)
+            self._told.info(
+                "source_ended", ticks=self.ticks, refused=self.refused, last_t=self.last_t
+            )
         finally:
             self.running = False
             try:
@@ -208,7 +230,7 @@ class Pipeline:
                     self._on_refused(error)
                 if self._options.bad_tick == "fail":
                     raise
-                log.warning("tick_skipped", error=_with_place(error, reader.place))
+                self._told.warning("tick_skipped", error=_with_place(error, reader.place))
             else:
                 self._develop(tick)
 
@@ -246,7 +268,9 @@ class Pipeline:
             self._hand_on("metrics", metric)
         elif not self._said_no_state:
             self._said_no_state = True
-            log.warning("tick_without_state", t=tick.t, note="a tick without `s` makes no metric")
+            self._told.warning(
+                "tick_without_state", t=tick.t, note="a tick without `s` makes no metric"
+            )
 
     def _is_new(self, kind: str, t: int) -> bool:
         """Return whether a line of tick `t` is not among those that were recorded before."""

@@ -10,9 +10,10 @@ import playwright
 
 from marketcam.engine import Tick
 from marketcam.io import encode_tick_binary
+from tests.certificates import make_certificate
 from tests.ingest_helpers import ingest_server, producer, some_ticks
 from tests.readme_blocks import ROOT
-from tests.server.security.test_tls import make_certificate, trusting
+from tests.server.security.test_tls import trusting
 
 if TYPE_CHECKING:
     from typing import Any

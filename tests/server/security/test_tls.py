@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import ssl
-import subprocess
 import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -16,21 +15,12 @@ import pytest
 
 from marketcam.server.ingest.link import IngestProtocol
 from marketcam.server.security.bounds import ReadingWatch, reset
+from tests.certificates import make_certificate
 from tests.raw_streams import is_cut
 from tests.server_helpers import PATIENCE, fed_server, receive, server_process
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def make_certificate(folder: Path, name: str = "localhost") -> dict[str, Path]:
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
-        f" -subj /CN={name} -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return {"tls_cert": cert, "tls_key": key}
 
 
 def trusting() -> ssl.SSLContext:

@@ -1,0 +1,151 @@
+"""What do workers gain? A recording in pieces and a grid of seeds, by one camera, one worker, two.
+
+::
+
+    python -m benchmarks.cluster
+    python -m benchmarks.cluster --ticks 4000 --seeds 4 --workers 1 2 4
+
+The ways take turns in one run, so that what else the machine does meets all of them. Processes
+are started and kernels compiled before the clock runs. Whether the files are the same is checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.machine import describe
+from marketcam.engine.market import InfiniteGameMarket
+from marketcam.io import encode_tick
+from marketcam.server.cluster import Choice, open_cluster
+from marketcam.server.pieces.in_pieces import InPieces
+from marketcam.server.pieces.seeds import SeedRequest, film_seed, folder_aside
+from marketcam.server.running.compiling import compile_kernels
+from marketcam.server.running.offline import OfflineFilm
+from marketcam.server.running.one_camera import OneCamera
+from marketcam.server.settings import Settings
+
+if TYPE_CHECKING:
+    from marketcam.server.cluster import Cluster
+
+START = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    """Measure, and print the figures as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--agents", type=int, default=74)
+    parser.add_argument("--ticks", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seed-ticks", type=int, default=5_000)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
+    print(json.dumps(measure(parser.parse_args()), indent=1))
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the seconds of both kinds of work by every way, and the speed-up over one camera."""
+    compile_kernels()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ways: dict[str, Cluster] = {
+            name: stack.enter_context(open_cluster(choice))
+            for name, choice in (
+                ("one camera", Choice()),
+                *((f"{n} workers", Choice(workers=n)) for n in options.workers),
+            )
+        }
+        recording = _recording(folder / "ticks.jsonl", options)
+        for cluster in ways.values():
+            _film_seeds(folder, cluster, options, seeds=4, ticks=400)  # kernels are loaded
+        film: dict[str, list[float]] = {name: [] for name in ways}
+        seeds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(options.rounds):
+            for name, cluster in ways.items():
+                film[name].append(_film(folder, recording, name, cluster))
+                took = _film_seeds(folder, cluster, options, options.seeds, options.seed_ticks)
+                seeds[name].append(took)
+        return {
+            "machine": describe(),
+            "film": _figures(film, options.ticks),
+            "seeds": _figures(seeds, options.seeds * options.seed_ticks),
+        }
+
+
+def _figures(seconds: dict[str, list[float]], ticks: int) -> dict[str, Any]:
+    alone = median(seconds["one camera"])
+    return {
+        name: {
+            "seconds": took,
+            "ticks_per_second": ticks / median(took),
+            "speed_up": alone / median(took),
+        }
+        for name, took in seconds.items()
+    }
+
+
+def _recording(path: Path, options: argparse.Namespace) -> Path:
+    market = InfiniteGameMarket(agents=options.agents, seed=1, adjust_interval=2**50)
+    with path.open("wb") as file:
+        for tick in islice(market, options.ticks):
+            file.write(encode_tick(tick) + b"\n")
+    return path
+
+
+def _film(folder: Path, recording: Path, name: str, cluster: Cluster) -> float:
+    by = OneCamera if name == "one camera" else partial(InPieces, cluster, None)
+    with tempfile.TemporaryDirectory(dir=folder) as store:
+        settings = Settings(store_dir=Path(store), ticks=str(recording))
+        began = time.perf_counter()
+        with OfflineFilm(settings, START, by=by) as film:
+            film.film(lambda: None)
+        took = time.perf_counter() - began
+        _check_same(folder, Path(store))
+    return took
+
+
+def _check_same(folder: Path, store: Path) -> None:
+    """Raise where the files are not those of the first film."""
+    found = {path.name: path.read_bytes() for path in store.rglob("*.zst")}
+    for name, content in found.items():
+        first = folder / f"first_{name}"
+        if not first.exists():
+            first.write_bytes(content)
+        if first.read_bytes() != content:
+            raise AssertionError(f"{name} is not the file of the first film")
+
+
+def _film_seeds(
+    folder: Path, cluster: Cluster, options: argparse.Namespace, seeds: int, ticks: int
+) -> float:
+    with tempfile.TemporaryDirectory(dir=folder) as name, folder_aside(Path(name)) as aside:
+        requests = [
+            SeedRequest(
+                Settings(
+                    store_dir=Path(name), seed=seed, agents=options.agents, adjust_interval=2**50
+                ),
+                START,
+                ticks,
+                aside,
+            )
+            for seed in range(seeds)
+        ]
+        began = time.perf_counter()
+        for _ in cluster.spread(film_seed, requests, in_order=False):
+            pass
+        return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`marketcam film --seeds`: the embedded market, filmed for many seeds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from marketcam.server import logs
+from marketcam.server.cli.parsing import OK, say
+from marketcam.server.cli.starting import interrupted_by_sigterm
+from marketcam.server.settings import Settings
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from marketcam.server.cluster import Choice, Cluster
+    from marketcam.server.pieces.seeds import SeedFilm, SeedRequest
+
+__all__ = ["film_seeds", "settings_of_seeds"]
+
+
+def settings_of_seeds(text: str, given: Mapping[str, Any]) -> list[Settings]:
+    """Return the settings of a film for each seed of a list or range.
+
+    Raises:
+        SettingsError: it is neither, or a seed is out of its range.
+    """
+    from marketcam.server.profiling.axes import axis_texts  # noqa: PLC0415 - as the command needs it
+
+    seeds = axis_texts("--seeds", text)
+    return [Settings.from_flags({**given, "seed": seed}) for seed in seeds]
+
+
+def film_seeds(args: argparse.Namespace, films: Sequence[Settings], choice: Choice) -> int:
+    """Film every seed that is not there yet; return the exit code."""
+    from marketcam.server.cluster import open_cluster  # noqa: PLC0415 - pulls in the kernels
+    from marketcam.server.pieces.seeds import SeedRequest, folder_aside  # noqa: PLC0415 - as above
+    from marketcam.server.running.compiling import compile_kernels  # noqa: PLC0415 - as above
+    from marketcam.server.running.one_camera import checked_camera  # noqa: PLC0415 - as above
+
+    checked_camera(films[0], args.market)
+    logs.configure(films[0])
+    logs.warn_of_unknown_variables()
+    store = films[0].store_dir.absolute()
+    with interrupted_by_sigterm(), folder_aside(store) as aside, open_cluster(choice) as cluster:
+        if choice.dask is None:
+            compile_kernels()
+        requests = [
+            SeedRequest(_without_secrets(settings, store), args.start, args.market, aside)
+            for settings in films
+        ]
+        return _filmed(requests, cluster)
+
+
+def _without_secrets(settings: Settings, store: Any) -> Settings:
+    """Return them as they may travel: a film has no use for what opens a camera's doors."""
+    secrets = dict.fromkeys(("read_token", "ingest_token", "webhook_url"))
+    return settings.model_copy(update=secrets | {"store_dir": store})
+
+
+def _filmed(requests: Sequence[SeedRequest], cluster: Cluster) -> int:
+    from marketcam.server.cli.progress import SeedBar  # noqa: PLC0415 - rich, which --help need not
+    from marketcam.server.pieces.seeds import film_seed  # noqa: PLC0415 - pulls in the kernels
+
+    films: list[SeedFilm] = []
+    began = time.perf_counter()
+    try:
+        with SeedBar(len(requests)) as bar:
+            for request, film in cluster.spread(film_seed, requests, in_order=False):
+                films.append(film)
+                bar.advance(str(request))
+    except BaseException:
+        store = requests[0].settings.store_dir
+        done = f"{len(films):,} of {len(requests):,} seeds are filmed in {store}"
+        say(f"ended early: {done}; the same command goes on from there")
+        raise
+    say(_what(films, time.perf_counter() - began))
+    return OK
+
+
+def _what(films: Sequence[SeedFilm], seconds: float) -> str:
+    new = [film for film in films if film.is_new]
+    before = f", {len(films) - len(new):,} of them before" if len(new) < len(films) else ""
+    ticks, json_bytes, file_bytes = (
+        sum(getattr(film, name) for film in new) for name in ("ticks", "json_bytes", "file_bytes")
+    )
+    size = f"{json_bytes / 1e6:,.1f} MB of JSON in {file_bytes / 1e6:,.1f} MB of segments"
+    speed = f"{seconds:.1f} s, {ticks / seconds:,.0f} ticks/s"
+    return f"filmed {len(films):,} seeds{before}: {ticks:,} ticks, {size}; {speed}"
