@@ -10,8 +10,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve environment test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
-.PHONY: targets limits fanout history bench bench-quick bench-compare bench-save
+.PHONY: help serve environment kernels test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
+.PHONY: targets limits fanout history history-film bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,16 +23,22 @@ environment: $(VENV)/.dev  ## install what the tests need, and no more
 
 WORKERS ?= 2
 test: $(VENV)/.dev         ## run all tests, two files at a time (flags: make test ARGS="-k window")
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --benchmark-disable $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --benchmark-disable $(ARGS)
 
 test-kernels: test-interpreted test-bounds ## run the kernel tests interpreted (with coverage) and with bounds checks (side by side: make -j2 test-kernels)
 
+# Where they are, so that the others are not even imported; a test holds them there.
+KERNEL_TESTS := -m kernel -q tests/engine tests/io
+
 test-interpreted: $(VENV)/.dev
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -m kernel -q
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest $(KERNEL_TESTS)
 	$(BIN)/python -m coverage report --include='engine/*' --skip-covered
 
 test-bounds: $(VENV)/.dev
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/boundscheck $(BIN)/python -m pytest -m kernel -q
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/boundscheck $(BIN)/python -m pytest $(KERNEL_TESTS)
+
+kernels: $(VENV)/.dev      ## compile the kernels now, rather than at the first start
+	$(BIN)/python -c 'from marketcam.server.running.compiling import compile_kernels; compile_kernels()'
 
 test-long: $(VENV)/.dev    ## film ten million ticks (fewer: MARKETCAM_LONG_TICKS=1000000 make test-long)
 	$(BIN)/python -m pytest -m long -s $(ARGS)
@@ -69,6 +75,9 @@ fanout: $(VENV)/.dev       ## measure many viewers, beside other servers (anothe
 HOURS ?= 24
 history: $(VENV)/.dev      ## measure seeks in a recording of a day, which is made in build/history (shorter: make history HOURS=1)
 	$(BIN)/python -m benchmarks.history --hours $(HOURS) $(ARGS)
+
+history-film: $(VENV)/.dev ## make that recording, and measure nothing yet
+	$(BIN)/python -m benchmarks.history --hours $(HOURS) --only-film
 
 bench: $(VENV)/.dev        ## run the benchmarks (flags: make bench ARGS="-k frame")
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marketcam.engine.market import InfiniteGameMarket
+from marketcam.engine.scenarios import market_of
 
 COUNTS = [3, 74, 1_000, pytest.param(100_000, marks=pytest.mark.large)]
 
@@ -12,7 +12,17 @@ COUNTS = [3, 74, 1_000, pytest.param(100_000, marks=pytest.mark.large)]
 @pytest.mark.parametrize("agents", COUNTS)
 def test_step(benchmark, agents):
     """One tick of a population that stays."""
-    market = InfiniteGameMarket(agents, seed=1, max_agents=agents, adjust_interval=10**9)
+    _play(benchmark, "v5", agents)
+
+
+@pytest.mark.parametrize("agents", COUNTS)
+def test_step_of_the_ecology(benchmark, agents):
+    """The same of the market with groups."""
+    _play(benchmark, "ecology", agents)
+
+
+def _play(benchmark, scenario, agents):
+    market = market_of(scenario, agents=agents, seed=1, max_agents=agents, adjust_interval=10**9)
     benchmark(market.step)
     benchmark.extra_info["agents"] = agents
     if benchmark.enabled:

@@ -273,10 +273,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--hours", type=float, default=1.0, help="length of the recording")
     parser.add_argument("--folder", type=Path, default=Path("build/history"))
+    parser.add_argument("--only-film", action="store_true", help="make the recording, and end")
     parser.add_argument("--seeks", type=int, default=200, help="over each way")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to it as well")
     args = parser.parse_args(argv)
     made = recording(args.folder / f"{args.hours:g}h", round(args.hours * 3600 * TICK_RATE))
+    if args.only_film:
+        return 0
     size = sum(path.stat().st_size for path in made.folder.glob("*/*.zst"))
     segments = len(list(made.folder.glob("frames/*.zst")))
     rows, memory = measure(made, args.seeks)

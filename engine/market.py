@@ -1,15 +1,13 @@
-"""The embedded market: the "Infinite Game" by its V5 rules, for when no other source is given."""
+"""The embedded market by default: the "Infinite Game" by its V5 rules."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketcam.engine.errors import LimitError
-from marketcam.engine.limits import whole_number
+from marketcam.engine.embedded import EmbeddedMarket
 from marketcam.engine.market_kernels import (
-    DIFFERENCES,
     LIQUIDITY,
     MAX_BUCKETS,
     PRESSURE,
@@ -24,95 +22,42 @@ from marketcam.engine.market_kernels import (
     settle,
 )
 from marketcam.engine.market_state import VALUES, SavedMarket
-from marketcam.engine.tick import MAX_ID, MarketState, Tick
+from marketcam.engine.tick import MarketState, Tick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-__all__ = ["MAX_AGENTS", "MAX_SEED", "InfiniteGameMarket"]
-
-MAX_AGENTS: Final = 100_000
-"""Most agents the market starts with."""
-
-MAX_SEED: Final = 2**32 - 1
-"""Largest seed: what every random generator a source may use accepts."""
+__all__ = ["InfiniteGameMarket"]
 
 
-class InfiniteGameMarket:
-    """A market that quotes, fills and learns for ever; an endless source of ticks.
+class InfiniteGameMarket(EmbeddedMarket):
+    """A market that quotes, fills and learns; its arguments are those of `EmbeddedMarket`.
 
-    Its ticks depend on the arguments alone: the generator is its own. Tick t with n agents
-    takes 2n + n // 2 numbers from it, uniform in 0..1, in one piece:
+    Tick t with n agents takes 2n + n // 2 numbers from the generator, uniform in 0..1, in one
+    piece:
 
     - n prices, `40000 + 20000 u`;
     - n coins: u < 1/2 buys and the fill draw is 2u, else it sells and the draw is 2u - 1; the
       action fills where the draw is below its probability;
     - n // 2 for pairing filled buys with filled sells, used as far as there are pairs.
 
-    So `pool_only` changes the matches and nothing else. Matches are listed as pairs
-    (buyer, seller), then the buyers and the sellers whom the pool filled.
-
-    Agents are numbered 0, 1, 2, … in the order in which they came; a leaver's number is not
-    used again. Who joins or leaves does so at the end of a tick.
-
-    Args:
-        agents: agents at the start, 1..100,000.
-        seed: 0..2³² - 1.
-        adjust_interval: ticks between population adjustments, from 1.
-        max_agents: nobody joins beyond it; None for no maximum.
-        pool_only: every fill is with the pool, as in the original; no two agents ever trade.
-
-    Raises:
-        LimitError: an argument is out of its range.
+    Matches are listed as pairs (buyer, seller), then the buyers and the sellers whom the pool
+    filled.
 
     Cost of a tick: 8 µs and 10 ns an agent, more than half of it random numbers, in the calling
     thread. The first tick of the first market compiles the kernels, for all markets.
     """
 
     name = "infinite game"
-    place = ""
 
-    def __init__(
-        self,
-        agents: int = 3,
-        seed: int = 0,
-        adjust_interval: int = 2000,
-        max_agents: int | None = None,
-        *,
-        pool_only: bool = False,
-    ) -> None:
-        agents = whole_number("agents", agents, 1, MAX_AGENTS)
-        seed = whole_number("seed", seed, 0, MAX_SEED)
-        self._adjust_interval = whole_number("adjust_interval", adjust_interval, 1, MAX_ID)
-        self._max_agents = (
-            None if max_agents is None else whole_number("max_agents", max_agents, agents, MAX_ID)
-        )
-        self._pool_only = pool_only
-        self._random = np.random.Generator(np.random.PCG64(seed))
-        self._t = 0
-        self._closed = False
+    def _begin(self, agents: int) -> None:
         self._state = np.empty(VALUES)
         self._state[PRICE_NORM] = 0.5
         self._state[VOLATILITY] = 0.3
         self._state[LIQUIDITY] = 0.5
         self._state[PRESSURE] = 0.0
         self._state[PRICE] = 50_000.0
-        self._differences = np.zeros(DIFFERENCES)
-        self._agent_id = np.arange(agents, dtype=np.int64)
         self._experience = np.zeros(agents)
-        self._newcomer = agents
-        self._make_room()
-
-    def __iter__(self) -> Iterator[Tick]:
-        """Yield ticks until the market is closed."""
-        while not self._closed:
-            yield self.step()
-
-    def close(self) -> None:
-        """End the iteration before its next tick; safe to call from another thread."""
-        self._closed = True
 
     def step(self) -> Tick:
         """Play one tick and return it."""
@@ -138,46 +83,26 @@ class InfiniteGameMarket:
             MarketState(*state[: PRESSURE + 1].tolist()),
         )
         self._experience = experience
-        if t > 0 and t % self._adjust_interval == 0:
+        if self._is_time_to_adjust():
             self._adjust_population()
         self._t = t + 1
         return tick
 
     def state(self) -> SavedMarket:
-        """Return what the ticks to come depend on, to `restore`. Not while a tick is being played.
-
-        Cost: 3 µs.
-        """
+        """Return what the ticks to come depend on, to `restore`, in 3 µs."""
         return SavedMarket(
-            t=self._t,
-            generator=self._random.bit_generator.state,
-            values=self._state.copy(),
-            differences=self._differences.copy(),
-            agent_id=self._agent_id,
-            experience=self._experience,
-            newcomer=self._newcomer,
+            **self._common_state(), values=self._state.copy(), experience=self._experience
         )
 
     def restore(self, saved: SavedMarket) -> None:
-        """Go on as the market did that was saved, which had the same arguments, but for the agents.
-
-        The ticks to come are the ones that it would have given, to the last bit.
+        """Go on as the market did that was saved.
 
         Raises:
             LimitError: more agents than `max_agents`.
         """
-        if self._max_agents is not None and saved.agent_id.size > self._max_agents:
-            raise LimitError(
-                f"saved agents must be {self._max_agents} at most, got {saved.agent_id.size}"
-            )
-        self._t = saved.t
-        self._random.bit_generator.state = saved.generator
+        self._go_back(saved)
         self._state[:] = saved.values
-        self._differences[:] = saved.differences
-        self._agent_id = saved.agent_id
         self._experience = saved.experience
-        self._newcomer = saved.newcomer
-        self._make_room()
 
     def _matches(self, bought: int, sold: int) -> NDArray[np.int64]:
         pairs = 0 if self._pool_only else min(bought, sold)
@@ -189,18 +114,15 @@ class InfiniteGameMarket:
     def _adjust_population(self) -> None:
         n = self._agent_id.size
         mean_experience = np.add.reduce(self._experience) / n
-        room = self._max_agents is None or n < self._max_agents
         if mean_experience > (0.25 if n <= 2 else 0.35):
-            if room:
+            if self._has_room():
                 self._join()
         elif mean_experience < 0.15 and n > 2:
             self._leave(int(np.argmin(self._experience)))
 
     def _join(self) -> None:
-        # New arrays: the ticks already handed out keep theirs.
-        self._agent_id = np.append(self._agent_id, np.array([self._newcomer], dtype=np.int64))
+        self._number_newcomer()
         self._experience = np.append(self._experience, np.zeros(1))
-        self._newcomer += 1
         self._make_room()
 
     def _leave(self, row: int) -> None:

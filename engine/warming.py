@@ -8,6 +8,7 @@ import numpy as np
 
 from marketcam.engine.camera import SlidingWindowCamera
 from marketcam.engine.count_edges import rehearse_counts
+from marketcam.engine.ecology import EcologyMarket
 from marketcam.engine.market import InfiniteGameMarket
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ _LONG = 70  # ticks that do not fit into one block
 
 
 def warm_up() -> Frame:
-    """Run a market and cameras of both rules, so that nothing is compiled after the first tick.
+    """Run the markets and cameras of both rules, so that nothing is compiled after the first tick.
 
     Returns the last frame, for encoders to warm up with. Cost: 12 s and more with an empty kernel
     cache, a fraction of a second from then on.
     """
     InfiniteGameMarket(1).step()
+    EcologyMarket(3).step()
     rehearse_counts()
     _film_events()
     return [_film(rule) for rule in ("pairs", "neighbors")][-1]

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from marketcam.io.extras import MissingExtraError
     from marketcam.io.graphs import frame_graph
     from marketcam.io.history import History, open_store
-    from marketcam.io.parquet import ExportError, ExportOptions, export_parquet
+    from marketcam.io.measuring.files import MeasureExport, export_measures
+    from marketcam.io.measuring.measured import measures
+    from marketcam.io.measuring.options import MeasureOptions
+    from marketcam.io.measuring.tables import measures_reader, measures_schema, measures_table
+    from marketcam.io.parquet import ExportOptions, export_parquet
+    from marketcam.io.parquet_folder import ExportError
     from marketcam.io.publisher import TickPublisher
     from marketcam.io.publisher_errors import PublishError, Refusal, TickRefusedError
     from marketcam.io.publisher_outbox import IngestRun
@@ -55,7 +60,12 @@ else:
             "extras": ("MissingExtraError",),
             "graphs": ("frame_graph",),
             "history": ("History", "open_store"),
-            "parquet": ("ExportError", "ExportOptions", "export_parquet"),
+            "measuring.files": ("MeasureExport", "export_measures"),
+            "measuring.measured": ("measures",),
+            "measuring.options": ("MeasureOptions",),
+            "measuring.tables": ("measures_reader", "measures_schema", "measures_table"),
+            "parquet": ("ExportOptions", "export_parquet"),
+            "parquet_folder": ("ExportError",),
             "publisher": ("TickPublisher",),
             "publisher_errors": ("PublishError", "Refusal", "TickRefusedError"),
             "publisher_outbox": ("IngestRun",),
@@ -83,6 +93,8 @@ __all__ = [
     "ExportOptions",
     "History",
     "IngestRun",
+    "MeasureExport",
+    "MeasureOptions",
     "MissingExtraError",
     "PublishError",
     "Recorder",
@@ -109,8 +121,13 @@ __all__ = [
     "encode_metric",
     "encode_tick",
     "encode_tick_binary",
+    "export_measures",
     "export_parquet",
     "frame_graph",
+    "measures",
+    "measures_reader",
+    "measures_schema",
+    "measures_table",
     "open_store",
     "read_ticks",
     "recover",

@@ -162,6 +162,7 @@ class EnvironmentApp:
 def _history_options(settings: Settings) -> HistoryOptions:
     return HistoryOptions(
         clients=settings.history_clients,
+        measurers=settings.measures_clients,
         replays=settings.replay_clients,
         idle_seconds=settings.replay_idle_seconds,
     )

@@ -159,6 +159,8 @@ class Settings(BaseSettings):
     record_retry_seconds: float = _setting(5.0, "IG_CAM_RECORD_RETRY_SECONDS", "recording",
         "from one attempt to record again to the next", unit="seconds", gt=0, le=_SECONDS)
 
+    scenario: Literal["v5", "ecology"] = _setting("v5", "IG_SCENARIO", "source",
+        "the embedded market: that of the contract, or one with groups (docs/markets.md)")
     seed: int = _setting(0, "IG_SEED", "source",
         "random seed of the embedded market or the simulator", ge=0, le=2**32 - 1)
     agents: int = _setting(3, "IG_AGENTS", "source",
@@ -217,6 +219,8 @@ class Settings(BaseSettings):
     history_clients: int = _setting(16, "IG_CAM_HISTORY_CLIENTS", "server",
         "clients that read the recording at the same time, over /range or /ws/stream?from_t=",
         ge=1, le=4096)
+    measures_clients: int = _setting(2, "IG_CAM_MEASURES_CLIENTS", "server",
+        "clients of /measures at the same time, each with a process that computes", ge=1, le=64)
     replay_clients: int = _setting(16, "IG_CAM_REPLAY_CLIENTS", "server",
         "replays at the same time", ge=1, le=4096)
     replay_idle_seconds: float = _setting(600.0, "IG_CAM_REPLAY_IDLE_SECONDS", "server",
@@ -319,6 +323,11 @@ class Settings(BaseSettings):
             yield (
                 "IG_CAM_CHECKPOINT_SECONDS must be 0 without the embedded market, got {seconds}",
                 {"seconds": shown(self.checkpoint_seconds)},
+            )
+        if self.source == "market" and self.scenario == "ecology" and self.agents < 3:
+            yield (
+                "IG_AGENTS must be 3 or more where IG_SCENARIO is ecology, got {agents}",
+                {"agents": self.agents},
             )
         if self.source == "market" and 0 < self.max_agents < self.agents:
             yield (

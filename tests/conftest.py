@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 from hypothesis import HealthCheck, settings
 
+from marketcam.server.logs import UVICORN_FAULTS
 from tests.original_ticks import ORIGINAL_TICKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A tick stream is a large thing to draw and, with interpreted kernels, a slow one to film.
 PATIENT = {
@@ -21,12 +26,45 @@ INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 
 settings.register_profile("dev", max_examples=100, **PATIENT)
 settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **PATIENT)
-settings.register_profile("interpreted", max_examples=40, derandomize=True, **PATIENT)
+settings.register_profile("interpreted", max_examples=20, derandomize=True, **PATIENT)
 settings.register_profile("thorough", max_examples=3000, **PATIENT)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE")
     or ("interpreted" if INTERPRETED else "ci" if os.environ.get("CI") else "dev")
 )
+
+LONGEST_FIRST = ("torture", "attacks", "end_to_end")
+"""Rooms with files that take a minute: begun last, one of them would be all that is left to run."""
+
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", UVICORN_FAULTS)
+LOGGERS = ("", "marketcam", *_UVICORN)
+"""Those that a command, or a server, sets up where it runs in this process."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest rooms first, in which order `make test` hands out the files."""
+    ranks = {room: rank for rank, room in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Put logging back: what was set up writes to a stream that ends with its test."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger, logger.level, logger.propagate, [*logger.handlers]) for logger in loggers]
+    yield
+    for logger, level, propagate, handlers in before:
+        for handler in set(logger.handlers).difference(handlers):
+            handler.close()
+        logger.propagate, logger.handlers = propagate, handlers
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no sync wait for the disk, where hundreds of stores are made and no power is lost."""
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda _: None)
 
 
 @pytest.fixture(scope="session")

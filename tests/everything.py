@@ -21,7 +21,7 @@ import marketcam.engine
 import marketcam.io
 from marketcam.engine import SlidingWindowCamera, TickError
 from marketcam.engine.jit import loaded_kernels
-from marketcam.engine.market import InfiniteGameMarket
+from marketcam.engine.scenarios import market_of
 from marketcam.io import decode_frame_columns, encode_tick
 from marketcam.server.running.compiling import compile_kernels
 from tests.raw_ticks import crowd
@@ -187,14 +187,18 @@ def refused_ticks() -> None:
                 film(camera, [(t + 1, 100.0, bad)])
 
 
-def the_embedded_market() -> None:
-    for agents, pool_only, ticks in (
-        (1, True, 50),
-        (2, False, 50),
-        (60, False, 200),
-        (3000, False, 5),
+def the_embedded_markets() -> None:
+    for scenario, agents, pool_only, ticks in (
+        ("v5", 1, True, 50),
+        ("v5", 2, False, 50),
+        ("v5", 60, False, 200),
+        ("v5", 3000, False, 5),
+        ("ecology", 3, True, 50),
+        ("ecology", 4, False, 50),
+        ("ecology", 60, False, 200),
+        ("ecology", 3000, False, 5),
     ):
-        market = InfiniteGameMarket(agents, adjust_interval=1, pool_only=pool_only)
+        market = market_of(scenario, agents=agents, adjust_interval=1, pool_only=pool_only)
         for camera in cameras():
             film_ticks(camera, [market.step() for _ in range(ticks)])
 
@@ -246,7 +250,7 @@ SCENARIOS = (
     holes,
     forms_of_arrays,
     refused_ticks,
-    the_embedded_market,
+    the_embedded_markets,
     a_server,
     a_server_with_stages_in_threads,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from statistics import fmean, pstdev
 from typing import Any
@@ -30,7 +30,10 @@ class MalformedTick(Exception):  # noqa: N818 - it is the tick that is malformed
 
 @dataclass
 class PlainTick:
-    """A well-formed raw tick. `quotes` holds buys and sells only: agent -> (side, price)."""
+    """A well-formed raw tick. `quotes` holds buys and sells only: agent -> (side, price).
+
+    `close` are the pairs that the camera it was shown to finds close: once, not for every frame.
+    """
 
     t: int
     mid: float | None
@@ -39,6 +42,7 @@ class PlainTick:
     quotes: dict[int, tuple[str, float]]
     matches: list[tuple[int, int]]
     state: dict[str, float] | None
+    close: list[tuple[int, int]] = field(default_factory=list)
 
     def agents_seen(self) -> set[int]:
         matched = {agent for match in self.matches for agent in match if agent != POOL}
@@ -206,6 +210,8 @@ class OracleCamera:
             raise MalformedTick("t")
         if tick.mid is None:
             tick.mid = self.last_mid
+        if tick.mid is not None and tick.mid > 0:
+            tick.close = self._close_pairs(tick.quotes, self.eps_pct * tick.mid)
         if self.last_t is not None and tick.t != self.last_t + 1:
             self.window = []
         self.window = [*self.window, tick][-self.W :]
@@ -287,8 +293,7 @@ class OracleCamera:
     def _proximity_edges(self) -> list[tuple[int, str, int, int]]:
         counts: Counter[tuple[int, int]] = Counter()
         for tick in self.window:
-            if tick.mid is not None and tick.mid > 0:
-                counts.update(self._close_pairs(tick.quotes, self.eps_pct * tick.mid))
+            counts.update(tick.close)
         return [(count, PROXIMITY, *pair) for pair, count in counts.items()]
 
     def _close_pairs(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.server_helpers import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH = ROOT / "README.md"
@@ -90,3 +95,20 @@ def configuration_rows(path: Path) -> list[list[str]]:
     """Return the cells of the configuration table, without its header."""
     _, _, *rows = configuration(path).splitlines()
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def output_of(folder: Path, *command: str) -> str:
+    """Run a command of a document in a folder, with this Python's scripts; return what it says."""
+    scripts = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("IG_")}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=clean | {"PATH": scripts},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -104,3 +104,13 @@ def test_every_package_is_listed_for_the_build():
 @pytest.mark.parametrize("room", ROOMS)
 def test_rooms_are_typed(room):
     assert (ROOT / room / "py.typed").is_file()
+
+
+def test_tests_of_kernels_are_where_they_are_run_from():
+    """`make test-kernels` collects the tests of two rooms only."""
+    elsewhere = [
+        path
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "mark.kernel" in path.read_text() and path.parent.name not in {"engine", "io"}
+    ]
+    assert elsewhere == [Path(__file__)]

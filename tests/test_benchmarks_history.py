@@ -19,6 +19,8 @@ HOURS = "0.005"  # 1,800 ticks
 def test_every_way_is_measured_and_the_recording_is_kept(tmp_path: Path, capsys) -> None:
     figures = tmp_path / "figures.json"
     flags = ["--hours", HOURS, "--folder", str(tmp_path), "--seeks", "2"]
+    assert history.main([*flags, "--only-film"]) == 0
+    assert "| HTTP, cold |" not in capsys.readouterr().out
     assert history.main([*flags, "--json", str(figures)]) in {0, 1}  # the machine may be busy
     assert "| HTTP, cold |" in capsys.readouterr().out
     content = json.loads(figures.read_bytes())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from marketcam.engine import MAX_ID, POOL, MarketState, Tick
+from marketcam.engine.embedded import MAX_SEED
 from marketcam.engine.limits import whole_number
-from marketcam.engine.market import MAX_SEED
 from marketcam.io.sources.errors import SimulatorError, on_one_line
 from marketcam.io.sources.own_random import OwnRandom
 from marketcam.io.sources.simulator_class import SimulatorClass

@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "recover": "put a store right after a crash or after damage",
     "prune": "remove old segments of a store",
     "export": "write a recording as Parquet files",
+    "measures": "measure the graphs of a recording: clustering, communities and the like",
     "profile": "measure what a window and an edge cap cost, over a grid of settings",
 }
 """Each command, the module of its name, in one line."""

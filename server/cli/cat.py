@@ -12,11 +12,11 @@ from marketcam.server.cli.parsing import (
     LATEST,
     OK,
     CommandTexts,
-    UsageError,
     add_command,
     add_log_level,
+    add_span,
     at_least,
-    tick_number,
+    check_span,
 )
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, _TEXTS, run)
     parser.add_argument("store", metavar="STORE", type=Path, help="the store's folder")
     parser.add_argument("kind", metavar="|".join(KINDS), choices=KINDS, help="what to print")
-    parser.add_argument(
-        "--from-t", metavar="T", type=tick_number, help="from this tick on, inclusive"
-    )
-    parser.add_argument("--to-t", metavar="T", type=tick_number, help="up to this tick, inclusive")
+    add_span(parser)
     parser.add_argument(
         "--run",
         dest="of_run",  # `run` is the command itself
@@ -66,12 +63,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the lines; return the exit code."""
-    from_t, to_t = args.from_t, args.to_t
-    if from_t is not None and to_t is not None and from_t > to_t:
-        raise UsageError(f"--from-t must be at most --to-t, {to_t}, got {from_t}")
+    check_span(args)
     run = None if args.of_run == LATEST else args.of_run
     store = Store(args.store, on_missing=_tell_missing)
-    lines = store.lines(args.kind, from_t, to_t, run=run, every=args.every)
+    lines = store.lines(args.kind, args.from_t, args.to_t, run=run, every=args.every)
     out = sys.stdout.buffer
     for line in islice(lines, args.limit):
         out.write(line)

@@ -13,10 +13,12 @@ from marketcam.server.cli.parsing import (
     UsageError,
     add_command,
     add_log_level,
+    add_runs,
+    add_span,
     add_token,
     at_least,
+    check_span,
     say,
-    tick_number,
 )
 from marketcam.server.cli.starting import interrupted_by_sigterm
 
@@ -45,16 +47,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(subparsers, _TEXTS, run)
     parser.add_argument("store", metavar="STORE", help="the store's folder, or http(s)://…")
     parser.add_argument("out", metavar="OUT.parquet", type=Path, help="the folder to make")
-    parser.add_argument(
-        "--from-t", metavar="T", type=tick_number, help="from this tick on, inclusive"
-    )
-    parser.add_argument("--to-t", metavar="T", type=tick_number, help="up to this tick, inclusive")
-    parser.add_argument(
-        "--run",
-        dest="of_run",
-        metavar="RUN",
-        help="of this run, or of `all` in turn; the latest by default",
-    )
+    add_span(parser)
+    add_runs(parser)
     parser.add_argument(
         "--kinds",
         metavar="KIND,…",
@@ -75,15 +69,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files; return the exit code."""
-    if args.from_t is not None and args.to_t is not None and args.from_t > args.to_t:
-        raise UsageError(f"--from-t must be at most --to-t, {args.to_t}, got {args.from_t}")
+    check_span(args)
     from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
     from marketcam.io.history import open_store  # noqa: PLC0415 - loads numpy, which help need not
-    from marketcam.io.parquet import (  # noqa: PLC0415 - as above
-        ExportOptions,
-        ExportTargetError,
-        export_parquet,
-    )
+    from marketcam.io.parquet import ExportOptions, export_parquet  # noqa: PLC0415 - as above
+    from marketcam.io.parquet_folder import ExportTargetError  # noqa: PLC0415 - as above
     from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, as above
 
     options = ExportOptions(

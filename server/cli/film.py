@@ -43,7 +43,8 @@ whole and closed, and how far it came is said.""",
   marketcam film ticks.parquet --store ./again --start 2026-01-24T12:00:00Z
   marketcam film agents.csv --matches matches.csv --store ./again --bad-tick fail
   marketcam film ./data --ticks-run 20260124_120000_4f2a9c --edge-cap 8000 --store ./wide
-  marketcam film --market 360000 --agents 74 --store ./hour""",
+  marketcam film --market 360000 --agents 74 --store ./hour
+  marketcam film --market 20000 --scenario ecology --agents 1000 --store ./ecology""",
 )
 
 _GROUPS: Final = {
@@ -62,7 +63,14 @@ _GROUPS: Final = {
     ),
     "recording": ("segment_seconds", "segment_bytes", "zstd_level", "record_ticks"),
     "ticks": ("tick_rate", "bad_tick", "matches", "ticks_run"),
-    "embedded market": ("agents", "seed", "max_agents", "adjust_interval", "pool_only"),
+    "embedded market": (
+        "scenario",
+        "agents",
+        "seed",
+        "max_agents",
+        "adjust_interval",
+        "pool_only",
+    ),
     "logging": ("log_level", "log_file"),
 }
 _ALSO: Final = {"ticks_run": ("--run",)}

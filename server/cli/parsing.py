@@ -25,8 +25,11 @@ __all__ = [
     "UsageError",
     "add_command",
     "add_log_level",
+    "add_runs",
+    "add_span",
     "add_token",
     "at_least",
+    "check_span",
     "say",
     "tick_number",
 ]
@@ -110,6 +113,34 @@ def add_log_level(parser: Parser) -> None:
         metavar="LEVEL",
         choices=("debug", "info", "warning", "error"),
         help="debug: an error shows where it happened [IG_LOG_LEVEL]",
+    )
+
+
+def add_span(parser: Parser) -> None:
+    """Add the flags of which ticks are meant; `check_span` checks them."""
+    parser.add_argument(
+        "--from-t", metavar="T", type=tick_number, help="from this tick on, inclusive"
+    )
+    parser.add_argument("--to-t", metavar="T", type=tick_number, help="up to this tick, inclusive")
+
+
+def check_span(args: argparse.Namespace) -> None:
+    """Refuse ticks that are the wrong way round.
+
+    Raises:
+        UsageError: the first is after the last.
+    """
+    if args.from_t is not None and args.to_t is not None and args.from_t > args.to_t:
+        raise UsageError(f"--from-t must be at most --to-t, {args.to_t}, got {args.from_t}")
+
+
+def add_runs(parser: Parser) -> None:
+    """Add the flag of which runs are meant, as `runs_asked_for` takes it."""
+    parser.add_argument(
+        "--run",
+        dest="of_run",  # `run` is the command itself
+        metavar="RUN",
+        help="of this run, or of `all` in turn; the latest by default",
     )
 
 

@@ -62,6 +62,7 @@ _FIXED: Final = (
     "zstd_level",
     "ticks",
     "bad_tick",
+    "scenario",
     "seed",
     "adjust_interval",
     "max_agents",

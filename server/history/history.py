@@ -105,11 +105,13 @@ class HistoryOptions:
 
     Attributes:
         clients: range requests, and streams that catch up, at the same time.
+        measurers: requests for measures at the same time, each with a process.
         replays: replays at the same time.
         idle_seconds: a replay that neither plays nor is told anything for so long is closed.
     """
 
     clients: int = 16
+    measurers: int = 2
     replays: int = 16
     idle_seconds: float = 600.0
 
@@ -129,6 +131,7 @@ class History:
         options: the limits.
         filmed: with what the current run is filmed.
         readers: who reads: range requests, and streams that catch up.
+        measurers: who has it measured.
         replays: who replays.
     """
 
@@ -144,6 +147,7 @@ class History:
         self.options = options
         self.filmed = filmed
         self.readers = Seats(options.clients, "clients that read history")
+        self.measurers = Seats(options.measurers, "clients that have history measured")
         self.replays = Seats(options.replays, "replays")
         self._store_dir = store_dir
         self._recorder = recorder
@@ -151,6 +155,7 @@ class History:
         self._is_running = is_running
         self._store: Store | None = None
         self._limiter: CapacityLimiter | None = None
+        self._waiting: CapacityLimiter | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._flush_next: asyncio.Task[None] | None = None
 
@@ -212,6 +217,12 @@ class History:
     def pieces(self, make: Callable[[], Iterator[tuple[Value, int] | None]]) -> Pieces[Value]:
         """Return what reads an iterator in this history's threads."""
         return Pieces(make, self._threads())
+
+    def measures(self, make: Callable[[], Iterator[tuple[Value, int] | None]]) -> Pieces[Value]:
+        """Return what reads an iterator that waits for a process: it takes no reader's thread."""
+        if self._waiting is None:  # as for `_threads`
+            self._waiting = CapacityLimiter(self.options.measurers)
+        return Pieces(make, self._waiting)
 
     def messages(self, view: View, after: Place, reach: Reach | None) -> Pieces[Told]:
         """Return what reads the messages of a run after a place.

@@ -71,6 +71,7 @@ def _weight(value: float) -> str:
 # fmt: off
 COLUMNS: Final = (
     Column("source", "", "text", "market, or the name of the tick file", "point"),
+    Column("scenario", "", "text", "which embedded market; empty for a tick file", "point"),
     Column("agents", "", "whole", "agents the market started with; empty for a tick file",
         "point", "agents", _count),
     Column("W", "ticks", "whole", "sliding window", "point", "W", _count),

@@ -15,6 +15,7 @@ from marketcam.server.settings import Settings, SettingsError, described_setting
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from marketcam.engine.scenarios import Scenario
     from marketcam.server.settings import CameraArguments
 
 __all__ = ["AXES", "MOST_POINTS", "Effort", "Point", "TickFile", "grid", "label_of"]
@@ -81,6 +82,7 @@ class Point:
     point travels as JSON to the process, or the machine, that measures it.
 
     Attributes:
+        scenario: which embedded market; None for a tick file.
         agents: agents the embedded market starts with; None for a tick file.
         ticks: the tick file, or None for the embedded market.
         bad_tick: what to do at a raw tick of the file that is refused.
@@ -88,6 +90,7 @@ class Point:
     The others have the names and meanings of `Settings`, `CameraArguments` and `Effort`.
     """
 
+    scenario: Scenario | None
     agents: int | None
     W: int
     stride: int
@@ -112,6 +115,7 @@ class Point:
         """Return the point that a camera with these settings stands at."""
         return cls(
             **settings.camera_arguments(),
+            scenario=settings.scenario if ticks is None else None,
             agents=settings.agents if ticks is None else None,
             zstd_level=settings.zstd_level,
             seed=settings.seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from marketcam.engine.market import InfiniteGameMarket
+from marketcam.engine.scenarios import market_of
 from marketcam.io.sources import fail_on_bad_line, open_ticks
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Supply:
             fails = point.bad_tick == "fail"
             return open_ticks(point.ticks.path, fail_on_bad_line if fails else self._skip)
         assert point.agents is not None  # noqa: S101 - a point has agents or a file
-        return InfiniteGameMarket(
+        assert point.scenario is not None  # noqa: S101 - likewise
+        return market_of(
+            point.scenario,
             agents=point.agents,
             seed=point.seed,
             adjust_interval=point.adjust_interval,

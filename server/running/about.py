@@ -16,9 +16,11 @@ __all__ = ["about_run", "filmed_with", "kinds_recorded"]
 
 def about_run(settings: Settings) -> dict[str, object]:
     """Return what the run is filmed with, for its record."""
+    market = {"scenario": settings.scenario} if settings.source == "market" else {}
     return {
         "version": version("marketcam"),
         "source": settings.source,
+        **market,
         "seed": settings.seed,
         "tick_rate": settings.pace,
         "metric_downsample": settings.metric_downsample,

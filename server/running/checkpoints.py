@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from marketcam.engine import Tick
-    from marketcam.engine.market import InfiniteGameMarket
-    from marketcam.engine.market_state import SavedMarket
+    from marketcam.engine.embedded import EmbeddedMarket
+    from marketcam.engine.saved_state import SavedState
     from marketcam.server.running.filming import FilmingStatus
 
 __all__ = ["CheckpointPlan", "Checkpoints", "SavedMarketSource"]
@@ -61,7 +61,7 @@ class CheckpointPlan:
 class _Candidate:
     """A checkpoint on its way."""
 
-    market: SavedMarket
+    market: SavedState
     status: FilmingStatus | None = None  # as its first tick was filmed
     needs: dict[str, int] | None = None  # once its window is filmed
 
@@ -90,7 +90,7 @@ class Checkpoints:
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, market: InfiniteGameMarket, status: FilmingStatus) -> None:
+    def begin(self, market: EmbeddedMarket, status: FilmingStatus) -> None:
         """Write the checkpoint of a run that has no line yet; it counts already."""
         self._try_to_write(_Candidate(market.state(), status, {}))
 
@@ -108,7 +108,7 @@ class Checkpoints:
         if self._thread is not None:
             self._thread.join()
 
-    def look(self, market: InfiniteGameMarket) -> None:
+    def look(self, market: EmbeddedMarket) -> None:
         """Take a checkpoint where one is due. For the market's thread, between two ticks."""
         if self._candidate is None and self._clock() >= self._due:
             self._due = self._clock() + self._plan.seconds
@@ -184,7 +184,7 @@ class Checkpoints:
 class SavedMarketSource:
     """The embedded market as a source, which is looked at between two ticks."""
 
-    def __init__(self, market: InfiniteGameMarket, checkpoints: Checkpoints) -> None:
+    def __init__(self, market: EmbeddedMarket, checkpoints: Checkpoints) -> None:
         self.name = market.name
         self.place = market.place
         self._market = market

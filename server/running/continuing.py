@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from marketcam.engine import LimitError
-from marketcam.engine.market_state import SavedMarket
+from marketcam.engine.scenarios import saved_market
 from marketcam.io.store.checkpoint import Checkpoint, read_checkpoint, recorded_ticks
 from marketcam.io.store.errors import CheckpointError, NewerFormatError, StoreError
 from marketcam.io.store.runs import read_runs
@@ -15,6 +15,8 @@ from marketcam.server.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from marketcam.engine.saved_state import SavedState
+    from marketcam.engine.scenarios import Scenario
     from marketcam.server.running.filming import Filming, Rule
     from marketcam.server.settings import Settings
 
@@ -38,7 +40,7 @@ class Continuation:
 
     run: str
     counts_on: Mapping[str, int]
-    market: SavedMarket
+    market: SavedState
     rule: Rule
     since_t: int | None
     reason: str | None
@@ -58,8 +60,12 @@ class Continuation:
 
 
 def settings_of_run(settings: Settings) -> dict[str, Any]:
-    """Return all that the lines of the embedded market's run depend on, and its pace."""
+    """Return all that the lines of the embedded market's run depend on, and its pace.
+
+    The default scenario is not named: it was the only one when the first checkpoints were written.
+    """
     return {
+        **({} if settings.scenario == "v5" else {"scenario": settings.scenario}),
         **settings.camera_arguments(),
         "pair_budget_action": settings.pair_budget_action,
         "metric_downsample": settings.metric_downsample,
@@ -106,7 +112,7 @@ def _continuation(checkpoint: Checkpoint, settings: Settings) -> Continuation:
     recorded = recorded_ticks(settings.store_dir, checkpoint.run)
     if missing := _shortfall(checkpoint.recorded, recorded):
         raise CheckpointError(missing)
-    return _read_state(checkpoint)
+    return _read_state(checkpoint, settings.scenario)
 
 
 def _shortfall(counts_on: Mapping[str, int], recorded: Mapping[str, int]) -> str | None:
@@ -116,10 +122,10 @@ def _shortfall(counts_on: Mapping[str, int], recorded: Mapping[str, int]) -> str
     return None
 
 
-def _read_state(checkpoint: Checkpoint) -> Continuation:
+def _read_state(checkpoint: Checkpoint, scenario: Scenario) -> Continuation:
     filming = checkpoint.state.get("filming")
     try:
-        market = SavedMarket.from_dict(checkpoint.state.get("market") or {})
+        market = saved_market(scenario, checkpoint.state.get("market") or {})
     except LimitError as error:
         raise CheckpointError(f"market: {error}") from error
     if not isinstance(filming, dict) or filming.get("rule") not in ("pairs", "neighbors"):

@@ -48,7 +48,7 @@ _RECORDED_WITH: Final = (
     "zstd_level",
     "record_ticks",
 )
-_NOT_IN_NAME: Final = ("version", "kinds")
+_NOT_IN_NAME: Final = ("version", "scenario", "kinds")
 _OF_THE_MARKET: Final = ("agents", "max_agents", "adjust_interval", "pool_only")
 
 
@@ -58,7 +58,8 @@ def offline_run(
     """Return the run of a film, named by its start and by a digest of all that it is made with.
 
     But for the version and the kinds of lines, and of the ticks the first alone: the others are not
-    known yet. So the same film has the same name, whatever the format of its ticks.
+    known yet. So the same film has the same name, whatever the format of its ticks. That tick tells
+    the scenarios apart, so that films have the names that they had when there was one.
 
     Raises:
         LimitError: there is no pace, or the start is before 1970.

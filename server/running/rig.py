@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from marketcam.engine.market import InfiniteGameMarket
+from marketcam.engine.embedded import EmbeddedMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
 from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
@@ -135,7 +135,7 @@ class Rig:
 
     def _saving_of(self, source: Source) -> Saving | None:
         """Return what saves the run of a source, where that can be saved and is to be."""
-        if not self.settings.checkpoint_seconds or not isinstance(source, InfiniteGameMarket):
+        if not self.settings.checkpoint_seconds or not isinstance(source, EmbeddedMarket):
             return None
         return Saving(self.settings, source, self.recorder, self.filming)
 

@@ -15,7 +15,7 @@ from marketcam.server.running.continuing import find_continuation, settings_of_r
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketcam.engine.market import InfiniteGameMarket
+    from marketcam.engine.embedded import EmbeddedMarket
     from marketcam.io.store import Recorder
     from marketcam.server.operators.events import Event
     from marketcam.server.running.continuing import Continuation
@@ -42,7 +42,7 @@ class Saving:
     """
 
     def __init__(
-        self, settings: Settings, market: InfiniteGameMarket, recorder: Recorder, filming: Filming
+        self, settings: Settings, market: EmbeddedMarket, recorder: Recorder, filming: Filming
     ) -> None:
         self.recorded: Mapping[str, int] = {}
         self.known_events: tuple[Event, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketcam.engine.market import InfiniteGameMarket
+from marketcam.engine.scenarios import market_of
 from marketcam.io.sources import SimulatorSource, fail_on_bad_line, open_ticks
 from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
@@ -49,7 +49,8 @@ def open_source(settings: Settings, on_skipped: Callable[[BadLine], None]) -> So
             seed=settings.seed,
             adjust_interval=settings.adjust_interval,
         )
-    return InfiniteGameMarket(
+    return market_of(
+        settings.scenario,
         agents=settings.agents,
         seed=settings.seed,
         adjust_interval=settings.adjust_interval,

@@ -19,6 +19,7 @@ from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.events import EventsAnswer
 from marketcam.server.web.listings import Listings
+from marketcam.server.web.measures import MeasureLines
 from marketcam.server.web.overview import MetricsOverview
 from marketcam.server.web.page_wanted import wants_page
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
@@ -57,6 +58,7 @@ class HttpApi:
         """Return the routes; each answers HEAD as well."""
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
         slow_seconds = self._rig.settings.client_slow_seconds
+        measures = MeasureLines(self._history, self._rig.settings.store_dir, slow_seconds)
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
         return [
             Route("/", self.index),
@@ -65,6 +67,7 @@ class HttpApi:
             Route("/manifest/{kind}", listings.manifest),
             Route("/runs", listings.runs),
             Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
+            Route("/measures", measures, methods=["GET"]),
             Route("/events", EventsAnswer(self._history).answer),
             Route("/overview/metrics", MetricsOverview(self._history).answer),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
@@ -91,6 +94,7 @@ class HttpApi:
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
             "runs": "/runs",
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
+            "measures": "/measures",
             "events": "/events",
             "overview_metrics": "/overview/metrics",
             "websocket": "/ws/stream",

@@ -283,6 +283,10 @@ def _of_history(history: History) -> Iterator[Family]:
     yield gauge("replays", "Replays now.", replays.taken)
     yield counter("replays_started", "Replays so far.", replays.served)
     yield counter("replays_refused", "Replays refused for their number.", replays.refused)
+    measurers = history.measurers
+    yield gauge("measurers", "Requests for measures, each with a process, now.", measurers.taken)
+    yield counter("measures_requests", "The same, so far.", measurers.served)
+    yield counter("measures_refused", "The same, refused for their number.", measurers.refused)
 
 
 def _of_seats(seats: Seats | None) -> Iterator[Family]:

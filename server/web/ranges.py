@@ -8,6 +8,7 @@ answer that cannot be completed is broken off, so that no client takes a part fo
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -25,15 +26,15 @@ from marketcam.server.web.content_coding import CODERS, coding_for
 from marketcam.server.web.whole import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.types import Receive, Scope, Send
 
-    from marketcam.server.history.history import History
+    from marketcam.server.history.history import History, Seats
     from marketcam.server.history.pieces import Piece, Pieces
     from marketcam.server.web.content_coding import Coder
 
-__all__ = ["ABORT", "RUN_HEADER", "RangeLines"]
+__all__ = ["ABORT", "RUN_HEADER", "LineAnswers", "LinesAsked", "RangeLines"]
 
 ABORT: Final = "marketcam.abort"
 """Name of the ASGI extension under which the server's protocol offers to cut the connection."""
@@ -45,8 +46,8 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a request for a range asks for.
+class LinesAsked:
+    """What a request for lines asks for.
 
     Attributes:
         kind: the kind of lines.
@@ -65,16 +66,13 @@ class _Asked:
     coding: str
 
     @classmethod
-    def by(cls, request: Request) -> _Asked:
+    def by(cls, request: Request, kind: str) -> LinesAsked:
         """Read a request.
 
         Raises:
-            HTTPException: 404, no such kind; 406, no coding that the client takes.
+            HTTPException: 406, no coding that the client takes.
             QueryError: an option cannot be used.
         """
-        kind = request.path_params["kind"]
-        if kind not in KINDS:
-            raise HTTPException(404, f"no such kind, there are {', '.join(KINDS)}")
         query = Query(request.scope)
         return cls(
             kind,
@@ -86,35 +84,52 @@ class _Asked:
         )
 
 
-class RangeLines:
-    """The ASGI endpoint of `/range/{kind}`, for GET and HEAD."""
+class LineAnswers(ABC):
+    """An ASGI endpoint, for GET and HEAD, that answers with lines made as they are read.
 
-    def __init__(self, history: History, stall_seconds: float) -> None:
-        """Read from this history; a client that takes nothing for so long is given up."""
+    Args:
+        history: is read from.
+        seats: for those who are answered.
+        stall_seconds: a client that takes nothing for so long is given up.
+    """
+
+    def __init__(self, history: History, seats: Seats, stall_seconds: float) -> None:
         self._history = history
+        self._seats = seats
         self._stall_seconds = stall_seconds
+
+    @abstractmethod
+    def read(self, request: Request) -> tuple[LinesAsked, Callable[[str], Pieces[bytes]]]:
+        """Return what a request asks for, and what makes the lines of a run, or of `all`.
+
+        Raises:
+            HTTPException: it cannot be answered at all.
+            QueryError: an option cannot be used.
+        """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it with what is wrong with it.
 
         Raises:
-            HTTPException: as `_Asked.by` has it.
+            HTTPException: as `read`.
         """
         request = Request(scope, receive)
         try:
-            asked = _Asked.by(request)
-            with self._history.readers.seat():
-                end = await self._answer(asked, request, send)
+            asked, lines_of = self.read(request)
+            with self._seats.seat():
+                run = await self._run_asked_for(asked)
+                end = await self._answer(asked, run, lines_of(run), request, send)
             # Once the place is free again: whoever has the whole answer may ask for the next.
             if end is not None:
                 await send({"type": "http.response.body", "body": end})
         except (QueryError, UnknownSegmentError, TooManyError, _UnreadableError) as error:
             await refusal(error)(scope, receive, send)
 
-    async def _answer(self, asked: _Asked, request: Request, send: Send) -> bytes | None:
+    async def _answer(
+        self, asked: LinesAsked, run: str, lines: Pieces[bytes], request: Request, send: Send
+    ) -> bytes | None:
         """Send all but the end of an answer; return that, None where it has no good end."""
-        run = await self._run_asked_for(asked)
-        async with self._history.pieces(partial(self._lines, asked, run)) as pieces:
+        async with lines as pieces:
             first = await _first_piece(pieces, request)
             if first.error is not None and not first.items:
                 if isinstance(first.error, UnknownSegmentError):
@@ -129,7 +144,7 @@ class RangeLines:
             body = _Body(coder, self._history, self._stall_seconds, request, send)
             return await body.send(first, pieces)
 
-    async def _run_asked_for(self, asked: _Asked) -> str:
+    async def _run_asked_for(self, asked: LinesAsked) -> str:
         if asked.run == ALL_RUNS:
             return ALL_RUNS
         try:
@@ -139,7 +154,23 @@ class RangeLines:
         except StoreError as error:
             raise _UnreadableError(str(error)) from error
 
-    def _lines(self, asked: _Asked, run: str) -> Iterator[tuple[bytes, int] | None]:
+
+class RangeLines(LineAnswers):
+    """The endpoint of `/range/{kind}`."""
+
+    def __init__(self, history: History, stall_seconds: float) -> None:
+        """Read from this history; a client that takes nothing for so long is given up."""
+        super().__init__(history, history.readers, stall_seconds)
+
+    def read(self, request: Request) -> tuple[LinesAsked, Callable[[str], Pieces[bytes]]]:
+        """Read a request; 404 where there is no such kind."""
+        kind = request.path_params["kind"]
+        if kind not in KINDS:
+            raise HTTPException(404, f"no such kind, there are {', '.join(KINDS)}")
+        asked = LinesAsked.by(request, kind)
+        return asked, lambda run: self._history.pieces(partial(self._lines, asked, run))
+
+    def _lines(self, asked: LinesAsked, run: str) -> Iterator[tuple[bytes, int] | None]:
         """Yield the lines asked for, None for those between them: the time they take counts."""
         left = MAX_T if asked.limit is None else asked.limit
         store = self._history.store()
@@ -168,7 +199,7 @@ async def _first_piece(pieces: Pieces[bytes], request: Request) -> Piece[bytes]:
     return piece
 
 
-def _headers(run: str, asked: _Asked) -> list[tuple[bytes, bytes]]:
+def _headers(run: str, asked: LinesAsked) -> list[tuple[bytes, bytes]]:
     headers = {
         "content-type": "application/x-ndjson",
         "vary": "Accept-Encoding",

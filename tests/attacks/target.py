@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -30,18 +31,21 @@ STRIDE: Final = 5
 FLAGS: Final = ("--agents", "10", "--W", "20", "--stride", str(STRIDE), "--tick-rate", "100")
 
 MOST_LAG: Final = 100
-"""Messages that an honest viewer may be behind what the server has taken in, at any moment."""
+"""Messages that an honest viewer may be behind what the server has taken in, once it has had a core
+after an attack."""
 
 MORE_MEMORY: Final = 24 * 2**20
-"""Bytes that a server may have grown by after an attack. Allocators give back by halves; what
+"""Bytes that a server may have grown by after an attack, once it has given back every free page
+(`served.py`): for code that was first needed, and pages that are held by a bit of them. What
 thousands of attackers leave behind each is far more."""
 
 ONE_ARENA: Final = {"MALLOC_ARENA_MAX": "1"}
-"""Each of a server's threads would keep an arena of its own, and what it once held in it: which of
-them an attack meets is chance, and 30 MB more or less."""
+"""Each of a server's threads would have an arena of its own, with pages that are held by a bit of
+them: which of them an attack meets is chance."""
 
-LETTING_GO_SECONDS: Final = 20.0
-"""When a test gives up waiting for connections to be let go that should have been long before."""
+LETTING_GO_SECONDS: Final = 60.0
+"""When a test gives up waiting for what should have been long before: that connections are let go,
+that a viewer is served."""
 
 INDISCREET: Final = re.compile(
     rb"Traceback|File \"|\.py\b|site-packages|uvicorn|starlette|websockets/|h11|python",
@@ -151,6 +155,7 @@ class Target:
 
     def figures(self) -> Figures:
         """Measure what it holds, while nothing of ours is under way but one idle connection."""
+        self.server.process.send_signal(signal.SIGUSR1)  # what is free is given back
         self.ticks()
         return Figures(self._process.num_fds(), self._process.memory_info().rss)
 
@@ -160,13 +165,16 @@ class Target:
         return ticks
 
     def check_honest_viewer(self) -> None:
-        """Check that the honest viewer has everything, up to the tick of this moment."""
-        t = self.ticks() - 1
-        report = self.viewer.report()
-        assert report["faults"] == []
-        assert t - report["last"]["metric"] <= MOST_LAG, "the honest viewer is left behind"
-        report = self.viewer.reach(t)
-        assert report["faults"] == []
+        """Check that the honest viewer has everything, and is not left behind."""
+        deadline = time.monotonic() + LETTING_GO_SECONDS
+        behind = MOST_LAG + 1
+        while behind > MOST_LAG:
+            assert time.monotonic() < deadline, f"the honest viewer is {behind} messages behind"
+            t = self.ticks() - 1
+            report = self.viewer.report()
+            assert report["faults"] == []
+            behind = t - report["last"]["metric"]
+        assert self.viewer.reach(t)["faults"] == []
 
     def wait_until_let_go(self, before: Figures) -> None:
         """Wait until it has no more descriptors than before."""

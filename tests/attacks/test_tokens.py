@@ -41,8 +41,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 PATHS = (
     "/", "/health", "/metrics", "/manifest/frames", "/manifest/metrics", "/runs", "/range/frames",
-    "/segment/frames/segment_20260101_000000_0.jsonl.zst", "/nothing", "//health", "/./health",
-    "/health/", "/viewer/../health", "/viewer/..%2fhealth", "/viewer/%2e%2e/health",
+    "/measures", "/segment/frames/segment_20260101_000000_0.jsonl.zst", "/nothing", "//health",
+    "/./health", "/health/", "/viewer/../health", "/viewer/..%2fhealth", "/viewer/%2e%2e/health",
 )  # fmt: skip
 
 

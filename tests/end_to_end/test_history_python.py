@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import sysconfig
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.readme_blocks import ROOT, read
-from tests.server_helpers import PATIENCE, server_process
+from tests.readme_blocks import ROOT, output_of, read
+from tests.server_helpers import server_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,22 +32,6 @@ def camera(tmp_path_factory) -> Iterator[tuple[Path, ServerProcess]]:
     with server_process(folder, *flags, IG_CAM_STORE_DIR=str(folder / "data")) as server:
         server.wait_for_log("event=segment_closed path=frames/")
         yield folder, server
-
-
-def output_of(folder: Path, *command: str) -> str:
-    scripts = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("IG_")}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=clean | {"PATH": scripts},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_lines_are_read(camera):

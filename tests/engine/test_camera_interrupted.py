@@ -8,13 +8,14 @@ from marketcam.engine import SlidingWindowCamera
 from marketcam.engine.panes import Panes
 from marketcam.engine.slots import AgentSlots
 from tests.comparing import film
+from tests.conftest import INTERPRETED
 from tests.raw_ticks import crowd
 
 pytestmark = pytest.mark.kernel
 
 SETTINGS = {"W": 6, "stride": 2, "eps_pct": 0.01, "edge_cap": 40}
 
-
+ERRORS = [KeyboardInterrupt] if INTERPRETED else [MemoryError, KeyboardInterrupt]
 METHODS = [
     (Panes, "take"),
     (Panes, "_next_place"),
@@ -39,7 +40,7 @@ def film_until(error, camera, raws):
 
 @pytest.mark.parametrize("proximity", ["pairs", "neighbors"])
 @pytest.mark.parametrize(("part", "method"), METHODS)
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize("error", ERRORS)
 def test_the_next_tick_begins_a_new_window(monkeypatch, proximity, part, method, error):
     """Whatever was left half done: frames are those of a camera that began then."""
     camera = SlidingWindowCamera(**SETTINGS, proximity=proximity)
@@ -50,7 +51,7 @@ def test_the_next_tick_begins_a_new_window(monkeypatch, proximity, part, method,
         raise error
 
     monkeypatch.setattr(part, method, fail)
-    rest = film_until(error, camera, list(crowd(2, 40, agents=90, lifetime=4, start=21)))
+    rest = film_until(error, camera, list(crowd(2, 36, agents=70, lifetime=4, start=21)))
     expected = film(SlidingWindowCamera(**SETTINGS, proximity=proximity), rest)
     assert len(expected) > 10
     assert film(camera, rest) == expected

@@ -12,7 +12,6 @@ from tests.raw_ticks import arrays_of
 
 
 def test_every_frame_at_the_defaults(original_ticks):
-    """About ten seconds, nearly all of them the twin's."""
     arguments = {"W": 300, "stride": 10, "eps_pct": 0.003, "edge_cap": 2000}
     assert film_with_twin(original_ticks, **arguments) == 270
 

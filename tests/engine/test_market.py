@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-import random
 from itertools import islice
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketcam.engine import market_kernels
-from marketcam.engine.errors import LimitError
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.engine.market_kernels import MAX_BUCKETS, median
-from marketcam.engine.tick import POOL, SIDES, Tick
-from tests.market_twin import PlainMarket, PlainTick
+from marketcam.engine.tick import POOL, Tick
+from tests.conftest import INTERPRETED
+from tests.market_checks import EXACT, digest
+from tests.market_twin import PlainMarket
 
 pytestmark = pytest.mark.kernel
-
-EXACT = 1e-12
-
-
-def assert_same(tick: Tick, twin: PlainTick) -> None:
-    assert tick.t == twin.t
-    assert tick.agent_id.tolist() == list(twin.agents)
-    assert [tuple(match) for match in tick.matches.tolist()] == twin.matches
-    assert [SIDES[side] for side in tick.side] == [side for side, _ in twin.actions.values()]
-    np.testing.assert_allclose(
-        tick.price, [price for _, price in twin.actions.values()], rtol=EXACT
-    )
-    np.testing.assert_allclose(tick.experience, list(twin.agents.values()), rtol=EXACT, atol=EXACT)
-    np.testing.assert_allclose(tick.state, twin.s, rtol=EXACT, atol=EXACT)
-    assert tick.mid == pytest.approx(twin.mid, rel=EXACT)
-
-
-@pytest.mark.parametrize("pool_only", [False, True])
-@pytest.mark.parametrize(
-    ("agents", "adjust_interval", "ticks"),
-    [(1, 3, 300), (2, 20, 400), (3, 60, 500), (5, 1, 300), (17, 4, 300), (74, 2, 300)],
-)
-@pytest.mark.parametrize("seed", [0, 7])
-def test_every_tick_is_the_twins(agents, adjust_interval, ticks, seed, pool_only):
-    market = InfiniteGameMarket(agents, seed, adjust_interval, pool_only=pool_only)
-    twin = PlainMarket(agents, seed, adjust_interval, pool_only=pool_only)
-    for tick in islice(market, ticks):
-        assert_same(tick, twin.step())
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    agents=st.integers(1, 40),
-    seed=st.integers(0, 2**32 - 1),
-    adjust_interval=st.integers(1, 30),
-    room=st.none() | st.integers(0, 5),
-    pool_only=st.booleans(),
-)
-def test_any_market_is_the_twins(agents, seed, adjust_interval, room, pool_only):
-    arguments = (agents, seed, adjust_interval, None if room is None else agents + room)
-    market = InfiniteGameMarket(*arguments, pool_only=pool_only)
-    twin = PlainMarket(*arguments, pool_only=pool_only)
-    for tick in islice(market, 120):
-        assert_same(tick, twin.step())
 
 
 def test_the_multiplier_falls_every_ten_thousand_ticks_as_the_twins():
@@ -74,24 +29,6 @@ def test_the_multiplier_falls_every_ten_thousand_ticks_as_the_twins():
         assert [tuple(match) for match in tick.matches.tolist()] == plain.matches
 
 
-def digest(tick: Tick) -> tuple[object, ...]:
-    arrays = (tick.agent_id, tick.experience, tick.side, tick.price, tick.matches)
-    return (tick.t, tick.mid, tick.state, *(array.tobytes() for array in arrays))
-
-
-def test_the_same_seed_gives_the_same_ticks_whatever_else_runs():
-    quiet, noisy = InfiniteGameMarket(30, 5, 3), InfiniteGameMarket(30, 5, 3)
-    expected = [digest(quiet.step()) for _ in range(50)]
-    seen = []
-    for _ in range(50):
-        np.random.seed(1)  # noqa: NPY002 - the global state is what must not matter
-        random.seed(1)
-        InfiniteGameMarket(4, 5).step()
-        seen.append(digest(noisy.step()))
-    assert seen == expected
-    assert digest(InfiniteGameMarket(30, 6, 3).step()) != expected[0]
-
-
 def test_a_seed_means_the_same_market_in_every_release():
     *_, last = islice(InfiniteGameMarket(5, 42, 100), 1000)
     assert last.agent_id.size == 14
@@ -100,17 +37,6 @@ def test_a_seed_means_the_same_market_in_every_release():
     assert last.state == pytest.approx(
         (0.4920117542523265, 0.0014574961485814702, 0.5, -0.14285713265306196), rel=1e-9
     )
-
-
-def test_the_pool_switch_changes_the_matches_and_nothing_else():
-    paired, pooled = InfiniteGameMarket(40, 9, 5), InfiniteGameMarket(40, 9, 5, pool_only=True)
-    for ours, original in islice(zip(paired, pooled, strict=True), 100):
-        assert (original.matches[:, 1] == POOL).all()
-        partners = ours.matches[ours.matches[:, 1] != POOL]
-        assert len(partners) > 0
-        fills = np.concatenate([ours.matches[:, 0], partners[:, 1]])
-        assert sorted(fills.tolist()) == sorted(original.matches[:, 0].tolist())
-        assert digest(ours)[:-1] == digest(original)[:-1]
 
 
 def test_pairs_are_of_a_buyer_and_a_seller_and_the_pool_gets_one_side():
@@ -133,18 +59,6 @@ def test_every_possible_pair_meets_equally_often():
     assert np.abs(off_diagonal - mean).max() < 5 * np.sqrt(mean)
 
 
-def test_a_tick_does_not_change_once_handed_out():
-    market = InfiniteGameMarket(20, 4, adjust_interval=1)
-    ticks = list(islice(market, 60))
-    again = InfiniteGameMarket(20, 4, adjust_interval=1)
-    assert [digest(tick) for tick in ticks] == [digest(again.step()) for _ in range(60)]
-
-
-def test_agent_ids_are_shared_while_the_population_stays():
-    market = InfiniteGameMarket(20, 4, adjust_interval=1000)
-    assert market.step().agent_id is market.step().agent_id
-
-
 def test_newcomers_take_the_next_unused_number():
     seen: set[int] = set()
     population: list[int] = []
@@ -159,12 +73,6 @@ def test_newcomers_take_the_next_unused_number():
         population = ids
     assert left >= 4
     assert joined > 6 + left
-
-
-def test_nobody_joins_beyond_the_maximum():
-    sizes = [tick.agent_id.size for tick in islice(InfiniteGameMarket(3, 0, 5, 8), 2000)]
-    assert max(sizes) == 8
-    assert sizes[-1] == 8
 
 
 def test_the_shape_of_a_tick():
@@ -191,49 +99,15 @@ def test_a_large_market_is_consistent():
     assert tick.state.liquidity == fills / 5000
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
 def test_one_tick_compiles_all_that_any_market_needs():
     InfiniteGameMarket(1).step()
     public = [getattr(market_kernels, name) for name in market_kernels.__all__]
     kernels = [kernel for kernel in public if hasattr(kernel, "signatures")]
-    assert len(kernels) == 6
+    assert len(kernels) == 7
     for agents, pool_only in [(2, False), (30, True), (3000, False)]:
         list(islice(InfiniteGameMarket(agents, 1, 1, pool_only=pool_only), 30))
-    assert [len(kernel.signatures) for kernel in kernels] == [1] * 6
-
-
-def test_closing_ends_the_iteration():
-    market = InfiniteGameMarket()
-    ticks = iter(market)
-    assert next(ticks).t == 0
-    market.close()
-    assert list(ticks) == []
-
-
-@pytest.mark.parametrize(
-    ("argument", "value", "message"),
-    [
-        ("agents", 0, "agents must be a whole number of 1 to 100000, got 0"),
-        ("agents", 100_001, "agents must be a whole number of 1 to 100000, got 100001"),
-        ("agents", 3.0, "agents must be a whole number of 1 to 100000, got 3.0"),
-        ("agents", True, "agents must be a whole number of 1 to 100000, got True"),
-        ("seed", -1, "seed must be a whole number of 0 to 4294967295, got -1"),
-        ("seed", 2**32, "seed must be a whole number of 0 to 4294967295, got 4294967296"),
-        ("adjust_interval", 0, "adjust_interval must be a whole number of 1 to 9007199254740991"),
-        ("max_agents", 2, "max_agents must be a whole number of 3 to 9007199254740991, got 2"),
-    ],
-)
-def test_arguments_out_of_range_are_named(argument, value, message):
-    with pytest.raises(LimitError) as refusal:
-        InfiniteGameMarket(**{argument: value})
-    assert str(refusal.value).startswith(message)
-
-
-def test_numpy_integers_are_integers():
-    given_as_numpy = InfiniteGameMarket(np.int64(5), np.uint32(3), np.int16(7), np.int64(9))
-    plain = InfiniteGameMarket(5, 3, 7, 9)
-    for _ in range(20):
-        assert given_as_numpy.step().to_dict() == plain.step().to_dict()
+    assert [len(kernel.signatures) for kernel in kernels] == [1] * 7
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,56 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from marketcam.engine.errors import LimitError
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.engine.market_state import SavedMarket
 
-if TYPE_CHECKING:
-    from marketcam.engine.tick import Tick
-
 pytestmark = pytest.mark.kernel
-
-
-def digest(tick: Tick) -> tuple[object, ...]:
-    arrays = (tick.agent_id, tick.experience, tick.side, tick.price, tick.matches)
-    return (tick.t, tick.mid, tick.state, *(array.tobytes() for array in arrays))
 
 
 def through_json(saved: SavedMarket) -> SavedMarket:
     return SavedMarket.from_dict(json.loads(json.dumps(saved.to_dict())))
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    agents=st.integers(1, 40),
-    seed=st.integers(0, 2**32 - 1),
-    adjust_interval=st.integers(1, 30),
-    room=st.none() | st.integers(0, 5),
-    pool_only=st.booleans(),
-    stops=st.lists(st.integers(0, 60), min_size=1, max_size=4),
-)
-def test_a_restored_market_goes_on_as_if_it_had_never_stopped(
-    agents, seed, adjust_interval, room, pool_only, stops
-):
-    arguments = (agents, seed, adjust_interval, None if room is None else agents + room)
-    unbroken = InfiniteGameMarket(*arguments, pool_only=pool_only)
-    expected = [digest(tick) for tick in islice(unbroken, sum(stops) + 80)]
-    market = InfiniteGameMarket(*arguments, pool_only=pool_only)
-    seen = []
-    for stop in stops:
-        seen += [digest(tick) for tick in islice(market, stop)]
-        saved = through_json(market.state())
-        market = InfiniteGameMarket(*arguments, pool_only=pool_only)
-        market.restore(saved)
-    seen += [digest(tick) for tick in islice(market, 80)]
-    assert seen == expected
 
 
 def test_the_population_grows_and_shrinks_across_a_restart():
@@ -70,18 +33,6 @@ def test_the_population_grows_and_shrinks_across_a_restart():
     assert seen == sizes
     changes = set(np.sign(np.diff(sizes)).tolist())
     assert changes == {-1, 0, 1}  # some joined, some left
-
-
-def test_what_was_saved_stands_while_the_market_goes_on():
-    market = InfiniteGameMarket(20, 1, 3)
-    list(islice(market, 50))
-    saved = market.state()
-    text = json.dumps(saved.to_dict())
-    expected = [digest(tick) for tick in islice(market, 200)]
-    assert json.dumps(saved.to_dict()) == text
-    again = InfiniteGameMarket(20, 1, 3)
-    again.restore(saved)
-    assert [digest(tick) for tick in islice(again, 200)] == expected
 
 
 def test_the_generator_is_saved_to_the_last_of_its_128_bits():
@@ -127,9 +78,3 @@ def test_what_cannot_be_a_market_is_refused_by_name(fields, message):
     with pytest.raises(LimitError) as refusal:
         SavedMarket.from_dict(spoiled(**fields))
     assert message in str(refusal.value)
-
-
-def test_a_market_with_less_room_refuses_the_agents():
-    saved = InfiniteGameMarket(30).state()
-    with pytest.raises(LimitError, match="saved agents must be 20 at most, got 30"):
-        InfiniteGameMarket(3, max_agents=20).restore(saved)

@@ -13,7 +13,7 @@ from marketcam.engine import LimitError
 from marketcam.io import RemoteStore, Store, arrow_table, open_store
 from marketcam.io.store import StoreError, UnknownRunError, UnknownSegmentError
 from tests.history_helpers import film_into, raw_ticks
-from tests.server_helpers import fed_server
+from tests.server_helpers import PATIENCE, fed_server
 
 if TYPE_CHECKING:
     from marketcam.io import History
@@ -40,7 +40,7 @@ def store(tmp_path_factory):
         with server.stream() as stream:
             feed.send_ticks(0, 9)
             for _ in range(10):
-                stream.recv(timeout=60)
+                stream.recv(timeout=PATIENCE)
         yield made, server.listening.url, (first, second), lines
 
 

@@ -177,9 +177,9 @@ def test_closing_ends_a_wait_in_another_thread(piped_input):
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert first.wait(30)
+    assert first.wait(120)
     source.close()
-    reader.join(30)
+    reader.join(120)
     assert not reader.is_alive()
     assert ts == [3]
 

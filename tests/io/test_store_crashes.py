@@ -14,6 +14,8 @@ from tests.store_helpers import SetClock, line, lines, recovered_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 NEVER = 10**9
 SYNC_SECONDS = 5.0  # the writer's own
 

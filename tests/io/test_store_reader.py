@@ -27,6 +27,8 @@ from marketcam.io.store import reader as reader_module
 from marketcam.io.store.manifest import Manifest
 from tests.store_helpers import SetClock, die, leave_pending, line, lines, manifest, segment_files
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 
 def recorded(store: Path, segments: int = 5, each: int = 20) -> Store:
     """Make a store of closed segments with every tick once, from 0."""

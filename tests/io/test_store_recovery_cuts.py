@@ -20,6 +20,8 @@ from tests.store_helpers import (
     streamed,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 CLOSED = "segment_20260124_120000_0.jsonl.zst"
 PENDING = "segment_20260124_120000_0_pending.jsonl.zst"
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,13 +12,14 @@ from pyarrow import parquet
 from marketcam.engine import LimitError
 from marketcam.io import ExportError, ExportOptions, Store, arrow_schema, arrow_table, encode_tick
 from marketcam.io import parquet as exporting
+from marketcam.io.parquet_folder import ExportTargetError
 from marketcam.io.sources.tick_tables import TickTable
 from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
+from tests.held_commands import interrupted
 from tests.history_helpers import film_into, raw_ticks
 from tests.server_helpers import fed_server
 
-pytestmark = pytest.mark.kernel
 TABLES = ["nodes", "edges", "metrics", "ticks"]
 
 
@@ -284,7 +282,7 @@ def test_what_comes_under_the_name_meanwhile_is_not_touched(store, tmp_path, for
         (out / "letter.txt").write_text("dear")
 
     problem = "is no earlier export" if force else "is there already"
-    with pytest.raises(exporting.ExportTargetError, match=problem):
+    with pytest.raises(ExportTargetError, match=problem):
         exporting.export_parquet(Store(store), out, ExportOptions(force=force), come)
     assert (out / "letter.txt").read_text() == "dear"
     assert names(tmp_path) == ["out.parquet", "store"]
@@ -317,41 +315,11 @@ def test_nothing_to_export(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing_and_says_so(number, store, tmp_path):
-    """The process is stopped in the middle: its ticks come through a pipe that nobody fills."""
     out = tmp_path / "out.parquet"
-    with subprocess.Popen(
-        [sys.executable, "-c", _HELD, "export", str(store), str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ,
-    ) as process:
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
-        assert process.stdout.readline() == b"held\n"
-        assert any(name.startswith(".out.parquet") for name in names(tmp_path))
-        process.send_signal(number)
-        _, said = process.communicate()
-        watchdog.cancel()
-    assert process.returncode == 130
-    assert said.decode() == f"marketcam: interrupted: {out} was not written\n"
+    method = "marketcam.io.parquet_folder.ParquetFile.write"
+    said = interrupted(method, number, out, "export", store, out)
+    assert said == f"marketcam: interrupted: {out} was not written\n"
     assert names(tmp_path) == ["store"]
-
-
-_HELD = """
-import signal, sys
-from marketcam.io import parquet
-from marketcam.server.cli import main
-
-take = parquet._File.write
-
-def hold(self, batch):
-    take(self, batch)
-    print("held", flush=True)
-    signal.pause()
-
-parquet._File.write = hold
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def test_ticks_come_back_as_they_were(store, tmp_path):

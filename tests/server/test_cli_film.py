@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from marketcam.engine.ecology import EcologyMarket
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_tick
 from marketcam.io.store import KINDS, Store
@@ -153,6 +154,14 @@ def test_the_embedded_market_is_filmed_for_as_many_ticks_as_asked(ticks, tmp_pat
         assert recorded(tmp_path / "market", kind) == recorded(tmp_path / "ticks", kind)
     about = Store(tmp_path / "market").run().about
     assert (about["source"], about["film"]["agents"], about["film"]["ticks"]) == ("market", 12, 400)
+
+
+def test_the_market_with_groups_is_filmed_and_named(tmp_path):
+    flags = ("--scenario", "ecology", "--agents", 12, "--seed", 5, *SMALL)
+    assert film("--market", 100, "--record-ticks", "--store", tmp_path, *flags) == 0
+    expected = [encode_tick(tick) for tick in itertools.islice(EcologyMarket(12, 5), 100)]
+    assert recorded(tmp_path, "ticks") == expected
+    assert Store(tmp_path).run().about["scenario"] == "ecology"
 
 
 def test_the_start_and_the_rate_are_the_clock(ticks, tmp_path):

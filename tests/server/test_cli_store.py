@@ -272,7 +272,7 @@ def test_a_reader_that_has_had_enough_is_no_error(store):
         assert json.loads(process.stdout.readline())["t"] == 0
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")

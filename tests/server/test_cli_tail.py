@@ -19,7 +19,7 @@ from websockets.sync.server import serve
 from marketcam.server.cli import follow, main
 from marketcam.server.cli.lines import line_of
 from marketcam.server.cli.tail import stream_url
-from tests.server_helpers import fed_server, receive_until
+from tests.server_helpers import PATIENCE, fed_server, receive_until
 
 STATE = {"price_norm": 0.49875, "volatility": 0.003, "liquidity": 1.0, "imbalance": -0.25}
 
@@ -382,9 +382,9 @@ def test_interrupting_ends_it_with_0():
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout.readline().startswith(b"metric ")
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out, err) == (0, b"", b"")
-        assert camera.closed.wait(30)
+        assert camera.closed.wait(PATIENCE)
     assert camera.closed_with == [1000]
 
 
@@ -396,7 +396,7 @@ def test_a_reader_that_has_had_enough_is_no_error():
             assert process.stdout.readline().startswith(b"metric ")
             process.stdout.close()
             assert process.stderr.read() == b""
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,20 +14,6 @@ import pytest
 from marketcam.server import logs
 from marketcam.server.settings import Settings, SettingsError
 
-ROUTED = ("", "marketcam", "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was():
-    loggers = [logging.getLogger(name) for name in ROUTED]
-    before = [(logger, logger.level, logger.propagate, [*logger.handlers]) for logger in loggers]
-    yield
-    for logger, level, propagate, handlers in before:
-        for handler in set(logger.handlers).difference(handlers):
-            handler.close()
-        logger.level, logger.propagate, logger.handlers = level, propagate, handlers
-        logger.manager._clear_cache()
-
 
 @pytest.fixture
 def log():

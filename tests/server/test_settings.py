@@ -67,8 +67,10 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_CAM_CLIENT_QUEUE_BYTES", "client_queue_bytes", 8 * MIB),
     ("IG_CAM_CLIENT_SLOW_SECONDS", "client_slow_seconds", 60),
     ("IG_CAM_HISTORY_CLIENTS", "history_clients", 16),
+    ("IG_CAM_MEASURES_CLIENTS", "measures_clients", 2),
     ("IG_CAM_REPLAY_CLIENTS", "replay_clients", 16),
     ("IG_CAM_REPLAY_IDLE_SECONDS", "replay_idle_seconds", 600),
+    ("IG_SCENARIO", "scenario", "v5"),
     ("IG_MAX_AGENTS", "max_agents", 0),
     ("IG_POOL_ONLY", "pool_only", False),
     ("IG_TICKS", "ticks", None),
@@ -118,6 +120,7 @@ REFUSED = [  # variable, value, the message's range
     ("IG_CAM_PAIR_BUDGET_BYTES", "73727", "73728 to 2^53-1"),
     ("IG_AGENTS", "0", "1 to 100000"),
     ("IG_AGENTS", "100001", "1 to 100000"),
+    ("IG_SCENARIO", "v6", "v5 or ecology"),
     ("IG_SEED", "4294967296", "0 to 2^32-1"),
     ("IG_ADJUST_INTERVAL", "0", "1 to 2^53-1"),
     ("IG_TICK_RATE", "-1", "0 to 1000000000"),
@@ -277,6 +280,13 @@ def test_message_stays_one_short_line_of_plain_text(value):
             {"max_agents": 2},
             "--max-agents (IG_MAX_AGENTS) must be 0, or IG_AGENTS=3 or more, got 2",
         ),
+        (
+            {"scenario": "ecology", "agents": 2},
+            (
+                "--agents (IG_AGENTS) must be 3 or more where --scenario (IG_SCENARIO) is ecology, "
+                "got 2"
+            ),
+        ),
     ],
 )
 def test_settings_that_do_not_go_together(flags, message):
@@ -290,6 +300,7 @@ def test_settings_that_go_together():
         {"simulator": "core_system.main:V5MarketSimulator", "simulator_path": Path()},
         {"stride": 1000, "window": 10},
         {"max_agents": 1, "ticks": "-"},
+        {"scenario": "ecology", "agents": 1, "ticks": "-"},
     ):
         settings = Settings.from_flags(flags)
         assert {name: getattr(settings, name) for name in flags} == flags

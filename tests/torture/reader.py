@@ -30,6 +30,7 @@ class ConcurrentReader:
         self._store = Store(store)
         self._run = run
         self._stop = threading.Event()
+        self._has_seen = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -43,6 +44,10 @@ class ConcurrentReader:
         if self._error is not None:
             raise self._error
 
+    def wait_for_a_line(self) -> None:
+        """Wait until a line is read, or reading has failed."""
+        self._has_seen.wait()
+
     def _follow(self) -> None:
         try:
             while not self._stop.is_set():
@@ -51,6 +56,7 @@ class ConcurrentReader:
                 self._stop.wait(_REST_SECONDS)
         except BaseException as error:  # noqa: BLE001 - raised again where the reader is left
             self._error = error
+            self._has_seen.set()
 
     def _read_new(self, kind: str) -> None:
         after = self.seen.get(kind, -1)
@@ -62,5 +68,6 @@ class ConcurrentReader:
                 assert line == known_line(kind, self._run, after), f"wrong {kind} line at {after}"
                 self.seen[kind] = after
                 self.lines += 1
+                self._has_seen.set()
         except UnknownSegmentError:  # the first line of the kind is not written yet
             return

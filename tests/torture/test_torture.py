@@ -46,7 +46,7 @@ def test_a_camera_killed_n_times_records_what_one_does_that_was_never_stopped(
     tmp_path: Path,
 ) -> None:
     torture = CameraTorture(tmp_path / "store", SEED)
-    for _ in range(max(5, ROUNDS // 10)):
+    for _ in range(max(3, ROUNDS // 10)):
         torture.live_and_die()
     torture.live_to_the_end()
     lines = torture.check()

@@ -7,21 +7,17 @@ Says what it does on its standard output, a line each: `starting`, before it tou
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from marketcam.io.store import Clock, Recorder, RecorderOptions
+from marketcam.io.store import Clock, RecorderOptions
 from marketcam.io.store.errors import StoreBusyError
 from tests.torture.known_lines import KINDS, is_due, known_line
-from tests.torture.times import MOST_TICKS, HandingTimes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.torture.notes import MOST_TICKS, HandingNotes, Moment, RestingRecorder
 
 REFUSED: Final = 3
 
@@ -53,11 +49,9 @@ def main(plan: dict[str, Any]) -> int:
         segment_bytes=plan["segment_bytes"],
         flush_seconds=plan["flush_seconds"],
     )
-    times = HandingTimes(Path(plan["times"]))
-    for name in ("fsync", "fdatasync"):
-        setattr(os, name, timed_sync(getattr(os, name), times))
+    notes = HandingNotes(Path(plan["notes"]))
     say("starting")
-    recorder = Recorder(options, clock=clock)
+    recorder = RestingRecorder(options, clock=clock)
     try:
         recorder.start()
     except StoreBusyError as error:
@@ -65,35 +59,23 @@ def main(plan: dict[str, Any]) -> int:
         return REFUSED
     say(f"recording {recorder.run}")
     assert recorder.run is not None
-    record(recorder, recorder.run, plan["ticks_a_second"], times)
+    record(recorder, recorder.run, plan["ticks_a_second"], notes)
     recorder.close()
     return 0
 
 
-def record(recorder: Recorder, run: str, ticks_a_second: int, times: HandingTimes) -> None:
+def record(recorder: RestingRecorder, run: str, ticks_a_second: int, notes: HandingNotes) -> None:
     nobody = threading.Event()
     per_turn = max(1, round(ticks_a_second * _TURN_SECONDS))
     began = time.monotonic()
     for t in range(MOST_TICKS):
         for kind in KINDS:
             if is_due(kind, t):
-                line = known_line(kind, run, t)
-                times.note(kind, t, time.monotonic())
-                recorder.write(kind, line, t)
+                recorder.write(kind, known_line(kind, run, t), t)
+                # Only now is it the recorder's: this thread, too, may have waited for a core.
+                notes.note(kind, t, Moment(time.monotonic(), recorder.rested()))
         if t % per_turn == 0:
             nobody.wait(max(0.0, began + t / ticks_a_second - time.monotonic()))
-
-
-def timed_sync(sync: Callable[[int], None], times: HandingTimes) -> Callable[[int], None]:
-    """Return a system call that notes how long it takes: a disk that is busy is no loss of ours."""
-
-    def sync_and_note(descriptor: int) -> None:
-        began = time.monotonic()
-        times.note_sync(began)
-        sync(descriptor)
-        times.note_sync(began, time.monotonic())
-
-    return sync_and_note
 
 
 def say(what: str) -> None:

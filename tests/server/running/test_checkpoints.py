@@ -247,6 +247,7 @@ def test_what_retention_has_removed_was_recorded_all_the_same(tmp_path: Path) ->
         ({"window": 20, "stride": 1}, "W was 10, is 20; stride was 5, is 1"),
         ({"record_ticks": True}, "record_ticks was False, is True"),
         ({"tick_rate": 5.0}, "tick_rate was 100.0, is 5.0"),
+        ({"scenario": "ecology"}, "scenario was None, is 'ecology'"),
     ],
 )
 def test_other_settings_begin_a_new_run_and_are_named(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zstandard
 
+from marketcam.engine.ecology import EcologyMarket
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_tick
 from marketcam.io.sources import SourceError, TickLineError
@@ -34,6 +35,13 @@ def test_the_embedded_market_is_the_default() -> None:
     given = {"agents": 7, "seed": 3, "adjust_interval": 5, "max_agents": 9, "pool_only": True}
     market = InfiniteGameMarket(7, 3, 5, 9, pool_only=True)
     assert first_ticks(30, **given) == [encode_tick(tick) for tick in islice(market, 30)]
+
+
+def test_the_embedded_market_with_groups() -> None:
+    given = {"agents": 7, "seed": 3, "adjust_interval": 5, "max_agents": 9, "pool_only": True}
+    market = EcologyMarket(7, 3, 5, 9, pool_only=True)
+    expected = [encode_tick(tick) for tick in islice(market, 30)]
+    assert first_ticks(30, scenario="ecology", **given) == expected
 
 
 def test_no_maximum_is_none() -> None:

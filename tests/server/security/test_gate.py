@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 TOKEN = "a-token-of-sixteen"
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
-PATHS = ("/", "/health", "/metrics", "/runs", "/manifest/frames", "/range/frames", "/no/such/path")
+PATHS = ("/", "/health", "/metrics", "/runs", "/manifest/frames", "/range/frames", "/measures")
+PATHS += ("/no/such/path",)
 WRONG = (
     "Bearer a-token-of-sixteem",
     "Bearer",

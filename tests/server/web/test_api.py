@@ -60,6 +60,7 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "range_metrics": "/range/metrics",
             "range_ticks": "/range/ticks",
             "range_events": "/range/events",
+            "measures": "/measures",
             "events": "/events",
             "overview_metrics": "/overview/metrics",
             "websocket": "/ws/stream",

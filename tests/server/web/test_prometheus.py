@@ -66,6 +66,9 @@ def test_figures_of_a_run(tmp_path: Path) -> None:
         "marketcam_replays": 0,
         "marketcam_replays_started_total": 0,
         "marketcam_replays_refused_total": 0,
+        "marketcam_measurers": 0,
+        "marketcam_measures_requests_total": 0,
+        "marketcam_measures_refused_total": 0,
     }
     assert {name: now.get(name) for name in expected} == expected
     for stage in ("ingest", "frame", "encode", "record"):

@@ -123,7 +123,8 @@ def test_what_a_client_has_already_is_not_sent_again(
             tags[coding] = etag = http.get("/viewer/style.css", headers=asked).headers["etag"]
             again = http.get("/viewer/style.css", headers=asked | {"if-none-match": etag})
             assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
-            assert "content-security-policy" not in again.headers  # what the browser has keeps its own
+            # What the browser has keeps its own.
+            assert "content-security-policy" not in again.headers
             assert again.headers["vary"].startswith("Accept-Encoding")
         other = http.get("/viewer/style.css", headers={"if-none-match": '"other"'})
     assert other.status_code == 200

@@ -1,0 +1,212 @@
+"""`marketcam measures`: the standard measures of a recording's graphs, as JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from marketcam.engine import LimitError
+from marketcam.server.cli.parsing import (
+    OK,
+    CommandTexts,
+    UsageError,
+    add_command,
+    add_log_level,
+    add_runs,
+    add_span,
+    add_token,
+    at_least,
+    check_span,
+    say,
+)
+from marketcam.server.cli.starting import interrupted_by_sigterm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketcam.io.history import History
+    from marketcam.io.measuring.files import MeasureExport
+    from marketcam.io.measuring.options import MeasureOptions
+    from marketcam.server.cli.parsing import Subparsers
+
+__all__ = ["add_parser", "run"]
+
+_TEXTS: Final = CommandTexts(
+    name="measures",
+    arguments="[FLAG …] STORE [OUT.parquet]",
+    description="""\
+Measure the graphs of a recording, frame by frame: density, components, degrees and strengths,
+clustering, assortativity, centralization, modularity, and communities followed over time; of the
+match edges, of the quote_proximity edges, and of both together. STORE is a folder, or the address
+of a camera. Without OUT.parquet a JSON line a frame is printed; with it a folder is made, whole or
+not at all, with measures.parquet and, with --communities, communities.parquet and
+memberships.parquet. docs/measures.md defines every measure.""",
+    examples="""\
+  marketcam measures ./data measures.parquet
+  marketcam measures ./data --every 10 --edges match --measures modularity,communities | tail -3
+  marketcam measures http://127.0.0.1:8000 part.parquet --from-t 12000 --communities""",
+)
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = add_command(subparsers, _TEXTS, run)
+    parser.add_argument("store", metavar="STORE", help="the store's folder, or http(s)://…")
+    parser.add_argument(
+        "out", metavar="OUT.parquet", type=Path, nargs="?", help="the folder to make"
+    )
+    add_span(parser)
+    add_runs(parser)
+    parser.add_argument(
+        "--every", metavar="N", type=at_least(1), default=1, help="only each N-th frame, the first "
+        "included; communities are followed over these",
+    )  # fmt: skip
+    parser.add_argument(
+        "--edges",
+        metavar="TYPE,…",
+        type=_names,
+        help="only the graphs of these edges: match, quote_proximity, both; all by default",
+    )
+    parser.add_argument(
+        "--measures", metavar="NAME,…", type=_names, help="only these measures; all by default"
+    )
+    parser.add_argument(
+        "--communities", action="store_true", help="write the communities and their members too"
+    )
+    parser.add_argument("--force", action="store_true", help="replace earlier measures")
+    _add_options(parser.add_argument_group("how"))
+    add_token(parser)
+    add_log_level(parser)
+
+
+def _add_options(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of how it is measured, named as the options are that have the defaults."""
+    for name, parse, metavar, text in _OPTIONS:
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar=metavar,
+            type=parse,
+            default=argparse.SUPPRESS,
+            help=text,
+        )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+_OPTIONS: Final[tuple[tuple[str, Callable[[str], float], str, str], ...]] = (
+    ("resolution", _number, "X", "more than 1 looks for smaller communities [1.0]"),
+    ("seed", at_least(0), "N", "of the search for communities [0]"),
+    ("overlap", _number, "X", "least Jaccard's index of a community with itself before [0.3]"),
+    ("absence", at_least(0), "N", "frames that one may be missing before it has died [0]"),
+    ("betweenness_steps", at_least(0), "N", "no betweenness beyond so many steps [10000000]"),
+)
+
+
+def _load_igraph() -> None:
+    """Import igraph without matplotlib, which it would load to draw: a second of every start.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    from marketcam.io.extras import MissingExtraError, of_extra  # noqa: PLC0415 - as below
+
+    kept_out = "matplotlib" not in sys.modules
+    if kept_out:  # as if it were not there
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        with of_extra("measures"):
+            import igraph  # noqa: F401, PLC0415 - of the extra `measures`
+    except MissingExtraError as error:
+        raise UsageError(str(error)) from error
+    finally:
+        if kept_out:
+            del sys.modules["matplotlib"]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, and print or write; return the exit code."""
+    check_span(args)
+    if args.out is None and (args.communities or args.force):
+        flag = "--communities" if args.communities else "--force"
+        raise UsageError(f"{flag} is for OUT.parquet, which was not given")
+    from marketcam.io.history import open_store  # noqa: PLC0415 - loads numpy, which help need not
+    from marketcam.io.measuring.files import MeasureExport  # noqa: PLC0415 - as above
+    from marketcam.io.measuring.tables import MEASURE_TABLES  # noqa: PLC0415 - as above
+
+    tables = MEASURE_TABLES if args.communities else MEASURE_TABLES[:1]
+    which = (args.from_t, args.to_t, args.of_run, args.every)
+    export = MeasureExport(*which, _options(args), tables, args.force)
+    _load_igraph()
+    reading = open_store(args.store, args.token)
+    with interrupted_by_sigterm(), reading as history:
+        if args.out is None:
+            _print(history, export)
+        else:
+            _write(history, export, args.out)
+    return OK
+
+
+def _options(args: argparse.Namespace) -> MeasureOptions:
+    from marketcam.io.measuring.names import GRAPHS  # noqa: PLC0415 - as above
+    from marketcam.io.measuring.options import MeasureOptions  # noqa: PLC0415 - as above
+
+    others = {name: getattr(args, name) for name, *_ in _OPTIONS if name in args}
+    try:
+        return MeasureOptions(graphs=args.edges or GRAPHS, names=args.measures, **others)
+    except LimitError as error:
+        raise UsageError(f"--{_as_flag(str(error))}") from error
+
+
+def _as_flag(problem: str) -> str:
+    """Return a problem of an option with the option named as the flag is."""
+    name, _, rest = problem.partition(" ")
+    name = {"graphs": "edges", "names": "measures"}.get(name, name)
+    return f"{name.replace('_', '-')} {rest}"
+
+
+def _print(history: History, export: MeasureExport) -> None:
+    from marketcam.io.measuring.reading import row_lines  # noqa: PLC0415 - as above
+
+    out = sys.stdout.buffer
+    for line in row_lines(history, export.asked, export.options):
+        out.write(line + b"\n")
+        out.flush()  # whoever reads may be waiting for it
+
+
+def _write(history: History, export: MeasureExport, out: Path) -> None:
+    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
+    from marketcam.io.measuring.files import (  # noqa: PLC0415 - as above
+        betweenness_left_out,
+        export_measures,
+    )
+    from marketcam.io.parquet_folder import ExportTargetError  # noqa: PLC0415 - as above
+    from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, as above
+
+    try:
+        with TickBar("measures") as bar:
+            files = export_measures(history, out, export, bar.show)
+    except (ExportTargetError, MissingExtraError) as error:
+        raise UsageError(str(error).replace("`force`", "--force")) from error
+    except KeyboardInterrupt:
+        say(f"interrupted: {out} was not written")
+        raise
+    for file in files:
+        print(f"{file.path}  {file.rows:,} rows  {file.bytes:,} bytes")
+    if not files[0].rows:
+        say("no frame was recorded of what was asked for: there are no rows in these files")
+    elif left_out := betweenness_left_out(files[0].path):
+        say(
+            f"{left_out:,} graphs have no betweenness_centralization: it would have taken more "
+            "than --betweenness-steps"
+        )
