@@ -113,17 +113,6 @@ function createViews(app) {
 }
 
 /**
- * The charts follow the cursor for as long as nobody looks elsewhere.
- * @param {App} app
- */
-function followSpan({ span, cursor }) {
-  cursor.followFields(["t"], ({ t }) => {
-    const { from, to, follow } = span.get();
-    if (follow && t !== null) span.set({ from: t - (to - from), to: t });
-  });
-}
-
-/**
  * Tell the browser's own timeline when there was something to see.
  * @param {App} app
  */
@@ -140,7 +129,6 @@ function start() {
   const place = readPlace(location.hash);
   const { app, live, list } = createApp({ ...atFirst, ...place.settings });
   createViews(app);
-  followSpan(app);
   keepAddress(app, atFirst);
   app.cursor.followFields(["run"], ({ run }) => {
     if (run !== null) list.wantEvents(run);

@@ -15,6 +15,8 @@ import { Looks } from "./looks.js";
 
 /** Nodes grow with the zoom, but more slowly. */
 const GROWTH = { power: 0.35, most: 3.5 };
+/** Pixels of a plot in which nodes have their full size, and the least factor in a smaller one. */
+const ROOM = { pixels: 300_000, least: 0.75 };
 
 /** The picture, without its axes and marks. */
 export class Scene {
@@ -102,9 +104,12 @@ export class Scene {
     this.renderer.draw({ lens: this.lens, share, grow: this.grow });
   }
 
-  /** Factor of the radius by the zoom. */
+  /** Factor of the radius by the zoom and the room. */
   get grow() {
-    return Math.min(GROWTH.most, Math.max(1, this.lens.zoom ** GROWTH.power));
+    const { width, height } = this.lens.plot;
+    const room = Math.sqrt((width * height) / ROOM.pixels);
+    const zoomed = Math.min(GROWTH.most, Math.max(1, this.lens.zoom ** GROWTH.power));
+    return zoomed * Math.min(1, Math.max(ROOM.least, room));
   }
 
   /** Radius of a node as it is drawn, in pixels. @param {number} row */
