@@ -50,21 +50,20 @@ function quoted(words) {
 }
 
 /**
- * Return what the structure shows: its canvases, one over the other.
+ * Return what the structure shows: the canvases of its plot, one over the other.
  * @param {HTMLElement} structure
  * @returns {Promise<Blob>}
  */
 export async function picture(structure) {
   structure.dispatchEvent(new CustomEvent("draw-now")); // WebGL has its picture in this task only
-  const { width, height } = structure.getBoundingClientRect();
+  const layers = [...structure.querySelectorAll("canvas")];
+  const plot = layers[0].getBoundingClientRect();
   const scale = devicePixelRatio;
-  const canvas = new OffscreenCanvas(Math.round(width * scale), Math.round(height * scale));
+  const canvas = new OffscreenCanvas(Math.round(plot.width * scale), Math.round(plot.height * scale));
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.fillStyle = getComputedStyle(document.body).backgroundColor;
   context.fillRect(0, 0, canvas.width, canvas.height);
-  for (const layer of structure.querySelectorAll("canvas")) {
-    context.drawImage(layer, 0, 0, canvas.width, canvas.height);
-  }
+  for (const layer of layers) context.drawImage(layer, 0, 0, canvas.width, canvas.height);
   return canvas.convertToBlob({ type: "image/png" });
 }
 
@@ -87,7 +86,7 @@ function save(blob, name) {
 export async function savePicture(app) {
   const moment = app.moment.get();
   const structure = document.getElementById("structure");
-  if (moment && structure) save(await picture(structure), nameOf(moment, "png"));
+  if (moment && structure?.querySelector("canvas")) save(await picture(structure), nameOf(moment, "png"));
 }
 
 /**
