@@ -59,7 +59,10 @@ export async function picture(structure) {
   const layers = [...structure.querySelectorAll("canvas")];
   const plot = layers[0].getBoundingClientRect();
   const scale = devicePixelRatio;
-  const canvas = new OffscreenCanvas(Math.round(plot.width * scale), Math.round(plot.height * scale));
+  const canvas = new OffscreenCanvas(
+    Math.round(plot.width * scale),
+    Math.round(plot.height * scale),
+  );
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.fillStyle = getComputedStyle(document.body).backgroundColor;
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -86,7 +89,8 @@ function save(blob, name) {
 export async function savePicture(app) {
   const moment = app.moment.get();
   const structure = document.getElementById("structure");
-  if (moment && structure?.querySelector("canvas")) save(await picture(structure), nameOf(moment, "png"));
+  if (moment && structure?.querySelector("canvas"))
+    save(await picture(structure), nameOf(moment, "png"));
 }
 
 /**
