@@ -19,9 +19,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",  # WebGL without a graphics card
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",  # WebGL all the same, on the processor
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

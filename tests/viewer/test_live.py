@@ -50,7 +50,7 @@ def test_everything_shows_the_same_moment(viewer_page, camera, tmp_path):
 def test_it_comes_back_after_the_camera_is_killed(browser, tmp_path: Path):
     flags = ("--agents", "10", "--W", "10", "--tick-rate", "100")
     with LookedAt(browser) as looked_at:
-        looked_at.expected = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "Failed to fetch"]
+        looked_at.expected = ["ERR_CONNECTION", "WebSocket connection", "Failed to fetch"]
         with server_process(tmp_path, *flags) as first:
             looked_at.open(first.url)
             looked_at.says("#status .standing", "live")
@@ -89,10 +89,9 @@ def test_a_damaged_segment_gives_a_message_and_not_a_hang(browser, tmp_path: Pat
         assert first.stop(signal.SIGTERM) == 0
     assert len(recorded(first.store, "frames")) > 200
     [segment] = (first.store / "frames").glob("segment_*.zst")
-    data = bytearray(segment.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 2000] = bytes(2000)
-    segment.write_bytes(data)
+    data = segment.read_bytes()
+    begin = len(data) // 3  # what lies behind is of no use: sections are read each by itself
+    segment.write_bytes(data[:begin] + bytes(len(data) - begin))
     with server_process(tmp_path, *flags) as second, LookedAt(browser) as looked_at:
         looked_at.open(second.url)
         looked_at.page.goto(f"{second.url}/viewer/#mode=recorded&run={run}&t=250")

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from tests.server_helpers import recorded, server_process
+from tests.viewer.pages import LookedAt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,13 @@ pytestmark = pytest.mark.browser
 def frame_lines(camera: ServerProcess) -> dict[int, bytes]:
     """Return the recorded frames so far, by tick."""
     return {orjson.loads(line)["t"]: line for line in recorded(camera.store, "frames")}
+
+
+def wait_until_recorded(camera: ServerProcess, t: int) -> None:
+    """Wait until the camera is far beyond a tick, so that its lines are flushed."""
+    with camera.stream() as stream:
+        while orjson.loads(stream.recv())["t"] < t + 200:  # two flushes
+            pass
 
 
 def at(run: str, t: int) -> str:
@@ -52,6 +60,7 @@ def test_steps_go_frame_by_frame(viewer_page, camera, tmp_path):
         viewer_page.wait_for_moment(f"t === {t - 10 * step}")
     viewer_page.press(".")
     viewer_page.wait_for_moment(f"t === {t - 20}")
+    wait_until_recorded(camera, t)
     assert viewer_page.saved("Frame (JSON)", tmp_path) == frame_lines(camera)[t - 20] + b"\n"
 
 
@@ -69,7 +78,7 @@ def test_it_plays_what_was_recorded_and_comes_back_to_live(looked_at, camera):
     assert "mode=live" in looked_at.page.evaluate("location.hash")
 
 
-def test_a_run_that_has_ended_plays_to_its_end(looked_at, tmp_path: Path):
+def test_a_run_that_has_ended_plays_to_its_end(browser, tmp_path: Path):
     with server_process(tmp_path, "--agents", "5", "--W", "10", "--tick-rate", "200") as first:
         with first.stream() as stream:
             while orjson.loads(stream.recv())["t"] < 100:
@@ -77,7 +86,10 @@ def test_a_run_that_has_ended_plays_to_its_end(looked_at, tmp_path: Path):
         run = run_of(first)
         assert first.stop(signal.SIGTERM) == 0
     last = max(frame_lines(first))
-    with server_process(tmp_path, "--agents", "5", "--W", "10") as second:
+    with (
+        server_process(tmp_path, "--agents", "5", "--W", "10") as second,
+        LookedAt(browser) as looked_at,
+    ):
         looked_at.open(second.url, at(run, last - 20))
         looked_at.wait_for_moment(f"t === {last - 20}")
         looked_at.press(" ")

@@ -113,6 +113,13 @@ class TimePage:
     def settle(self) -> None:
         self.page.evaluate("settled()")
 
+    def says(self, selector: str, words: str) -> None:
+        """Wait until an element says just this."""
+        self.page.wait_for_function(
+            "([selector, words]) => document.querySelector(selector)?.textContent === words",
+            arg=[selector, words],
+        )
+
     def text(self, selector: str) -> str:
         return self.page.text_content(selector) or ""
 
@@ -281,13 +288,9 @@ def test_events_are_marked_and_said(time):
     time.wait("document.querySelector('.charts-grid') && app.recording.get().events.size")
     tip = ".charts-grid .time-tip"
     time.page.mouse.move(*time.chart(1 / 3))
-    time.settle()
-    assert time.text(tip) == "burst at tick 18,000: 90 matches, 4.3 std above the mean"
+    time.says(tip, "burst at tick 18,000: 90 matches, 4.3 std above the mean")
     time.page.mouse.move(*time.chart(0.501))
-    time.settle()
-    assert time.text(tip) == (
-        "2 shocks, the strongest: shock at tick 18,502: log return -0.012300, -6.1 std"
-    )
+    time.says(tip, "2 shocks, the strongest: shock at tick 18,502: log return -0.012300, -6.1 std")
     time.page.mouse.click(*time.chart(0.501))
     assert time.commands[-1] == ["seek", "c", 18_505]  # the first frame that tells of it
     time.button("To the burst or shock before").click()

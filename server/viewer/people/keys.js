@@ -40,7 +40,7 @@ export function createKeys(app) {
 function isTakenElsewhere(event) {
   if (isIn(event, TAKES_ALL)) return true;
   if (ARROWS.has(event.key) && isIn(event, TAKES_ARROWS)) return true;
-  return event.key === " " && isIn(event, "button, summary, a, [role='grid'], [role='tab']");
+  return event.key === " " && isIn(event, "button, summary, [role='grid'], [role='tab']");
 }
 
 /**
