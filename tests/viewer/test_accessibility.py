@@ -104,13 +104,13 @@ def test_the_keyboard_alone_is_enough(viewer_page):
     viewer_page.press("Escape")
     page.wait_for_selector("#agents .summary:not([hidden])")
     viewer_page.press("g")
-    page.wait_for_function("location.hash.includes('layout=force')")
+    page.wait_for_function("() => location.hash.includes('layout=force')")
     viewer_page.press("?")
     viewer_page.says("dialog.help", "back to live")
     viewer_page.press("Escape")
     page.wait_for_selector("dialog.help", state="detached")
     viewer_page.press("l")
-    page.wait_for_function("location.hash.includes('mode=live')")
+    page.wait_for_function("() => location.hash.includes('mode=live')")
 
 
 def test_a_phone_shows_a_page_that_fits(browser, camera):

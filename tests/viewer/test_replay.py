@@ -75,7 +75,7 @@ def test_it_plays_what_was_recorded_and_comes_back_to_live(looked_at, camera):
     looked_at.wait_for_moment("t > 40")
     looked_at.press("l")
     looked_at.says(".shown-moment", r"^● t = ")  # and neither playing nor paused
-    assert "mode=live" in looked_at.page.evaluate("location.hash")
+    looked_at.page.wait_for_function("() => location.hash.includes('mode=live')")
 
 
 def test_a_run_that_has_ended_plays_to_its_end(browser, tmp_path: Path):
