@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -63,18 +64,26 @@ class NatsServer:
         (folder / "nats.conf").write_text(json.dumps(given))
         self._before = before
         self._process: subprocess.Popen[bytes] | None = None
-        self.log = b""
 
     def start(self) -> None:
         """Start it; it listens when this returns."""
         command = [*self._before, program(), "-c", str(self.folder / "nats.conf")]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=self.folder)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+        )
         assert self._process.stderr is not None
+        log = b""
         for line in self._process.stderr:
-            self.log += line
+            log += line
             if b"Server is ready" in line:
+                self._reader = threading.Thread(target=self._process.stderr.read)
+                self._reader.start()
                 return
-        raise AssertionError(f"nats-server ended with {self._process.wait()}:\n{self.log.decode()}")
+        raise AssertionError(f"nats-server ended with {self._process.wait()}:\n{log.decode()}")
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it with a signal, where it runs."""
@@ -82,6 +91,7 @@ class NatsServer:
             return
         self._process.send_signal(number)
         self._process.wait(PATIENCE)
+        self._reader.join()
         assert self._process.stderr is not None
         self._process.stderr.close()
         self._process = None
