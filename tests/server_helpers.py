@@ -206,12 +206,16 @@ class ServerProcess:
                 return
         raise AssertionError(f"the server ended with {self.process.wait()}:\n{self.log}")
 
-    def wait_for_log(self, text: str) -> str:
-        """Wait until a line of the log holds a text; return the line."""
+    def wait_for_log(self, text: str, *, after: int = 0) -> str:
+        """Wait until a line of the log holds a text, beyond so many that do; return the line."""
         with self._logged:
-            found = self._logged.wait_for(lambda: self._lines_with(text), PATIENCE)
+            found = self._logged.wait_for(lambda: self._lines_with(text)[after:], PATIENCE)
         assert found, f"no {text!r} in the log:\n{self.log}"
         return found[0]
+
+    def count_in_log(self, text: str) -> int:
+        with self._logged:
+            return len(self._lines_with(text))
 
     def feed(self, text: bytes) -> None:
         """Write to its standard input."""

@@ -16,7 +16,6 @@ from marketcam.server.operators.judging import (
     loop_late,
     stopping,
 )
-from marketcam.server.operators.queues import viewers_queues
 from marketcam.server.operators.recent import Counts, loop_counts
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def _upstream_gaps(view: _View) -> str | None:
 
 
 def _queues_full(view: _View) -> str | None:
-    return full_queues(viewers_queues(view.rig.hub, loses=True))
+    return full_queues(view.rig.queues())
 
 
 _RULES: Final[Mapping[str, Callable[[_View], str | None]]] = {

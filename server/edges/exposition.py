@@ -10,7 +10,6 @@ from prometheus_client.core import InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from marketcam.server.edges.condition import EDGE_CODES
-from marketcam.server.operators.queues import viewers_queues
 from marketcam.server.security.telling import shows_version
 from marketcam.server.web.families import counter, counters, gauge
 from marketcam.server.web.figures import (
@@ -67,7 +66,7 @@ class _EdgeCollector(Collector):
         yield from of_link(rig.inlet.link)
         yield from _of_inlet(rig.inlet)
         yield from of_loop(rig.lag)
-        yield from of_queues(viewers_queues(rig.hub, loses=True))
+        yield from of_queues(rig.queues())
         yield from of_hub(rig.hub, rig.settings.max_clients)
         yield from of_forms(self._forms)
         yield from of_seats(rig.seats)

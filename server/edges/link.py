@@ -220,9 +220,15 @@ class Link:
         async def note_loss() -> None:
             lost.set()
 
-        async def ignore(_: Exception) -> None:
-            """Leave it to what comes of it: the client is closed, or an answer is missing."""
+        async def note_error(error: Exception) -> None:
+            """Give up a connection that cannot be made: nats-py would try the server 60 times.
 
+            Later ones are left to what comes of them: it is closed, or an answer is missing.
+            """
+            if is_connecting:
+                raise error
+
+        is_connecting = True
         await client.connect(
             [next(self._servers)],
             name=options.name,
@@ -233,9 +239,10 @@ class Link:
             # Shuffling draws from the `random` module, with which a simulator may have been seeded.
             dont_randomize=True,
             closed_cb=note_loss,
-            error_cb=ignore,
+            error_cb=note_error,
             **given,
         )
+        is_connecting = False
 
 
 def _reason_of_end(using: asyncio.Future[None]) -> str:

@@ -11,6 +11,7 @@ from marketcam.server.edges.condition import EdgeCondition
 from marketcam.server.edges.inlet import Inlet
 from marketcam.server.edges.link import LinkOptions
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.queues import viewers_queues
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.lag import LagProbe
 from marketcam.server.running.rig import hub_options, send_viewers_away
@@ -21,6 +22,7 @@ from marketcam.server.stream.selection import FilmedWith
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from marketcam.server.operators.queues import Queue
     from marketcam.server.security.seats import Seats
     from marketcam.server.settings import Settings
 
@@ -82,6 +84,10 @@ class EdgeRig:
         """With what the current run is filmed; as a camera left to its defaults before any."""
         status = self.inlet.status
         return FilmedWith() if status is None else status.filmed
+
+    def queues(self) -> list[Queue]:
+        """Return its queues; everyone who keeps up is promised every message."""
+        return viewers_queues(self.hub, self.settings.client_queue_bytes, loses=True)
 
     async def start(self, on_fatal: Callable[[], None]) -> None:
         """Compile what frames are written with, and begin to take what NATS has.

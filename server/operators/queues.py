@@ -49,7 +49,7 @@ def queues_of(rig: Rig) -> list[Queue]:
     queues += [
         _of_bytes("record", status.queued_bytes, settings.record_queue_bytes, loses=is_paced),
         Queue("handover", rig.handover.waiting, "messages", rig.handover.fill, loses=is_paced),
-        *viewers_queues(rig.hub, loses=is_paced),
+        *viewers_queues(rig.hub, settings.client_queue_bytes, loses=is_paced),
     ]
     if rig.outlet is not None:
         waiting = rig.outlet.figures().waiting_bytes
@@ -61,9 +61,15 @@ def queues_of(rig: Rig) -> list[Queue]:
     return queues
 
 
-def viewers_queues(hub: Hub, *, loses: bool) -> list[Queue]:
-    """Return the queues of a hub; `loses`: whether everyone is promised every message."""
-    clients = max(1, len(hub)) * hub.options.client_queue_bytes
+def viewers_queues(hub: Hub, client_bytes: int, *, loses: bool) -> list[Queue]:
+    """Return the queues of a hub.
+
+    Args:
+        hub: serves the viewers.
+        client_bytes: bytes that wait for one of them at most.
+        loses: whether everyone who keeps up is promised every message.
+    """
+    clients = max(1, len(hub)) * client_bytes
     return [
         Queue("audiences", hub.round_bytes, "bytes", hub.fill, loses=loses),
         _of_bytes("clients", hub.waiting_bytes, clients, loses=False),

@@ -90,6 +90,14 @@ class Field:
             self.camera_viewer.wait_for("frame", self.last_t)
         return self.last_t
 
+    @contextmanager
+    def losing_nats(self, *numbers: int) -> Iterator[None]:
+        """Wait, at the end of what is done in the block, until edges have found out."""
+        before = [self.edges[number].count_in_log("nats_lost") for number in numbers]
+        yield
+        for number, count in zip(numbers, before, strict=True):
+            self.edges[number].wait_for_log("nats_lost", after=count)
+
     def check(self, viewer: Watcher) -> None:
         """Check all that a viewer of an edge was promised."""
         made = list(range(self.last_t + 1))
@@ -139,9 +147,9 @@ def test_nats_is_killed_and_comes_back(field: Field) -> None:
     for viewer in viewers:
         viewer.wait_for("metric", t)
 
-    field.nats.end(signal.SIGKILL)
-    for number, edge in enumerate(field.edges):
-        edge.wait_for_log("nats_lost")
+    with field.losing_nats(*range(EDGES)):
+        field.nats.end(signal.SIGKILL)
+    for number in range(EDGES):
         assert "upstream_lost" in field.reasons(number)
     t = field.feed()  # which the camera does not wait with
     field.nats.start()
@@ -155,12 +163,12 @@ def test_nats_is_killed_and_comes_back(field: Field) -> None:
 
 def test_a_cable_is_pulled_and_plugged_in_again(field: Field) -> None:
     viewers = [field.watch_edge(number) for number in range(EDGES)]
-    field.machines.pull(0)
     try:
-        t = field.feed()
-        for viewer in viewers[1:]:
-            viewer.wait_for("metric", t)
-        field.edges[0].wait_for_log("nats_lost")
+        with field.losing_nats(0):
+            field.machines.pull(0)
+            t = field.feed()
+            for viewer in viewers[1:]:
+                viewer.wait_for("metric", t)
     finally:
         field.machines.plug(0)
     for viewer in viewers:
@@ -174,11 +182,11 @@ def test_what_nats_has_forgotten_meanwhile_is_declared(field: Field) -> None:
     first = field.feed() + 1
     for viewer in viewers:
         viewer.wait_for("metric", first - 1)
-    field.machines.pull(2)
     try:
-        missed = field.feed()
-        viewers[0].wait_for("metric", missed)
-        field.edges[2].wait_for_log("nats_lost")
+        with field.losing_nats(2):
+            field.machines.pull(2)
+            missed = field.feed()
+            viewers[0].wait_for("metric", missed)
         field.nats.end(signal.SIGKILL)
         field.nats.forget()
         field.nats.start()

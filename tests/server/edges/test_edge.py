@@ -14,6 +14,7 @@ import pytest
 from marketcam.engine import MarketCameraError, warm_up
 from marketcam.io import decode_frame_columns, encode_frame, encode_frame_columns
 from marketcam.server import serve
+from marketcam.server.cli import main
 from marketcam.server.edges.link import LinkOptions
 from marketcam.server.errors import ConfigurationError
 from marketcam.server.settings import Settings
@@ -192,6 +193,27 @@ def test_an_edge_is_there_before_nats_and_before_the_camera(tmp_path: Path) -> N
             nats_of.end()
 
 
+def test_nats_loses_its_store(tmp_path: Path) -> None:
+    with (
+        nats_server(tmp_path) as nats_of,
+        camera(tmp_path, nats_of.url) as (own, feed),
+        edge(nats_of.url, nats_stream=tmp_path.name) as far,
+        far.stream() as stream,
+    ):
+        watcher = Watcher(stream)
+        feed.send_ticks(0, 10)
+        watcher.wait_for("frame", 10)
+        nats_of.end()
+        nats_of.forget()
+        nats_of.start()
+        feed.send_ticks(11, 20)
+        watcher.wait_for("frame", 20)
+        assert watcher.missed("metric", list(range(21))) == []
+        assert not watcher.gaps
+        watcher.close()
+        assert own.rig.outlet.link.connects == 2
+
+
 def test_the_camera_waits_for_no_nats_and_declares_what_did_not_fit(tmp_path: Path) -> None:
     nats_of = NatsServer(tmp_path / "nats")
     with camera(tmp_path, nats_of.url, nats_queue_bytes=64 * 1024) as (own, feed):
@@ -199,6 +221,7 @@ def test_the_camera_waits_for_no_nats_and_declares_what_did_not_fit(tmp_path: Pa
             feed.send_ticks(0, 600)
             receive_until(stream, "frame", 600)
         with own.http() as http:
+            wait_until(lambda: own.rig.outlet.link.problem == "connection refused")
             health = http.get("/health").json()
             assert health["nats"]["problem"] == "connection refused"
             assert health["nats"]["dropped"]["metric"] > 0
@@ -337,6 +360,42 @@ def test_history_is_passed_on(tmp_path: Path, server: NatsServer) -> None:
             refused.recv()
         with pytest.raises(Exception, match="400"), open_stream(f"{url}?speed=x") as refused:
             refused.recv()
+
+
+def test_top_shows_an_edge_and_the_camera_behind_it(
+    tmp_path: Path, server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        camera(tmp_path, server.url) as (own, feed),
+        edge(server.url, nats_stream=tmp_path.name) as far,
+        far.stream() as stream,
+    ):
+        feed.send_ticks(0, 4)
+        receive_until(stream, "frame", 4)
+        for each, panel in ((far, "upstream"), (own, "edges")):
+            assert main(["top", each.listening.url, "--once", "--interval", "0.05"]) == 0
+            shown = capsys.readouterr().out
+            assert "ready" in shown
+            assert panel in shown
+            assert ("recording" in shown) == (each is own)
+            assert "NATS" in shown
+
+
+@pytest.mark.parametrize("flag", ["--nats", "--history", "--max-clients", "--read-token", "--port"])
+def test_help_lists_what_concerns_an_edge(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["edge", "--help"])
+    shown = capsys.readouterr().out
+    assert flag in shown
+    for other in ("--agents", "--store-dir", "--webhook-url", "--nats-keep-bytes", "--stride"):
+        assert other not in shown
+
+
+def test_an_edge_without_nats_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["edge"]) == 2
+    assert capsys.readouterr().err == (
+        "marketcam: edge needs the camera's NATS: --nats URL, or IG_NATS\n"
+    )
 
 
 def test_the_camera_with_the_recording_is_gone(tmp_path: Path, server: NatsServer) -> None:
