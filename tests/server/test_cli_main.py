@@ -123,7 +123,7 @@ def test_flags_become_settings(served):
 @pytest.mark.parametrize("setting", described_settings(), ids=lambda s: s.variable)
 def test_every_setting_has_its_flag(setting):
     parser = Parser(prog="test")
-    add_setting_flags(parser)
+    add_setting_flags(parser, described_settings())
     for flag in setting.flags:
         given = [flag] if setting.is_switch else [flag, "some text"]
         expected = True if setting.is_switch else "some text"

@@ -95,9 +95,10 @@ def test_the_table_of_metrics_is_what_is_exposed(tmp_path: Path) -> None:
 
 
 def test_the_labels_are_those_of_the_samples(tmp_path: Path) -> None:
-    with fed_server(
-        tmp_path, webhook_url="http://127.0.0.1:1/", nats="nats://127.0.0.1:1"
-    ) as (server, feed):
+    with fed_server(tmp_path, webhook_url="http://127.0.0.1:1/", nats="nats://127.0.0.1:1") as (
+        server,
+        feed,
+    ):
         with server.stream() as stream:
             feed.send_ticks(0, 5)
             receive_until(stream, "frame", 4)
