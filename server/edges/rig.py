@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from marketcam.server.edges.condition import EdgeCondition
 from marketcam.server.edges.inlet import Inlet
 from marketcam.server.edges.link import LinkOptions
+from marketcam.server.edges.warming import compile_writing
 from marketcam.server.logs import get_logger
 from marketcam.server.operators.queues import viewers_queues
-from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.lag import LagProbe
 from marketcam.server.running.rig import hub_options, send_viewers_away
 from marketcam.server.security.refusals import Refusals
@@ -97,7 +97,7 @@ class EdgeRig:
         """
         del on_fatal  # nothing that happens to a run ends an edge
         async with self._changing, AsyncExitStack() as undo:
-            await asyncio.to_thread(compile_kernels)
+            await asyncio.to_thread(compile_writing)
             self.inlet.start()
             undo.push_async_callback(self.inlet.close)
             undo.push_async_callback(send_viewers_away, self.hub)
