@@ -61,7 +61,7 @@ class EdgeApp(Starlette):
         forward = None
         if upstream is not None and history is not None:
             forward = ForwardHttp(upstream, history.readers)
-            replay = ForwardReplay(upstream, hub, history.replays, settings.heartbeat_seconds)
+            replay = ForwardReplay(upstream, hub, history.replays)
             sockets.append(WebSocketRoute("/ws/replay", guard.reading(replay)))
         super().__init__(
             routes=[*EdgeApi(rig, forms, forward).routes(), *sockets],

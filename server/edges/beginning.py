@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from marketcam.server.edges.envelope import STATUS, Head, Status, subject_of, unpack
+from marketcam.server.edges.envelope import (
+    STATUS,
+    EnvelopeError,
+    Head,
+    Status,
+    subject_of,
+    unpack,
+)
+from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -17,6 +25,8 @@ if TYPE_CHECKING:
     from marketcam.server.stream.messages import Kind
 
 __all__ = ["Beginning", "find_beginning"]
+
+log = get_logger(__name__)
 
 
 class Beginning(NamedTuple):
@@ -44,14 +54,12 @@ async def find_beginning(
         connect_metrics: metrics that whoever connects is sent.
 
     Raises:
-        EnvelopeError: what lies in the stream is not a camera's.
         nats.errors.Error: JetStream is not to be had.
     """
     state, name = info.state, info.config.name or ""
-    found = await _last(jetstream, name, subject_of(name, STATUS, ""))
-    if found is None:
+    status = await _last_status(jetstream, name)
+    if status is None:
         return Beginning(None, state.last_seq + 1, state.last_seq)
-    status = Status.of_bytes(found[1])
     search = _Search(jetstream, name, status.run, state.first_seq)
     firsts = [
         await search.latest_frame(),
@@ -59,6 +67,16 @@ async def find_beginning(
     ]
     first = min((each for each in firsts if each is not None), default=state.last_seq + 1)
     return Beginning(status, first, state.last_seq)
+
+
+async def _last_status(jetstream: JetStreamContext, stream: str) -> Status | None:
+    """Return the last status; None without any, or where the last is none: another comes soon."""
+    found = await _last(jetstream, stream, subject_of(stream, STATUS, ""))
+    try:
+        return None if found is None else Status.of_bytes(found[1])
+    except EnvelopeError as error:
+        log.warning("nats_message_refused", error=str(error))
+        return None
 
 
 async def _last(jetstream: JetStreamContext, stream: str, subject: str) -> tuple[int, bytes] | None:
@@ -101,8 +119,13 @@ class _Search:
         return await self._number_of("metric", head.t - (count - 1) * step, number)
 
     async def _last_head(self, kind: Kind) -> tuple[int, Head] | None:
+        """Return the last message of a kind; None without any, or where the last is none."""
         found = await _last(self._jetstream, self._stream, self._subject(kind))
-        return None if found is None else (found[0], unpack(found[1])[0])
+        try:
+            return None if found is None else (found[0], unpack(found[1])[0])
+        except EnvelopeError as error:
+            log.warning("nats_message_refused", error=str(error))
+            return None
 
     async def _number_of(self, kind: Kind, t: int, last: int) -> int:
         """Return the number of the first message of a kind that is of a tick or later.
@@ -124,10 +147,15 @@ class _Search:
 
     async def _next(self, kind: Kind, number: int) -> tuple[int, Head]:
         """Return the first message of a kind with a number or a greater one, of which there is."""
-        message = await self._jetstream.get_msg(
-            self._stream, seq=number, subject=self._subject(kind), next=True
-        )
-        return message.seq or 0, unpack(message.data or b"")[0]
+        while True:
+            message = await self._jetstream.get_msg(
+                self._stream, seq=number, subject=self._subject(kind), next=True
+            )
+            found = message.seq or number
+            try:
+                return found, unpack(message.data or b"")[0]
+            except EnvelopeError:
+                number = found + 1  # something else that was published there
 
     def _subject(self, kind: Kind) -> str:
         return subject_of(self._stream, kind, self._run)

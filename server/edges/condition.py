@@ -21,7 +21,7 @@ from marketcam.server.operators.recent import Counts, loop_counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from marketcam.server.edges.inlet import InletFigures
+    from marketcam.server.edges.arrivals import InletFigures
     from marketcam.server.edges.rig import EdgeRig
 
 __all__ = ["EDGE_CODES", "EDGE_TURNING_AWAY", "EdgeCondition"]

@@ -40,13 +40,11 @@ class Continuity:
 
     Attributes:
         last: tick of the last message that came, by kind; None before the first.
-        missed: gaps found, by kind.
     """
 
     def __init__(self, steps: Mapping[Kind, int], last: Mapping[Kind, int | None]) -> None:
         """Begin after the messages of `last`; `steps` are the ticks from one to the next."""
         self.last = {kind: last.get(kind) for kind in KINDS}
-        self.missed = dict.fromkeys(KINDS, 0)
         self._steps = steps
 
     def follow(self, head: Head) -> Step:
@@ -67,7 +65,6 @@ class Continuity:
             from_t = self._after(head.kind, last)
         if from_t > prev:  # the camera went back, and on from there
             return None
-        self.missed[head.kind] += 1
         return Gap(head.kind, from_t, prev, "upstream")
 
     def _after(self, kind: Kind, t: int) -> int:

@@ -16,7 +16,6 @@ from marketcam.server.logs import get_logger
 from marketcam.server.stream.connection import Connection
 from marketcam.server.stream.deflate import has_agreed
 from marketcam.server.stream.ending import TRY_AGAIN_LATER, Ending, stalled
-from marketcam.server.stream.messages import heartbeat
 from marketcam.server.web.answers import JsonResponse
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
@@ -98,24 +97,21 @@ def _target(scope: Scope) -> str:
 class ForwardReplay:
     """The ASGI endpoint of `/ws/replay`: each viewer has a replay of the camera's own.
 
-    Compression is this edge's: between it and the camera there is none.
+    Heartbeats are the camera's too, which knows where the replay is. Compression is this edge's:
+    between it and the camera there is none.
     """
 
-    def __init__(
-        self, upstream: Upstream, hub: Hub, seats: Seats, heartbeat_seconds: float
-    ) -> None:
+    def __init__(self, upstream: Upstream, hub: Hub, seats: Seats) -> None:
         """Ask this camera.
 
         Args:
             upstream: the camera.
             hub: closes replays when the server stops; its writer shares the loop's time.
             seats: bounds how many there are.
-            heartbeat_seconds: a viewer that was sent nothing for so long is sent a heartbeat.
         """
         self._upstream = upstream
         self._hub = hub
         self._seats = seats
-        self._heartbeat_seconds = heartbeat_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end, or refuse it as the camera does."""
@@ -161,14 +157,10 @@ class ForwardReplay:
             except ConnectionClosed:
                 return  # which `pass_on` sees too, after all that came before
 
-        async def break_silence() -> None:
-            await connection.say(heartbeat(None))
-
         try:
             await connection.run(
                 pass_on(),
                 connection.answer(receive, tell),
-                connection.watch_silences(self._heartbeat_seconds, break_silence),
                 connection.watch_progress(
                     seconds, partial(ending.close, TRY_AGAIN_LATER, stalled(seconds))
                 ),

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from marketcam.engine import MarketCameraError
+from marketcam.server.edges.arrivals import InletFigures, Past, Whole, open_message
 from marketcam.server.edges.beginning import Beginning, find_beginning
 from marketcam.server.edges.continuity import Continuity
 from marketcam.server.edges.envelope import (
@@ -30,8 +29,7 @@ from marketcam.server.edges.envelope import (
 from marketcam.server.edges.link import Link, LinkError
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import GOING_AWAY, Closing
-from marketcam.server.stream.messages import Entry, Message
-from marketcam.server.stream.place import Place
+from marketcam.server.stream.messages import Entry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,8 +41,9 @@ if TYPE_CHECKING:
 
     from marketcam.server.edges.link import LinkOptions
     from marketcam.server.stream.hub import Hub
+    from marketcam.server.stream.messages import Message
 
-__all__ = ["Inlet", "InletFigures"]
+__all__ = ["Inlet"]
 
 _BATCH_MESSAGES: Final = 256
 _BATCH_BYTES: Final = 8 * 2**20
@@ -54,59 +53,6 @@ _ANOTHER_RUN: Final = Closing(GOING_AWAY, "the camera has begun another run")
 _NO_STREAM: Final = "the stream is not there: has the camera been started with --nats?"
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class InletFigures:
-    """How the way from NATS is doing.
-
-    Attributes:
-        connected: whether messages come, if there are any.
-        problem: why they do not.
-        connects: how often a connection was made.
-        behind: messages that JetStream had, and this edge had not, when it last took some.
-        received: messages taken, by kind.
-        gaps: gaps found among them, by kind.
-        doubles: messages that came twice.
-        damaged: NATS messages that were none of a camera's, or not what they should be.
-        silence: seconds since the camera last said something; None where it never did.
-    """
-
-    connected: bool
-    problem: str | None
-    connects: int
-    behind: int
-    received: dict[str, int]
-    gaps: dict[str, int]
-    doubles: int
-    damaged: int
-    silence: float | None
-
-
-class _Whole(NamedTuple):
-    """A message of which all parts have come."""
-
-    head: Head
-    data: bytes
-
-
-class _Past:
-    """What is kept of the past while an edge begins: what it will send to those who connect."""
-
-    def __init__(self, last: int, connect_metrics: int) -> None:
-        self.last = last
-        self._metrics: deque[_Whole] = deque(maxlen=connect_metrics)
-        self._frame: _Whole | None = None
-
-    def add(self, whole: _Whole) -> None:
-        if whole.head.kind == "metric":
-            self._metrics.append(whole)
-        else:
-            self._frame = whole
-
-    def kept(self) -> list[_Whole]:
-        kept = [*self._metrics, *([] if self._frame is None else [self._frame])]
-        return sorted(kept, key=lambda whole: Place.of(whole.head.kind, whole.head.t))
 
 
 class Inlet:
@@ -135,7 +81,7 @@ class Inlet:
         self._created: datetime | None = None  # the stream, as it was when this began in it
         self._number = 0  # of the last message that is dealt with, and all before it
         self._seen = 0  # of the last that has come
-        self._past: _Past | None = None
+        self._past: Past | None = None
         self._left: deque[str] = deque(maxlen=_LEFT_RUNS)
         self._parts = Assembler()
         self._continuity = Continuity({}, {})
@@ -179,7 +125,6 @@ class Inlet:
                 await asyncio.sleep(_NO_STREAM_SECONDS)
                 continue
             await self._find_place(jetstream, info)
-            self.link.note_use()
             await self._follow(jetstream)
 
     async def _find_place(self, jetstream: JetStreamContext, info: StreamInfo) -> None:
@@ -191,7 +136,7 @@ class Inlet:
             self._number = begin.first - 1
         elif info.created != self._created or info.state.last_seq < self._number:
             log.warning("nats_stream_is_another", stream=self._stream)
-            self._number = info.state.first_seq - 1
+            self._number = max(info.state.first_seq, 1) - 1  # 0 where it has nothing yet
         self._seen = self._number
         self._created = info.created
         if self._past is not None and self._number >= self._past.last:
@@ -202,7 +147,7 @@ class Inlet:
             self.has_begun.set()
         else:
             self._go_over_to(begin.status)
-            self._past = _Past(begin.last, self._hub.options.connect_metrics)
+            self._past = Past(begin.last, self._hub.options.connect_metrics)
 
     async def _follow(self, jetstream: JetStreamContext) -> None:
         """Take messages from here on; return when they have to be asked for anew."""
@@ -219,6 +164,7 @@ class Inlet:
                 deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._number + 1
             ),
         )
+        self.link.note_use()
         try:
             while True:
                 try:
@@ -226,6 +172,8 @@ class Inlet:
                 except SilenceError:
                     if not await self._is_up_to_date(jetstream):
                         return
+                    if self._past is not None:  # what was its last message is not there any more
+                        await self._end_past()
                     continue
                 size = len(batch[0].data)
                 while coming.pending_msgs and len(batch) < _BATCH_MESSAGES and size < _BATCH_BYTES:
@@ -249,7 +197,7 @@ class Inlet:
 
     async def _take(self, batch: list[Msg]) -> None:
         """Take NATS messages, in order, and publish what is whole with them."""
-        wholes: list[_Whole] = []
+        wholes: list[Whole] = []
         dealt_with = self._number
         for message in batch:
             number = message.metadata.sequence.stream
@@ -274,15 +222,15 @@ class Inlet:
         # Not before: should the connection be lost meanwhile, all of this is asked for again.
         self._number = dealt_with
 
-    def _whole(self, head: Head, data: bytes) -> _Whole | None:
+    def _whole(self, head: Head, data: bytes) -> Whole | None:
         """Take a part of a message; return the message that is whole with it, if any."""
         if self.status is None or head.run != self.status.run:
             return None  # of a run that is over
         self._heard_at = time.monotonic()
         whole = self._parts.take(head, data)
-        return None if whole is None else _Whole(head, whole)
+        return None if whole is None else Whole(head, whole)
 
-    async def _take_status(self, status: Status, before: list[_Whole]) -> None:
+    async def _take_status(self, status: Status, before: list[Whole]) -> None:
         """Take what the camera says of itself; what came before a new run is published first."""
         is_known = self.status is not None and status.run == self.status.run
         if not is_known and status.run in self._left:
@@ -312,7 +260,7 @@ class Inlet:
         if t is not None and (self.last_t is None or t > self.last_t):
             self.last_t = t
 
-    async def _publish(self, wholes: list[_Whole]) -> None:
+    async def _publish(self, wholes: list[Whole]) -> None:
         """Give messages to the hub, or keep them of the past."""
         if not wholes:
             return
@@ -341,7 +289,7 @@ class Inlet:
             log.warning("upstream_gap", kind=head.kind, from_t=step.gap.from_t, to_t=step.gap.to_t)
         return Entry(step.gap, message)
 
-    async def _opened(self, wholes: list[_Whole]) -> list[Message | None]:
+    async def _opened(self, wholes: list[Whole]) -> list[Message | None]:
         """Return messages as they are sent, made in a thread where that takes time."""
 
         def open_all() -> list[Message | None]:
@@ -350,25 +298,14 @@ class Inlet:
         has_frames = any(whole.head.kind == "frame" for whole in wholes)
         return await asyncio.to_thread(open_all) if has_frames else open_all()
 
-    def _open(self, whole: _Whole) -> Message | None:
-        """Return a message; None where it is not, to the byte, what the camera has sent."""
-        head, data = whole
+    def _open(self, whole: Whole) -> Message | None:
+        """Return a message; None where it is not what the camera has sent."""
+        assert self.status is not None  # noqa: S101 - nothing is taken before
         try:
-            if head.kind == "metric":
-                message = Message.of_text("metric", head.t, data)
-            else:
-                assert self.status is not None  # noqa: S101 - nothing is taken before
-                message = Message.of_columns(data, self.status.filmed.match_share)
-            text = message.body().data
+            return open_message(whole, self.status.filmed.match_share, self._hub.wanted)
         except MarketCameraError as error:
             self._note_damage(str(error))
             return None
-        if zlib.crc32(text) != head.check or message.t != head.t:
-            self._note_damage(f"the {head.kind} of tick {head.t} is not what the camera sent")
-            return None
-        for form in self._hub.wanted:
-            message.body(form).prepare()
-        return message
 
     async def _end_past(self) -> None:
         """Give the hub what is kept of the past, and go on with the present."""

@@ -161,13 +161,13 @@ class Link:
         """
         pause = _FIRST_PAUSE
         while True:
-            before = self.connects
             problem = await self._use_one(use)
-            if self.is_connected or problem != self.problem:
+            was_well = self.is_well
+            if was_well or problem != self.problem:
                 log.warning("nats_lost", reason=problem)
             self.is_connected = False
             self.problem = problem
-            pause = _FIRST_PAUSE if self.connects > before else min(2 * pause, _LONGEST_PAUSE)
+            pause = _FIRST_PAUSE if was_well else min(2 * pause, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
     def note_use(self) -> None:
@@ -283,7 +283,8 @@ def reason_of(error: BaseException | None) -> str:
         return _said(error)
     if error is None:
         return "the connection was closed"
-    text = str(error).removeprefix("nats: ").strip("'\" ").lower()
+    said = getattr(error, "description", None) or error  # by JetStream's API
+    text = str(said).removeprefix("nats: ").strip("'\" ").lower()
     return text[:120] if _is_of_nats(error) and text else type(error).__name__
 
 

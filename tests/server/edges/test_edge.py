@@ -328,6 +328,12 @@ def test_what_is_no_camera_s_is_left_and_counted(tmp_path: Path, server: NatsSer
         assert not watcher.gaps
         with far.http() as http:
             assert "upstream_gaps" in reasons(http)
+        # One that comes after all that is not kept from its beginning.
+        with edge(server.url, nats_stream=name) as late:
+            wait_until(lambda: late.rig.inlet.status is not None)
+            with late.stream() as after:
+                feed.send_ticks(9, 10)
+                receive_until(after, "frame", 10)
         watcher.close()
 
 
