@@ -66,7 +66,7 @@ class Inlet:
     Attributes:
         status: the last that the camera said of itself; None before the first.
         last_t: the last tick taken in that this edge knows of; None without any.
-        has_begun: set once all of the past is taken.
+        has_begun: set once there is a run, and all of its past is taken.
     """
 
     def __init__(self, link: LinkOptions, stream: str, hub: Hub) -> None:
@@ -143,9 +143,7 @@ class Inlet:
             await self._end_past()
 
     def _begin(self, begin: Beginning) -> None:
-        if begin.status is None:
-            self.has_begun.set()
-        else:
+        if begin.status is not None:
             self._go_over_to(begin.status)
             self._past = Past(begin.last, self._hub.options.connect_metrics)
 

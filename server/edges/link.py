@@ -259,11 +259,16 @@ def _is_of_nats(error: BaseException) -> bool:
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks, until they have ended: nats-py swallows a cancellation while it flushes."""
+    """Cancel tasks, until they have ended: nats-py swallows a cancellation while it flushes.
+
+    What they failed of in the end is what was known before: the connection is lost.
+    """
     for task in tasks:
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=_CANCEL_SECONDS)
+        if not task.cancelled():
+            task.exception()
 
 
 async def _close(client: Client) -> None:
