@@ -170,6 +170,37 @@ def test_another_run_closes_the_viewers_who_come_again(tmp_path: Path, server: N
                 ]
 
 
+def test_a_run_that_is_gone_on_with_goes_on(tmp_path: Path, server: NatsServer) -> None:
+    settings = Settings(
+        port=0,
+        store_dir=tmp_path / "store",
+        nats=server.url,
+        nats_stream=tmp_path.name,
+        tick_rate=200,
+        window=4,
+        stride=2,
+        checkpoint_seconds=0.05,
+        **QUICK,
+    )
+    with ExitStack() as stack:
+        with running_server(settings) as own:
+            far = stack.enter_context(edge(server.url, nats_stream=tmp_path.name))
+            watcher = Watcher(stack.enter_context(far.stream()))
+            wait_until(lambda: own.rig.saving.figures()["last_t"] is not None)
+            watcher.wait_for("metric", own.rig.pipeline.last_t + 20)
+            run = own.rig.recorder.run
+        before = own.rig.pipeline.last_t
+        with running_server(settings) as own:
+            assert own.rig.recorder.run == run
+            watcher.wait_for("metric", before + 20)
+        last = max(t for _, t in watcher.raw)
+        assert watcher.closed is None
+        assert watcher.missed("metric", list(range(last + 1))) == []
+        assert watcher.missed("frame", list(range(4, last + 1, 2))) == []
+        assert not watcher.gaps
+        watcher.close()
+
+
 def test_an_edge_is_there_before_nats_and_before_the_camera(tmp_path: Path) -> None:
     nats_of = NatsServer(tmp_path / "nats")
     with (
