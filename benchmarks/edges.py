@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from benchmarks.machine import listed
-from benchmarks.stream_load import scrape, viewers, wait_for_frames
+from benchmarks.stream_load import scrape, started, viewers, wait_for_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,17 +105,12 @@ def _run(case: Case, options: argparse.Namespace) -> Result:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         nats, address = stack.enter_context(_nats(folder))
-        flags = (
-            "--agents",
-            str(options.agents),
-            "--tick-rate",
-            str(options.tick_rate),
-            "--W",
-            "50",
-        )
-        store = ("--store-dir", str(folder / "store"))
-        camera, _ = stack.enter_context(_server("serve", address, *flags, *store))
-        edges = [stack.enter_context(_server("edge", address)) for _ in range(case.edges)]
+        nats_flags = ("--nats", address)
+        market = (f"--agents={options.agents}", f"--tick-rate={options.tick_rate}", "--W=50")
+        store = f"--store-dir={folder / 'store'}"
+        camera, _ = stack.enter_context(started("serve", *nats_flags, *market, store))
+        each = ("edge", *nats_flags, "--max-connections-per-address", "0")
+        edges = [stack.enter_context(started(*each)) for _ in range(case.edges)]
         for _, url in edges:
             wait_for_frames(url)
         pipes: list[Connection] = []
@@ -167,23 +162,6 @@ def _nats(folder: Path) -> Iterator[tuple[psutil.Process, str]]:
     finally:
         running.terminate()
         running.wait()
-
-
-@contextmanager
-def _server(command: str, nats: str, *flags: str) -> Iterator[tuple[psutil.Process, str]]:
-    """Run a camera or an edge; yield its process and its address."""
-    given = ["-m", "marketcam.server.cli", command, "--port", "0", "--nats", nats]
-    limits = ["--log-level", "warning", "--max-connections-per-address", "0"]
-    running = subprocess.Popen([sys.executable, *given, *limits, *flags], stdout=subprocess.PIPE)
-    try:
-        assert running.stdout is not None
-        first = next(line for line in running.stdout if line.startswith(b"listening on "))
-        yield psutil.Process(running.pid), first.split()[2].decode()
-    finally:
-        running.terminate()
-        running.wait()
-        assert running.stdout is not None
-        running.stdout.close()
 
 
 if __name__ == "__main__":
