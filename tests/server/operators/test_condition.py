@@ -253,7 +253,7 @@ def test_several_are_told_in_their_order() -> None:
 
 def test_of_parts_that_are_not_there_nothing_is_said() -> None:
     made = rig()
-    made.webhook = made.ingest = made.seats = None
+    made.webhook = made.ingest = made.seats = made.outlet = None
     assert codes(made) == []
     names = ["encode", "record", "handover", "audiences", "clients"]
     assert [queue.name for queue in queues_of(made)] == names
