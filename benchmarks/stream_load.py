@@ -76,22 +76,32 @@ def parsed_options() -> argparse.Namespace:
 @contextmanager
 def server(options: argparse.Namespace) -> Iterator[tuple[psutil.Process, str]]:
     """Run a server with a store of its own; yield the process and its address."""
-    command = ["-m", "marketcam.server.cli", "serve", "--port", "0", "--log-level", "warning"]
     flags = ["--agents", str(options.agents), "--tick-rate", str(options.tick_rate)]
-    environment = {name: value for name, value in os.environ.items() if name[:3] != "IG_"}
     with tempfile.TemporaryDirectory() as store:
-        running = subprocess.Popen(
-            [sys.executable, *command, *flags, *options.serve],
-            env=environment | {"IG_CAM_STORE_DIR": store},
-            stdout=subprocess.PIPE,
-        )
-        try:
-            assert running.stdout is not None
-            first = next(line for line in running.stdout if line.startswith(b"listening on "))
-            yield psutil.Process(running.pid), first.split()[2].decode()
-        finally:
-            running.terminate()
-            running.wait()
+        given = ("serve", "--store-dir", store, *flags, *options.serve)
+        with started(*given) as running:
+            yield running
+
+
+@contextmanager
+def started(command: str, *flags: str) -> Iterator[tuple[psutil.Process, str]]:
+    """Run a command that listens, at any port; yield the process and its address."""
+    quiet = ["--port", "0", "--log-level", "warning"]
+    environment = {name: value for name, value in os.environ.items() if name[:3] != "IG_"}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "marketcam.server.cli", command, *quiet, *flags],
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert running.stdout is not None
+        first = next(line for line in running.stdout if line.startswith(b"listening on "))
+        yield psutil.Process(running.pid), first.split()[2].decode()
+    finally:
+        running.terminate()
+        running.wait()
+        if running.stdout is not None:
+            running.stdout.close()
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class CameraApp(Starlette):
             lambda: rig.pipeline.last_t,
             history,
             forms,
-            settings.edge_cap,
+            lambda: settings.edge_cap,
         )
         replay = Replay(history, rig.hub, heartbeats)
         guard = Guard(settings, rig.refusals)

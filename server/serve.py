@@ -21,6 +21,7 @@ import uvicorn
 import uvloop
 
 from marketcam.server.application import create_app
+from marketcam.server.edges.application import create_edge
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.logs import get_logger
 from marketcam.server.security.addresses import Proxies
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from marketcam.server.application import CameraApp
+    from marketcam.server.edges.application import EdgeApp
     from marketcam.server.security.refusals import Refusals
     from marketcam.server.security.seats import Seat
     from marketcam.server.settings import Settings
 
-__all__ = ["Listening", "announce", "run"]
+__all__ = ["Listening", "announce", "announce_edge", "run", "run_edge"]
 
 DOWNLOAD_SECONDS: Final = 5
 """How long requests that are being answered may go on when the server stops."""
@@ -72,7 +74,7 @@ class Listening:
     host: str
     port: int
     tls: bool
-    app: CameraApp
+    app: CameraApp | EdgeApp
     stop: Callable[[], None]
 
     @property
@@ -99,6 +101,24 @@ def announce(listening: Listening) -> None:
     print(f"  history  {listening.url}/manifest/frames", flush=True)
 
 
+def announce_edge(listening: Listening) -> None:
+    """Print the addresses to open at an edge."""
+    print(f"listening on {listening.url}")
+    print(f"  stream   {listening.stream_url}")
+    print(f"  health   {listening.url}/health", flush=True)
+
+
+def run_edge(settings: Settings, on_listening: Callable[[Listening], None] = announce_edge) -> int:
+    """Run an edge until it is told to stop; return the exit code, 0.
+
+    Raises:
+        ConfigurationError: the certificate cannot be read, or NATS cannot be used so.
+        ServerError: the address cannot be listened at.
+        MarketCameraError, OSError: a part cannot start; names what and why.
+    """
+    return _run(settings, create_edge, on_listening)
+
+
 def run(settings: Settings, on_listening: Callable[[Listening], None] = announce) -> int:
     """Run the camera until it is told to stop; return the exit code, 0.
 
@@ -109,15 +129,23 @@ def run(settings: Settings, on_listening: Callable[[Listening], None] = announce
             ticks.
         MarketCameraError, OSError: a part cannot start; names what and why.
     """
+    return _run(settings, create_app, on_listening)
+
+
+def _run(
+    settings: Settings,
+    create: Callable[[Settings], CameraApp | EdgeApp],
+    on_listening: Callable[[Listening], None],
+) -> int:
     with ExitStack() as stack:
         sockets = _bind(settings.host, settings.port, stack)
-        app = create_app(settings)
+        app = create(settings)
         server = _Server(_config(settings, app), settings, app.rig.refusals)
         app.rig.seats = server.seats
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(server, app, sockets, on_listening))
-    if app.rig.pipeline.fatal:
-        raise ServerError(f"the run has failed: {app.rig.pipeline.error}")
+    if app.rig.failure is not None:
+        raise ServerError(f"the run has failed: {app.rig.failure}")
     return 0
 
 
@@ -208,7 +236,7 @@ class _Server(uvicorn.Server):
 
 async def _serve(
     server: _Server,
-    app: CameraApp,
+    app: CameraApp | EdgeApp,
     sockets: list[socket.socket],
     on_listening: Callable[[Listening], None],
 ) -> None:
@@ -243,7 +271,7 @@ def _warn_of_openness(settings: Settings, address: str) -> None:
         log.warning("tokens_in_the_clear", address=address, remedy="IG_TLS_CERT, or a TLS proxy")
 
 
-def _config(settings: Settings, app: CameraApp) -> uvicorn.Config:
+def _config(settings: Settings, app: CameraApp | EdgeApp) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -23,10 +23,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from marketcam.server.values import (
     AnyPath,
     LogLevel,
+    NatsServers,
     OptionalPath,
     OptionalText,
     OriginList,
     ProxyList,
+    Secret,
     SecretAddress,
     Token,
 )
@@ -240,6 +242,50 @@ class Settings(BaseSettings):
         "an event is posted again, ever more rarely, for at most this long",
         unit="seconds", ge=0, le=_SECONDS)
 
+    nats: NatsServers = _setting(None, "IG_NATS", "nats",
+        "NATS, through which edges get what the camera streams; several servers joined by commas",
+        form="nats://HOST[:PORT] or tls://HOST[:PORT]", placeholder="URL")
+    nats_user: OptionalText = _setting(None, "IG_NATS_USER", "nats",
+        "user of NATS", form="a name", placeholder="NAME")
+    nats_password: Secret = _setting(None, "IG_NATS_PASSWORD", "nats",
+        "the user's password", form="text, or @FILE that holds it", placeholder="PASSWORD")
+    nats_token: Secret = _setting(None, "IG_NATS_TOKEN", "nats",
+        "token of NATS, in the place of a user", form="text, or @FILE that holds it",
+        placeholder="TOKEN")
+    nats_credentials: OptionalPath = _setting(None, "IG_NATS_CREDENTIALS", "nats",
+        "credentials of NATS, a .creds file", form="a path", placeholder="PATH")
+    nats_ca: OptionalPath = _setting(None, "IG_NATS_CA", "nats",
+        "authorities that the certificate of NATS is checked against, PEM; without it, the "
+        "system's", form="a path", placeholder="PATH")
+    nats_stream: str = _setting("marketcam", "IG_NATS_STREAM", "nats",
+        "name of the stream in JetStream, with which its subjects begin; one a camera",
+        form="1 to 64 letters, digits, - and _", placeholder="NAME", pattern=r"^[\w-]{1,64}$")
+    nats_silence_seconds: float = _setting(6.0, "IG_NATS_SILENCE_SECONDS", "nats",
+        "a NATS server that answers nothing for this long is lost", unit="seconds",
+        ge=0.5, le=3600)
+    nats_queue_bytes: int = _setting(32 * _MIB, "IG_NATS_QUEUE_BYTES", "nats",
+        "messages that wait for NATS at most, then edges miss some", unit="bytes",
+        ge=64 * _KIB, le=_COUNT)
+    nats_storage: Literal["file", "memory"] = _setting("file", "IG_NATS_STORAGE", "nats",
+        "where JetStream keeps the recent messages")
+    nats_replicas: int = _setting(1, "IG_NATS_REPLICAS", "nats",
+        "servers of a NATS cluster that keep them", ge=1, le=5)
+    nats_keep_seconds: float = _setting(600.0, "IG_NATS_KEEP_SECONDS", "nats",
+        "messages older than this go", unit="seconds", ge=1, le=_SECONDS)
+    nats_keep_bytes: int = _setting(256 * _MIB, "IG_NATS_KEEP_BYTES", "nats",
+        "the oldest messages go beyond this total", unit="bytes", ge=_MIB, le=_COUNT)
+    nats_keep_messages: int = _setting(1_000_000, "IG_NATS_KEEP_MESSAGES", "nats",
+        "the oldest messages go beyond this number", ge=1000, le=_COUNT)
+
+    history: OptionalText = _setting(None, "IG_HISTORY", "edge",
+        "the camera whose recording an edge passes on: manifests, segments, ranges, replays",
+        form="http://HOST[:PORT] or https://HOST[:PORT]", placeholder="URL",
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")
+    history_token: Token = _setting(None, "IG_HISTORY_TOKEN", "edge",
+        "the read token of that camera",
+        form="16 to 256 printable ASCII characters, or @FILE that holds them",
+        placeholder="TOKEN")
+
     tls_cert: OptionalPath = _setting(None, "IG_TLS_CERT", "security",
         "certificate chain, PEM; turns on TLS", form="a path", placeholder="PATH")
     tls_key: OptionalPath = _setting(None, "IG_TLS_KEY", "security",
@@ -307,6 +353,13 @@ class Settings(BaseSettings):
             yield "IG_TLS_CERT and IG_TLS_KEY must be set both or neither, got one", {}
         if self.read_token is not None and self.read_token == self.ingest_token:
             yield "IG_READ_TOKEN and IG_INGEST_TOKEN must be different, got the same", {}
+        if (self.nats_user is None) != (self.nats_password is None):
+            yield "IG_NATS_USER and IG_NATS_PASSWORD must be set both or neither, got one", {}
+        shown_to_nats = (self.nats_user, self.nats_token, self.nats_credentials)
+        if sum(each is not None for each in shown_to_nats) > 1:
+            yield "IG_NATS_USER, IG_NATS_TOKEN and IG_NATS_CREDENTIALS exclude each other", {}
+        if self.history is None and self.history_token is not None:
+            yield "IG_HISTORY_TOKEN must be set with IG_HISTORY only", {}
 
     def _source_conflicts(self) -> Iterator[tuple[LiteralString, dict[str, object]]]:
         if self.ticks is not None and self.simulator is not None:

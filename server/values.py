@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from marketcam.io.token_text import TokenFileError, token_text
 from marketcam.server.security.addresses import Proxies
 from marketcam.server.security.origins import Origins
 from marketcam.server.security.tokens import token_of
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AnyPath",
     "LogLevel",
+    "NatsServers",
     "OptionalPath",
     "OptionalText",
     "OriginList",
     "ProxyList",
+    "Secret",
     "SecretAddress",
     "Token",
 ]
@@ -43,6 +46,24 @@ def _web_address(value: object) -> object:
     if text and re.fullmatch(r"https?://\S+", text, re.ASCII) is None:
         raise ValueError("another one")
     return text or None
+
+
+def _nats_servers(value: object) -> object:
+    """Refuse what are no addresses of NATS without repeating them: they may hold a password."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+    servers = [part.strip() for part in text.split(",")] if text else []
+    if not all(re.fullmatch(r"(nats|tls)://[^\s/]+/?", server, re.ASCII) for server in servers):
+        raise ValueError("another one")
+    return ",".join(server.rstrip("/") for server in servers) or None
+
+
+def _secret(value: object) -> object:
+    """Return a secret, read from its file where it is given as ``@FILE``."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+    try:
+        return token_text(text) or None
+    except TokenFileError as error:
+        raise ValueError(f"a file that cannot be read: {error}") from None
 
 
 def _lower(value: object) -> object:
@@ -73,6 +94,8 @@ Token: TypeAlias = Annotated[SecretStr | None, BeforeValidator(token_of)]
 OriginList: TypeAlias = Annotated[str, AfterValidator(_readable_by(Origins.of))]
 ProxyList: TypeAlias = Annotated[str, AfterValidator(_readable_by(Proxies.of))]
 SecretAddress: TypeAlias = Annotated[SecretStr | None, BeforeValidator(_web_address)]
+NatsServers: TypeAlias = Annotated[SecretStr | None, BeforeValidator(_nats_servers)]
+Secret: TypeAlias = Annotated[SecretStr | None, BeforeValidator(_secret)]
 LogLevel: TypeAlias = Annotated[
     Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)
 ]

@@ -34,7 +34,9 @@ __all__ = [
     "shown",
 ]
 
-Group = Literal["camera", "recording", "source", "ingest", "server", "security", "logging"]
+Group = Literal[
+    "camera", "recording", "source", "ingest", "server", "nats", "edge", "security", "logging"
+]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 """The groups in which `--help` and the configuration table list the settings."""
 

@@ -24,12 +24,11 @@ from tests.raw_ticks import STATE, tick
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from websockets.sync.client import ClientConnection
 
-    from marketcam.server.running.rig import Rig
     from marketcam.server.serve import Listening
 
 PATIENCE = 120.0
@@ -77,7 +76,7 @@ class Running:
     listening: Listening
 
     @property
-    def rig(self) -> Rig:
+    def rig(self) -> Any:
         return self.listening.app.rig
 
     @property
@@ -98,13 +97,13 @@ class Running:
 
 
 @contextmanager
-def running_server(settings: Settings) -> Iterator[Running]:
-    """Run a server until the block ends; what it raises is raised here."""
+def running_server(settings: Settings, run_it: Callable[..., int] = serve.run) -> Iterator[Running]:
+    """Run a server, a camera's or an edge's, until the block ends; what it raises is raised."""
     events: queue.Queue[Any] = queue.Queue()
 
     def run() -> None:
         try:
-            events.put(serve.run(settings, events.put))
+            events.put(run_it(settings, events.put))
         except BaseException as error:  # noqa: BLE001 - raised in the test's thread
             events.put(error)
 
@@ -207,12 +206,16 @@ class ServerProcess:
                 return
         raise AssertionError(f"the server ended with {self.process.wait()}:\n{self.log}")
 
-    def wait_for_log(self, text: str) -> str:
-        """Wait until a line of the log holds a text; return the line."""
+    def wait_for_log(self, text: str, *, after: int = 0) -> str:
+        """Wait until a line of the log holds a text, beyond so many that do; return the line."""
         with self._logged:
-            found = self._logged.wait_for(lambda: self._lines_with(text), PATIENCE)
+            found = self._logged.wait_for(lambda: self._lines_with(text)[after:], PATIENCE)
         assert found, f"no {text!r} in the log:\n{self.log}"
         return found[0]
+
+    def count_in_log(self, text: str) -> int:
+        with self._logged:
+            return len(self._lines_with(text))
 
     def feed(self, text: bytes) -> None:
         """Write to its standard input."""

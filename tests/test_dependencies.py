@@ -13,6 +13,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 
+NAMED_OTHERWISE = {"nats": "nats-py"}
+"""Distributions whose modules have another name."""
+
+
 def names(requirements: list[str]) -> set[str]:
     return {re.split(r"[<>=]", requirement)[0] for requirement in requirements}
 
@@ -31,7 +35,7 @@ def distributions_imported() -> set[str]:
                 elif isinstance(node, ast.ImportFrom):
                     tops.add((node.module or "").partition(".")[0])
     foreign = tops - sys.stdlib_module_names - {"marketcam"}
-    return {name.replace("_", "-") for name in foreign}
+    return {NAMED_OTHERWISE.get(name, name.replace("_", "-")) for name in foreign}
 
 
 def test_what_is_imported_is_declared_and_nothing_else():

@@ -35,6 +35,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: Final = {
     "serve": "film a market: stream and record its metrics and structure frames",
+    "edge": "serve the stream of a camera elsewhere, for more viewers than one machine serves",
     "film": "film recorded ticks into a store, offline, as fast as it goes",
     "tail": "show the live messages of a running camera",
     "top": "show how a running camera is doing, live",
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     What goes wrong is one line on stderr, with a traceback above it at `--log-level debug`.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    with leaving_at_signals() if arguments[:1] == ["serve"] else nullcontext():
+    with leaving_at_signals() if arguments[:1] in (["serve"], ["edge"]) else nullcontext():
         args = _parser(arguments).parse_args(arguments, Namespace(typed=arguments))
         code = _run(args)
         _let_go_of_stdout()

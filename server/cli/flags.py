@@ -9,21 +9,21 @@ from marketcam.server.settings import Settings, described_settings
 from marketcam.server.variables import GROUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from marketcam.server.variables import Setting
 
 __all__ = ["add_flag", "add_setting_flags", "given_settings", "settings_from"]
 
 
-def add_setting_flags(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the flags of all settings, in their groups.
+def add_setting_flags(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
+    """Give `parser` the flags of settings, in their groups.
 
     Values stay text: the model checks flags and variables alike.
     """
-    for name in GROUPS:
-        group = parser.add_argument_group(name)
-        for setting in described_settings():
-            if setting.group == name:
-                add_flag(group, setting)
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    for setting in settings:
+        add_flag(groups[setting.group], setting)
 
 
 def settings_from(args: argparse.Namespace) -> Settings:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from marketcam.server import logs
 from marketcam.server.cli.flags import add_setting_flags, settings_from
 from marketcam.server.cli.parsing import CommandTexts, add_command
+from marketcam.server.settings import described_settings
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,13 +30,15 @@ no file is read. A variable that is set but empty counts as not set.""",
   marketcam serve --ticks run.jsonl.zst --tick-rate 0 --W 100 --stride 5
   some-simulator | marketcam serve --ticks - --bad-tick fail
   marketcam serve --simulator core_system.main:V5MarketSimulator --simulator-path ~/research
+  marketcam serve --nats nats://nats.example.org
   IG_CAM_STORE_DIR=./data PORT=9000 marketcam serve --log-level debug --log-file camera.log""",
 )
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    add_setting_flags(add_command(subparsers, _TEXTS, run))
+    settings = [each for each in described_settings() if each.group != "edge"]
+    add_setting_flags(add_command(subparsers, _TEXTS, run), settings)
 
 
 def run(args: Namespace) -> int:

@@ -8,8 +8,9 @@ been recorded since is read until what is published meanwhile finds room in the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
+from marketcam.server.errors import ServerError
 from marketcam.server.history.history import TooManyError, tell_unreadable
 from marketcam.server.history.recorded import View
 from marketcam.server.logs import get_logger
@@ -17,20 +18,73 @@ from marketcam.server.stream.ending import FAULT, TRY_AGAIN_LATER
 from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
-    from marketcam.server.history.history import History
+    from types import TracebackType
+
+    from marketcam.io.store import Run
+    from marketcam.server.history.history import Seats
+    from marketcam.server.history.pieces import Piece
+    from marketcam.server.history.recorded import Told
     from marketcam.server.stream.client import Listener
     from marketcam.server.stream.connection import Connection
     from marketcam.server.stream.hub import Hub
     from marketcam.server.stream.messages import Kind
     from marketcam.server.stream.place import Reach
+    from marketcam.server.stream.selection import FilmedWith
 
-__all__ = ["catch_up"]
+__all__ = ["OutOfReachError", "Reading", "Recording", "catch_up"]
 
 log = get_logger(__name__)
 
 
+class OutOfReachError(ServerError):
+    """The recording lies elsewhere, and cannot be had now."""
+
+
+class Reading(Protocol):
+    """Reads messages, a bounded piece at a time; an asynchronous context manager."""
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Read no more."""
+
+    async def next(self) -> Piece[Told]:
+        """Return the next piece."""
+
+
+class Recording(Protocol):
+    """What is caught up with, wherever it lies; as `History` has it."""
+
+    @property
+    def readers(self) -> Seats:
+        """Who reads it."""
+
+    @property
+    def filmed(self) -> FilmedWith:
+        """With what the current run is filmed."""
+
+    async def current_run(self) -> Run:
+        """Return the current run."""
+
+    async def reach(self, run: Run) -> Reach | None:
+        """Return how far it can be read."""
+
+    async def flush(self) -> None:
+        """See to it that it can be read as far as the hub has come."""
+
+    def messages(self, view: View, after: Place, reach: Reach | None) -> Reading:
+        """Return what reads it."""
+
+
 async def catch_up(
-    history: History, hub: Hub, client: Listener, connection: Connection, from_t: int
+    history: Recording, hub: Hub, client: Listener, connection: Connection, from_t: int
 ) -> None:
     """Send a client what was recorded from a tick on, and make it live where that ends.
 
@@ -40,7 +94,7 @@ async def catch_up(
     try:
         with history.readers.seat():
             after = await _CatchingUp(history, hub, client, connection).run(Place.before(from_t))
-    except TooManyError as error:
+    except (TooManyError, OutOfReachError) as error:
         client.close(TRY_AGAIN_LATER, str(error))
     else:
         log.debug("client_caught_up", t=after.t)
@@ -48,7 +102,7 @@ async def catch_up(
 
 class _CatchingUp:
     def __init__(
-        self, history: History, hub: Hub, client: Listener, connection: Connection
+        self, history: Recording, hub: Hub, client: Listener, connection: Connection
     ) -> None:
         self._history = history
         self._hub = hub
@@ -84,8 +138,14 @@ class _CatchingUp:
                     if item.kind != "gap":
                         self._client.note_recorded(cast("Kind", item.kind))
                 if piece.error is not None:
-                    tell_unreadable("history_unreadable", piece.error, run=view.run.id)
-                    self._client.close(FAULT, "the recording is damaged, see the server's log")
+                    self._end(view.run, piece.error)
                 if piece.is_last:
                     break
         return reach.place
+
+    def _end(self, run: Run, error: Exception) -> None:
+        tell_unreadable("history_unreadable", error, run=run.id)
+        if isinstance(error, OutOfReachError):
+            self._client.close(TRY_AGAIN_LATER, str(error))
+        else:
+            self._client.close(FAULT, "the recording is damaged, see the server's log")

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from marketcam.server.stream.messages import Kind
     from marketcam.server.stream.selection import FilmedWith
 
-__all__ = ["NOT_RECORDED", "Stretch", "Told", "View", "told"]
+__all__ = [
+    "NOT_RECORDED",
+    "Stretch",
+    "Told",
+    "View",
+    "covered_to",
+    "gap_told",
+    "told",
+    "undeclared",
+]
 
 NOT_RECORDED: Final = "not_recorded"
 """Reason of a gap: the disk did not take these lines."""
@@ -101,7 +110,7 @@ def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
     """
     view = stretch.view
     gaps = deque(_declared_gaps(stretch))
-    covered_to = _covered_to(stretch)
+    covered = covered_to(stretch)
     with closing(_lines(store, stretch)) as lines:
         for recorded in lines:
             place = Place.of(recorded.kind, recorded.t)
@@ -110,9 +119,9 @@ def told(store: Store, stretch: Stretch) -> Iterator[tuple[Told, int] | None]:
                 continue
             while gaps and gaps[0].place <= place:
                 yield _sized(gaps.popleft())
-            covered_to[recorded.kind] = max(covered_to[recorded.kind], recorded.t)
+            covered[recorded.kind] = max(covered[recorded.kind], recorded.t)
             yield _sized(_message(recorded, place, view)) if _is_wanted(recorded, view) else None
-    gaps.extend(_wanted_gaps(view, _undeclared_gaps(stretch, covered_to)))
+    gaps.extend(undeclared(stretch, covered))
     for gap in sorted(gaps, key=lambda gap: gap.place):
         yield _sized(gap)
 
@@ -168,7 +177,7 @@ def _declared_gaps(stretch: Stretch) -> list[Told]:
     return sorted(_wanted_gaps(stretch.view, gaps), key=lambda gap: gap.place)
 
 
-def _covered_to(stretch: Stretch) -> dict[str, int]:
+def covered_to(stretch: Stretch) -> dict[str, int]:
     """Return up to where nothing is to be looked for, by kind, before a line is read."""
     covered = {kind: stretch.after.last_t_up_to(kind) for kind in stretch.view.kinds}
     for hole in stretch.view.run.holes:
@@ -178,12 +187,22 @@ def _covered_to(stretch: Stretch) -> dict[str, int]:
     return covered
 
 
+def undeclared(stretch: Stretch, covered: Mapping[str, int]) -> Iterator[Told]:
+    """Yield what is known to have been made, and is neither among the lines nor declared.
+
+    Args:
+        stretch: what was read.
+        covered: by kind, the tick up to which lines or gaps have come.
+    """
+    return _wanted_gaps(stretch.view, _undeclared_gaps(stretch, covered))
+
+
 def _undeclared_gaps(
-    stretch: Stretch, covered_to: Mapping[str, int]
+    stretch: Stretch, covered: Mapping[str, int]
 ) -> Iterator[tuple[str, int, int]]:
     for kind in stretch.view.kinds:
-        if stretch.passed.get(kind, covered_to[kind]) > covered_to[kind]:
-            yield kind, covered_to[kind] + 1, stretch.passed[kind]
+        if stretch.passed.get(kind, covered[kind]) > covered[kind]:
+            yield kind, covered[kind] + 1, stretch.passed[kind]
 
 
 def _wanted_gaps(view: View, gaps: Iterable[tuple[str, int, int]]) -> Iterator[Told]:
@@ -191,10 +210,11 @@ def _wanted_gaps(view: View, gaps: Iterable[tuple[str, int, int]]) -> Iterator[T
     for kind, from_t, to_t in gaps:
         wanted = wanted_part(from_t, to_t, view.step(kind))
         if wanted is not None:
-            yield _gap(kind, *wanted)
+            yield gap_told(kind, *wanted)
 
 
-def _gap(kind: str, from_t: int, to_t: int) -> Told:
+def gap_told(kind: str, from_t: int, to_t: int) -> Told:
+    """Return what declares that the disk did not take these ticks' messages of a kind."""
     fields = {
         "type": "gap",
         "kind": kind,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from marketcam.server.running.rig import Rig
+    from marketcam.server.stream.hub import Hub
 
-__all__ = ["Queue", "queues_of"]
+__all__ = ["Queue", "queues_of", "viewers_queues"]
 
 
 class Queue(NamedTuple):
@@ -36,7 +37,6 @@ def queues_of(rig: Rig) -> list[Queue]:
     """
     settings, is_paced = rig.settings, rig.settings.pace > 0
     status = rig.recorder.status()
-    clients = max(1, len(rig.hub)) * settings.client_queue_bytes
     names = {"ingest": "read_ahead", "encode": "encode"}
     queues = []
     if rig.ingest is not None:
@@ -49,14 +49,31 @@ def queues_of(rig: Rig) -> list[Queue]:
     queues += [
         _of_bytes("record", status.queued_bytes, settings.record_queue_bytes, loses=is_paced),
         Queue("handover", rig.handover.waiting, "messages", rig.handover.fill, loses=is_paced),
-        Queue("audiences", rig.hub.round_bytes, "bytes", rig.hub.fill, loses=is_paced),
-        _of_bytes("clients", rig.hub.waiting_bytes, clients, loses=False),
+        *viewers_queues(rig.hub, settings.client_queue_bytes, loses=is_paced),
     ]
+    if rig.outlet is not None:
+        waiting = rig.outlet.figures().waiting_bytes
+        queues.append(Queue("nats", waiting, "bytes", rig.outlet.fill, loses=is_paced))
     if rig.webhook is not None:
         hook = rig.webhook.status()
         share = min(1.0, hook.waiting / hook.limit)
         queues.append(Queue("webhook", hook.waiting, "events", share, loses=True))
     return queues
+
+
+def viewers_queues(hub: Hub, client_bytes: int, *, loses: bool) -> list[Queue]:
+    """Return the queues of a hub.
+
+    Args:
+        hub: serves the viewers.
+        client_bytes: bytes that wait for one of them at most.
+        loses: whether everyone who keeps up is promised every message.
+    """
+    clients = max(1, len(hub)) * client_bytes
+    return [
+        Queue("audiences", hub.round_bytes, "bytes", hub.fill, loses=loses),
+        _of_bytes("clients", hub.waiting_bytes, clients, loses=False),
+    ]
 
 
 def _of_bytes(name: str, waiting: float, limit: float, *, loses: bool) -> Queue:

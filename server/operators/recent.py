@@ -12,9 +12,18 @@ from marketcam.server.running.lag import LAG_BOUNDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from marketcam.server.running.lag import LagProbe
     from marketcam.server.running.rig import Rig
 
-__all__ = ["LATE_SECONDS", "RECENT_SECONDS", "VERY_LATE_SECONDS", "Counts", "Recent", "counts_of"]
+__all__ = [
+    "LATE_SECONDS",
+    "RECENT_SECONDS",
+    "VERY_LATE_SECONDS",
+    "Counts",
+    "Recent",
+    "counts_of",
+    "loop_counts",
+]
 
 RECENT_SECONDS: Final = 60
 """How far back "of late" goes. What was amiss is told for as long after it has ended."""
@@ -38,6 +47,9 @@ class Counts:
         sent_away: clients closed for being too slow.
         busy: messages that no client was sent, since the event loop was behind.
         unposted: events that the webhook has lost.
+        unsent: messages that did not get to NATS, where edges would have had them.
+        gaps: of an edge, gaps in what it had of its camera.
+        damaged: of an edge, NATS messages that were not what they should be.
         turned_away: connections that found no seat.
         looks: looks of the lag probe.
         late: of these, how many were late.
@@ -50,6 +62,9 @@ class Counts:
     sent_away: int = 0
     busy: int = 0
     unposted: int = 0
+    unsent: int = 0
+    gaps: int = 0
+    damaged: int = 0
     turned_away: int = 0
     looks: int = 0
     late: int = 0
@@ -60,9 +75,18 @@ class Counts:
         return Counts(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
 
+def loop_counts(lag: LagProbe) -> dict[str, int]:
+    """Return the counters of a probe, by their names among `Counts`."""
+    lags = lag.lags.cumulative()
+    return {
+        "looks": lags[-1],
+        "late": lags[-1] - lags[_LATE],
+        "very_late": lags[-1] - lags[_VERY_LATE],
+    }
+
+
 def counts_of(rig: Rig) -> Counts:
     """Return the counters of a rig as they are now."""
-    lags = rig.lag.lags.cumulative()
     return Counts(
         ticks=rig.pipeline.ticks,
         refused=rig.pipeline.refused,
@@ -70,10 +94,9 @@ def counts_of(rig: Rig) -> Counts:
         sent_away=rig.hub.sent_away,
         busy=sum(rig.handover.dropped.values()),
         unposted=0 if rig.webhook is None else sum(rig.webhook.status().lost.values()),
+        unsent=0 if rig.outlet is None else sum(rig.outlet.figures().dropped.values()),
         turned_away=0 if rig.seats is None else rig.seats.refused,
-        looks=lags[-1],
-        late=lags[-1] - lags[_LATE],
-        very_late=lags[-1] - lags[_VERY_LATE],
+        **loop_counts(rig.lag),
     )
 
 

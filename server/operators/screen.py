@@ -33,10 +33,12 @@ def screen(url: str, interval: Interval, problem: str | None = None) -> Renderab
         Panel(table, title=title, title_align="left", border_style="dim", padding=(0, 1))
         for title, table in (
             ("stages", _stages(interval)),
+            ("upstream", _upstream(interval)),
             ("queues", _queues(interval)),
             ("viewers", _viewers(interval)),
             ("recording", _recording(interval)),
             ("producer", _producer(interval)),
+            ("edges", _nats(interval)),
             ("events posted", _webhook(interval)),
             ("process", _process(interval)),
         )
@@ -57,7 +59,7 @@ def _head(url: str, interval: Interval, problem: str | None) -> Text:
     if interval.has("last_tick"):
         head.append(f"  tick {interval.value('last_tick'):,.0f}")
     head.append(f"  {interval.rate('ticks_total'):,.1f} ticks/s")
-    if not health["meta"].get("running"):
+    if health.get("run") is not None and not health["meta"].get("running"):
         head.append("  the source has ended")
     if problem is not None:
         head.append(f"\n{problem}; trying again", "bold red")
@@ -71,7 +73,7 @@ def _reasons(interval: Interval) -> Iterable[Text]:
 
 def _stages(interval: Interval) -> Table:
     table = _table("", "a second", "ms each", "waiting", "waits")
-    for stage in _STAGES:
+    for stage in _STAGES if interval.labels("stage_seconds_count") else ():
         table.add_row(
             stage,
             f"{interval.rate('stage_seconds_count', stage):,.1f}",
@@ -124,9 +126,42 @@ def _viewers(interval: Interval) -> Table:
     return table
 
 
+def _upstream(interval: Interval) -> Table:
+    """Show what comes to an edge; a camera has nothing upstream."""
+    table = _table("", "metrics", "frames")
+    upstream = interval.now.health.get("upstream")
+    if upstream is None:
+        return table
+    is_there = interval.value("nats_connected") > 0
+    table.add_row("NATS", Text("yes" if is_there else "no", _alert(not is_there)), "")
+    rates = (interval.rate("upstream_received_total", kind) for kind in ("metric", "frame"))
+    table.add_row("taken a second", *(f"{rate:,.1f}" for rate in rates))
+    table.add_row("behind", _count(interval, "upstream_behind"), "")
+    gaps = (_loss(interval, "upstream_gaps_total", kind) for kind in ("metric", "frame"))
+    table.add_row("gaps", *gaps)
+    table.add_row("damaged", _loss(interval, "upstream_damaged_total"), "")
+    return table
+
+
+def _nats(interval: Interval) -> Table:
+    """Show what a camera publishes for edges, where it does."""
+    table = _table("", "metrics", "frames")
+    if interval.now.health.get("nats") is None:
+        return table
+    is_there = interval.value("nats_connected") > 0
+    table.add_row("NATS", Text("yes" if is_there else "no", _alert(not is_there)), "")
+    rates = (interval.rate("nats_sent_total", kind) for kind in ("metric", "frame"))
+    table.add_row("stored a second", *(f"{rate:,.1f}" for rate in rates))
+    lost = (_loss(interval, "nats_dropped_total", kind) for kind in ("metric", "frame"))
+    table.add_row("dropped", *lost)
+    return table
+
+
 def _recording(interval: Interval) -> Table:
     kinds = interval.labels("recorded_lines_total")
     table = _table("", *kinds)
+    if not interval.has("recording"):  # an edge records nothing
+        return table
     is_on = interval.value("recording") > 0
     table.add_row("recording", Text("yes" if is_on else "no", _alert(not is_on)))
     lines = [f"{interval.rate('recorded_lines_total', kind):,.1f}" for kind in kinds]

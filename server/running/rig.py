@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.embedded import EmbeddedMarket
 from marketcam.io.store import Recorder, RecorderOptions, RetentionPolicy
+from marketcam.server.edges.envelope import Status
+from marketcam.server.edges.link import LinkOptions
+from marketcam.server.edges.outlet import Outlet, Pulse
+from marketcam.server.edges.stream import StreamOptions
 from marketcam.server.ingest.source import IngestSource
 from marketcam.server.logs import get_logger
 from marketcam.server.operators.condition import Condition
@@ -26,19 +30,25 @@ from marketcam.server.security.refusals import Refusals
 from marketcam.server.stream.connection import CLOSE_SECONDS
 from marketcam.server.stream.handover import Handover
 from marketcam.server.stream.hub import GOING_AWAY, Hub, HubOptions
+from marketcam.server.stream.selection import COLUMNS_FORM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from marketcam.io.sources import Source
     from marketcam.io.store import Level
     from marketcam.server.security.seats import Seats
     from marketcam.server.settings import Settings
+    from marketcam.server.stream.messages import Entry, Kind
+    from marketcam.server.stream.selection import Form
 
-__all__ = ["Rig"]
+__all__ = ["Rig", "hub_options", "send_viewers_away"]
 
 FAREWELL_SECONDS: Final = 3 * CLOSE_SECONDS
 """How long the viewers may take to go when the rig is stopped; the segments do not wait longer."""
+
+_DRAIN_SECONDS: Final = 0.001
+"""From one look at what waits for the event loop to the next, when all else has ended."""
 
 log = get_logger(__name__)
 
@@ -56,6 +66,7 @@ class Rig:
         lag: how late the event loop is.
         ingest: what takes ticks of producers elsewhere, where that is the source, once started.
         saving: the checkpoints, where there are any, once it is started.
+        outlet: publishes to NATS for edges, where it is asked to.
         webhook: posts bursts and shocks, where it is asked to.
         seats: those of its connections; None where another server than ours counts them.
         refusals: of those who are not let in.
@@ -70,12 +81,14 @@ class Rig:
 
         Raises:
             LimitError: the camera or the recorder refuses a setting.
-            ConfigurationError: the webhook's address is none.
+            ConfigurationError: the webhook's address is none, or NATS cannot be used so.
+            MissingExtraError: NATS is configured, and its library is not installed.
         """
         self.settings = settings
         self.recorder = Recorder(_recorder_options(settings), on_event=_log_event)
-        self.hub = Hub(_hub_options(settings))
-        self.handover = Handover(self.hub.publish)
+        self.hub = Hub(hub_options(settings, filmed_with(settings).steps))
+        self.outlet = self._outlet_of(settings)
+        self.handover = Handover(self.hub.publish if self.outlet is None else self._publish)
         self.started_at = time.time()
         self.webhook = _webhook_of(settings, self.recorder)
         self.filming = Filming(settings.camera_arguments(), settings.pair_budget_action)
@@ -115,23 +128,69 @@ class Rig:
             if saving is not None:
                 source = await asyncio.to_thread(saving.start)
                 undo.push_async_callback(asyncio.to_thread, saving.close)
-            self.handover.open(asyncio.get_running_loop())
             self.started_at = time.time()
+            if self.outlet is not None:
+                self.outlet.start(self._status())
+                undo.push_async_callback(self._close_outlet, self.outlet)
+            self.handover.open(asyncio.get_running_loop())
             self._start_pipeline(source, on_fatal)
             undo.push_async_callback(asyncio.to_thread, self.pipeline.stop)
-            undo.push_async_callback(self._send_viewers_away)
+            undo.push_async_callback(send_viewers_away, self.hub)
             self.lag.start()
             undo.callback(self.lag.stop)
             self.condition.start()
             undo.callback(self.condition.stop)
             self._undo = undo.pop_all()
 
+    @property
+    def failure(self) -> str | None:
+        """Why the process has to end; None while it has not."""
+        return self.pipeline.error if self.pipeline.fatal else None
+
     def _outputs(self) -> Outputs:
         record, publish = self.recorder.write, self.handover.put
         share = self.settings.match_share
         if self.webhook is None:
-            return Outputs(record, publish, lambda: self.hub.wanted, share)
-        return Outputs(record, publish, lambda: self.hub.wanted, share, self.webhook.take)
+            return Outputs(record, publish, self._wanted, share)
+        return Outputs(record, publish, self._wanted, share, self.webhook.take)
+
+    def _wanted(self) -> frozenset[Form]:
+        wanted = self.hub.wanted
+        return wanted if self.outlet is None else wanted | {COLUMNS_FORM}
+
+    def _outlet_of(self, settings: Settings) -> Outlet | None:
+        if settings.nats is None:
+            return None
+        link, stream = LinkOptions.of(settings, "marketcam"), StreamOptions.of(settings)
+        return Outlet(link, stream, settings.nats_queue_bytes, self._pulse)
+
+    def _pulse(self) -> Pulse:
+        return Pulse(self.pipeline.running, self.pipeline.ticks, self.pipeline.last_t)
+
+    def _status(self) -> Status:
+        """Return what edges are told of the run when it begins, or is gone on with."""
+        recorded = {} if self.saving is None else self.saving.recorded
+        return Status(
+            run=self.recorder.run,
+            start_ts=self.started_at,
+            seed=self.settings.seed,
+            running=True,
+            ticks=0,
+            last_t=None,
+            sent={"metric": recorded.get("metrics"), "frame": recorded.get("frames")},
+            filmed=filmed_with(self.settings),
+        )
+
+    def _publish(self, batch: list[Entry]) -> None:
+        assert self.outlet is not None  # noqa: S101 - else the hub is given them directly
+        self.hub.publish(batch)
+        self.outlet.offer(batch)
+
+    async def _close_outlet(self, outlet: Outlet) -> None:
+        """End after all that the pipeline has made, which has ended before."""
+        while self.handover.waiting:
+            await asyncio.sleep(_DRAIN_SECONDS)
+        await outlet.close()
 
     def _saving_of(self, source: Source) -> Saving | None:
         """Return what saves the run of a source, where that can be saved and is to be."""
@@ -169,12 +228,14 @@ class Rig:
         async with self._changing:
             await self._undo.aclose()
 
-    async def _send_viewers_away(self) -> None:
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self.hub.close(GOING_AWAY, "the server is shutting down")
-        except TimeoutError:
-            log.warning("viewers_left_behind", clients=len(self.hub))
+
+async def send_viewers_away(hub: Hub) -> None:
+    """Close the viewers of a server that stops; those who do not go in time are left behind."""
+    try:
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await hub.close(GOING_AWAY, "the server is shutting down")
+    except TimeoutError:
+        log.warning("viewers_left_behind", clients=len(hub))
 
 
 def _webhook_of(settings: Settings, recorder: Recorder) -> Webhook | None:
@@ -214,13 +275,14 @@ def _recorder_options(settings: Settings) -> RecorderOptions:
     )
 
 
-def _hub_options(settings: Settings) -> HubOptions:
+def hub_options(settings: Settings, steps: Mapping[Kind, int] | None = None) -> HubOptions:
+    """Return the limits of a hub; `steps` as it has them, where they are known."""
     return HubOptions(
         connect_metrics=settings.connect_metrics,
         client_queue_bytes=settings.client_queue_bytes,
         client_slow_seconds=settings.client_slow_seconds,
         max_clients=settings.max_clients,
-        steps=filmed_with(settings).steps,
+        steps=steps or {},
     )
 
 

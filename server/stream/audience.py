@@ -144,6 +144,11 @@ class Audience:
         """All who are not fast."""
         return list(self._others)
 
+    @property
+    def members(self) -> list[Listener]:
+        """All who are in it."""
+        return [*self._fast, *self._others]
+
     def greeting(self, kept: Iterable[Entry]) -> list[Entry]:
         """Return what is wanted of the messages that are kept for those who come."""
         return Sieve(self.terms.selection, self._steps).sift_kept(kept)

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from marketcam.server.history.history import History
+    from marketcam.server.history.catching_up import Recording
     from marketcam.server.stream.client import Client
     from marketcam.server.stream.hub import Hub
     from marketcam.server.stream.selection import Selection
     from marketcam.server.stream.writing import Wire
 
 __all__ = ["Stream"]
+
+
+def _usual_edge_cap() -> int:
+    return 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,15 @@ class Stream:
         last_t: gives the last tick taken in, or None.
         history: where those that are asked for with `from_t` come from; None where there is none.
         forms: bounds the ways in which frames are written.
-        edge_cap: edges that a frame has at most.
+        edge_cap: gives how many edges a frame has at most.
     """
 
     hub: Hub
     heartbeat_seconds: float
     last_t: Callable[[], int | None]
-    history: History | None = None
+    history: Recording | None = None
     forms: Forms = field(default_factory=Forms)
-    edge_cap: int = 2000
+    edge_cap: Callable[[], int] = _usual_edge_cap
     _sweeper: Sweeper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,8 +62,8 @@ class Stream:
         """Serve one connection to its end, or refuse it for what it asks for."""
         query = Query(scope)
         try:
-            selection = query.selection(can_deflate=has_agreed(scope)).normal(self.edge_cap)
-            from_t = query.tick("from_t") if self.history is not None else None
+            selection = query.selection(can_deflate=has_agreed(scope)).normal(self.edge_cap())
+            from_t = self._from_t(query)
         except QueryError as error:
             await refuse_websocket(str(error), 400, scope, receive, send)
             return
@@ -68,6 +72,17 @@ class Stream:
                 await self._serve(selection, from_t, scope, receive, send)
         except TooManyFormsError as error:  # of `hold`: before the handshake
             await refuse_websocket(str(error), 503, scope, receive, send)
+
+    def _from_t(self, query: Query) -> int | None:
+        """Return from which tick on the recording is wanted, if any of it is.
+
+        Raises:
+            QueryError: it is no tick, or there is no recording.
+        """
+        from_t = query.tick("from_t")
+        if from_t is not None and self.history is None:
+            raise QueryError(f"from_t must not be asked of an edge without history, got {from_t}")
+        return from_t
 
     async def _serve(
         self, selection: Selection, from_t: int | None, scope: Scope, receive: Receive, send: Send

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from marketcam.server.stream.audience import Audience
@@ -108,6 +108,7 @@ class Hub:
         self._preparing = Preparing()
         self._tally = Tally()
         self._audiences: dict[Selection, Audience] = {}
+        self._departing: dict[Listener, Audience] = {}
         self._guests: set[Ending] = set()
         self.reach: Reach | None = None
         self._metrics: deque[Entry] = deque(maxlen=options.connect_metrics)
@@ -213,6 +214,26 @@ class Hub:
             audience.greet(client, self._kept)
         return client
 
+    def begin_anew(self, steps: Mapping[Kind, int], closing: Closing) -> None:
+        """Be ready for another run: whoever is here is closed, and nothing of the last is kept.
+
+        Ticks begin anew with a run, so that no connection is sent messages of two.
+
+        Args:
+            steps: ticks from one message to the next, by kind, in the run that comes.
+            closing: what those are told who are here.
+        """
+        for audience in self._audiences.values():
+            self._departing.update(dict.fromkeys(audience.members, audience))
+        self._audiences = {}
+        self._note_wanted()
+        for client in list(self._clients):
+            client.close(*closing)
+        self.options = replace(self.options, steps=steps)
+        self._metrics.clear()
+        self._frame = None
+        self.reach = None
+
     def listen(self, client: Listener, after: Place) -> Reach | None:
         """Let what is published from now on wait for a client that catches up.
 
@@ -250,11 +271,15 @@ class Hub:
         self._clients.remove(client)
         if isinstance(client, Client):
             self._plain.remove(client)
-        audience = self._audiences[client.selection]
-        audience.remove(client)
-        if not audience:
-            del self._audiences[client.selection]
-            self._note_wanted()
+        audience = self._departing.pop(client, None)
+        if audience is not None:
+            audience.remove(client)
+        else:
+            audience = self._audiences[client.selection]
+            audience.remove(client)
+            if not audience:
+                del self._audiences[client.selection]
+                self._note_wanted()
         self._note_empty()
 
     async def close(self, code: int, reason: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from marketcam.server.stream.messages import Entry, Gap
 from marketcam.server.stream.selection import PLAIN, Form
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from marketcam.server.stream.messages import Kind, Message, Reason
 
 __all__ = ["LaneLimits", "Lanes", "joined"]
+
+_REASONS: Final[tuple[Reason, ...]] = ("slow", "upstream", "busy")
+"""Of two reasons for one gap, the one that is told: what the client itself can mend goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,5 +194,5 @@ def joined(first: Gap | None, second: Gap | None) -> Gap | None:
     """Return two gaps of a kind, one right after the other, as one."""
     if first is None or second is None:
         return first or second
-    reason: Reason = "slow" if "slow" in (first.reason, second.reason) else "busy"
+    reason = min(first.reason, second.reason, key=_REASONS.index)
     return Gap(first.kind, first.from_t, second.to_t, reason)

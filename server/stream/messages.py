@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import orjson
 from websockets.frames import Opcode
 
-from marketcam.io import encode_frame, encode_frame_columns
+from marketcam.io import decode_frame_columns, encode_frame, encode_frame_columns
 from marketcam.server.stream.deflate import deflated
-from marketcam.server.stream.selection import PLAIN_FORM
+from marketcam.server.stream.selection import COLUMNS_FORM, PLAIN_FORM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["metric", "frame"]
-Reason: TypeAlias = Literal["slow", "busy"]
+Reason: TypeAlias = Literal["slow", "upstream", "busy"]
 Encoding: TypeAlias = Literal["json", "columns"]
 
 KINDS: Final[tuple[Kind, ...]] = ("metric", "frame")
@@ -217,6 +217,21 @@ class Message:
         """Return the message of a frame, which is encoded when a form is first wanted."""
         return cls("frame", frame.t, Body(partial(encode_frame, frame)), frame, match_share)
 
+    @classmethod
+    def of_columns(cls, columns: bytes, match_share: float = 0.5) -> Message:
+        """Return the message of a frame that comes as columns, which are not made again.
+
+        Raises:
+            ColumnsError: they are none.
+        """
+        message = cls.of_frame(decode_frame_columns(columns), match_share)
+        message.add(COLUMNS_FORM, Body(columns, is_text=False))
+        return message
+
+    def add(self, form: Form, body: Body) -> None:
+        """Have a form of it that is there already."""
+        self._bodies[form] = body
+
     def body(self, form: Form = PLAIN_FORM) -> Body:
         """Return it in a form; the same one to all, whose bytes are made on first use."""
         if self._frame is None or form is PLAIN_FORM:
@@ -261,8 +276,8 @@ class Gap:
         kind: which messages.
         from_t: tick of the first one dropped.
         to_t: tick of the last one dropped.
-        reason: ``"slow"``, this client was behind, or ``"busy"``, the server made more than it
-            could hand out to anyone.
+        reason: ``"slow"``, this client was behind; ``"busy"``, the server made more than it
+            could hand out to anyone; or ``"upstream"``, they never reached this edge.
     """
 
     kind: Kind

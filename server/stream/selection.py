@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from marketcam.server.stream.messages import Encoding, Kind
 
-__all__ = ["PLAIN", "PLAIN_FORM", "FilmedWith", "Form", "Selection", "wanted_part"]
+__all__ = ["COLUMNS_FORM", "PLAIN", "PLAIN_FORM", "FilmedWith", "Form", "Selection", "wanted_part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,9 @@ class Form:
 
 PLAIN_FORM: Final = Form()
 """How messages are recorded: as text, with all there is."""
+
+COLUMNS_FORM: Final = Form(encoding="columns")
+"""How frames get to edges: with all there is, a ninth as long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from marketcam.io.store import KINDS
-from marketcam.server.operators.condition import TURNING_AWAY, told
+from marketcam.server.operators.condition import TURNING_AWAY
+from marketcam.server.operators.judging import told
 from marketcam.server.running.compiling import kernel_figures
 from marketcam.server.running.stages import QueueFigures
 from marketcam.server.security.telling import shows_version, without_folders
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from marketcam.server.settings import Settings
     from marketcam.server.stream.forms import Forms
 
-__all__ = ["API_VERSION", "HttpApi"]
+__all__ = ["API_VERSION", "HttpApi", "health_response", "upgrade_required"]
 
 API_VERSION: Final = "2.0"
 
@@ -73,9 +74,9 @@ class HttpApi:
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
             Route("/viewer", to_page),
             Route("/viewer/{name:path}", ViewerFiles().answer),
-            Route("/ws/stream", self.upgrade_required),
-            Route("/ws/replay", self.upgrade_required),
-            *([Route("/ws/ingest", self.upgrade_required)] if self._takes_ticks else []),
+            Route("/ws/stream", upgrade_required),
+            Route("/ws/replay", upgrade_required),
+            *([Route("/ws/ingest", upgrade_required)] if self._takes_ticks else []),
         ]
 
     @property
@@ -120,14 +121,9 @@ class HttpApi:
         The status is 503 for who asks with ``ready=1`` whether to send clients here, and should
         not.
         """
-        try:
-            asks_if_ready = Query(request.scope).flag("ready")
-        except QueryError as error:
-            return JsonResponse({"error": str(error)}, 400)
         reasons = self._rig.condition.reasons()
         turns_away = any(reason.code in TURNING_AWAY for reason in reasons)
-        status = 503 if asks_if_ready and turns_away else 200
-        return JsonResponse(without_folders(self._health(told(reasons))), status)
+        return health_response(request, self._health(told(reasons)), turns_away=turns_away)
 
     def _health(self, condition: dict[str, object]) -> dict[str, object]:
         rig, pipeline = self._rig, self._rig.pipeline
@@ -155,6 +151,7 @@ class HttpApi:
             "camera": _camera(rig.settings),
             "proximity": _proximity(rig.filming),
             "webhook": None if rig.webhook is None else asdict(rig.webhook.status()),
+            "nats": None if rig.outlet is None else asdict(rig.outlet.figures()),
             "kernels": kernel_figures(),
         }
 
@@ -163,10 +160,22 @@ class HttpApi:
         headers = {"content-type": CONTENT_TYPE, **NOT_CACHED}
         return Response(self._exposition.render(), headers=headers)
 
-    async def upgrade_required(self, _: Request) -> Response:
-        """Tell those who ask for the stream over plain HTTP."""
-        headers = {"upgrade": "websocket", "connection": "upgrade"}
-        raise HTTPException(426, "this is a websocket", headers)
+
+async def upgrade_required(_: Request) -> Response:
+    """Tell those who ask for a stream over plain HTTP."""
+    headers = {"upgrade": "websocket", "connection": "upgrade"}
+    raise HTTPException(426, "this is a websocket", headers)
+
+
+def health_response(
+    request: Request, health: dict[str, object], *, turns_away: bool
+) -> JsonResponse:
+    """Answer `/health`, with 503 for who asks whether to send clients here, and should not."""
+    try:
+        asks_if_ready = Query(request.scope).flag("ready")
+    except QueryError as error:
+        return JsonResponse({"error": str(error)}, 400)
+    return JsonResponse(without_folders(health), 503 if asks_if_ready and turns_away else 200)
 
 
 def _stage_figures(pipeline: Pipeline) -> dict[str, object]:

@@ -6,15 +6,15 @@ for does not depend on when one asks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import Metric as Family
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Family", "counter", "gauge", "labelled", "summary"]
+__all__ = ["Family", "by", "counter", "counters", "gauge", "gauges", "labelled", "summary"]
 
 _PREFIX: Final = "marketcam_"
 
@@ -47,3 +47,22 @@ def labelled(
         if value is not None:
             family.add_metric(values, value)
     return family
+
+
+def gauges(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:
+    """Return a gauge for each value of a label."""
+    return labelled(GaugeMetricFamily, name, meaning, (label,), _samples(values))
+
+
+def counters(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:
+    """Return a counter for each value of a label."""
+    return labelled(CounterMetricFamily, name, meaning, (label,), _samples(values))
+
+
+def by(label: str, name: str, meaning: str, names: Iterable[str], those: set[str]) -> Family:
+    """Return a family that is 1 for some names and 0 for the others."""
+    return gauges(label, name, meaning, {each: float(each in those) for each in names})
+
+
+def _samples(values: Mapping[Any, float | None]) -> Iterator[tuple[tuple[str], float | None]]:
+    return (((key,), value) for key, value in values.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -11,13 +11,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    SummaryMetricFamily,
-)
+from prometheus_client.core import InfoMetricFamily, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from marketcam.engine.kernel_cache import kernel_files
@@ -26,23 +20,30 @@ from marketcam.server.operators.queues import queues_of
 from marketcam.server.operators.webhook import LOSSES, WebhookStatus
 from marketcam.server.running.filming import Rule
 from marketcam.server.security.telling import shows_version
-from marketcam.server.web.families import counter, gauge, labelled, summary
+from marketcam.server.web.families import by, counter, counters, gauge, gauges, summary
+from marketcam.server.web.figures import (
+    of_condition,
+    of_forms,
+    of_hub,
+    of_link,
+    of_loop,
+    of_queues,
+    of_seats,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from marketcam.io.store import Recorder, RecorderStatus
+    from marketcam.server.edges.outlet import Outlet
     from marketcam.server.history.history import History
     from marketcam.server.ingest.source import IngestSource
     from marketcam.server.operators.webhook import Webhook
     from marketcam.server.running.filming import Filming
-    from marketcam.server.running.lag import LagProbe
     from marketcam.server.running.pipeline import Pipeline
     from marketcam.server.running.rig import Rig
-    from marketcam.server.security.seats import Seats
     from marketcam.server.stream.forms import Forms
     from marketcam.server.stream.handover import Handover
-    from marketcam.server.stream.hub import Hub
     from marketcam.server.web.families import Family
 
 __all__ = ["CONTENT_TYPE", "Exposition"]
@@ -100,31 +101,40 @@ class _RigCollector(Collector):
         if shows_version(rig.settings):
             yield self._info
         yield counter("kernels_compiled", "Kernels compiled.", kernel_files().compiled)
-        yield from _of_condition(rig)
+        yield from of_condition(CODES, rig.condition.reasons())
+        yield from _of_start(rig)
         yield from _of_pipeline(rig.pipeline)
         yield from _of_filming(rig.filming)
-        yield from _of_loop(rig.lag)
+        yield from of_loop(rig.lag)
         yield from _of_ingest(rig.ingest)
-        yield from _of_queues(rig)
+        yield from of_queues(queues_of(rig))
         yield from _of_handover(rig.handover)
-        yield from _of_hub(rig.hub, rig.settings.max_clients)
-        yield from _of_forms(self._forms)
+        yield from of_hub(rig.hub, rig.settings.max_clients)
+        yield from of_forms(self._forms)
         yield from _of_recorder(rig.recorder.status())
         yield from _of_segments(rig.recorder)
         yield from _of_history(self._history)
-        yield from _of_seats(rig.seats)
+        yield from of_seats(rig.seats)
         refused = "Those who were not let in, or no longer."
-        yield _counters("reason", "refusals", refused, rig.refusals.counts)
+        yield counters("reason", "refusals", refused, rig.refusals.counts)
         yield from _of_webhook(rig.webhook)
+        yield from _of_outlet(rig.outlet)
 
 
-def _of_condition(rig: Rig) -> Iterator[Family]:
-    told = {reason.code for reason in rig.condition.reasons()}
-    yield gauge("ready", "Whether all is as it should be, as `/health` says.", not told)
-    yield _by("reason", "health_reason", "Whether it is degraded for this.", CODES, told)
+def _of_start(rig: Rig) -> Iterator[Family]:
     yield gauge("start_time_seconds", "When ticks were first taken in, Unix time.", rig.started_at)
     saved = None if rig.saving is None else rig.saving.figures()["last_t"]
     yield gauge("checkpoint_tick", "Tick of the last checkpoint.", saved)
+
+
+def _of_outlet(outlet: Outlet | None) -> Iterator[Family]:
+    figures = None if outlet is None else outlet.figures()
+    yield from of_link(None if outlet is None else outlet.link)
+    waiting = None if figures is None else figures.waiting
+    yield gauge("nats_waiting", "Messages that wait for NATS.", waiting)
+    sent, dropped = ({}, {}) if figures is None else (figures.sent, figures.dropped)
+    yield counters("kind", "nats_sent", "Messages that NATS has stored.", sent)
+    yield counters("kind", "nats_dropped", "Messages that no edge gets.", dropped)
 
 
 def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
@@ -141,29 +151,18 @@ def _of_pipeline(pipeline: Pipeline) -> Iterator[Family]:
         stages.add_metric([stage], spent.count, spent.seconds)
     yield stages
     queues = pipeline.queues.items()
-    yield _gauges(
+    yield gauges(
         "stage",
         "stage_waiting",
         "Ticks, metrics and frames before a stage.",
         {stage: queue.waiting for stage, queue in queues},
     )
-    yield _counters(
+    yield counters(
         "stage",
         "stage_waits",
         "Times that the stage before found that queue full, and waited.",
         {stage: queue.waits for stage, queue in queues},
     )
-
-
-def _of_loop(probe: LagProbe) -> Iterator[Family]:
-    bounds = [*map(str, probe.lags.bounds), "+Inf"]
-    yield HistogramMetricFamily(
-        "marketcam_loop_lag_seconds",
-        "How late the event loop came to a timer of its own.",
-        list(zip(bounds, probe.lags.cumulative(), strict=True)),
-        probe.lags.sum,
-    )
-    yield gauge("last_loop_lag_seconds", "The same, the last time.", probe.last)
 
 
 def _of_ingest(source: IngestSource | None) -> Iterator[Family]:
@@ -184,26 +183,13 @@ def _of_filming(filming: Filming) -> Iterator[Family]:
         status.degraded,
     )
     rules = get_args(Rule)
-    yield _by("rule", "proximity_rule", "Whether frames are of this rule.", rules, {status.rule})
+    yield by("rule", "proximity_rule", "Whether frames are of this rule.", rules, {status.rule})
     yield counter("pair_budget_outgrown", "Times that the agents outgrew it.", filming.outgrown)
     yield counter(
         "waited_ticks",
         "Ticks taken in that were not filmed, since their agents did not fit the pair budget.",
         filming.waited_ticks,
     )
-
-
-def _of_queues(rig: Rig) -> Iterator[Family]:
-    queues = queues_of(rig)
-    yield labelled(
-        GaugeMetricFamily,
-        "queue_waiting",
-        "What waits in a queue, in its unit.",
-        ("queue", "unit"),
-        [((queue.name, queue.unit), queue.waiting) for queue in queues],
-    )
-    fills = {queue.name: queue.fill for queue in queues}
-    yield _gauges("queue", "queue_fill_ratio", "How full that makes the queue, 0 to 1.", fills)
 
 
 def _of_handover(handover: Handover) -> Iterator[Family]:
@@ -214,35 +200,12 @@ def _of_handover(handover: Handover) -> Iterator[Family]:
         handover.lag_seconds,
     )
     yield gauge("handover_waiting", "Messages that wait for the event loop.", handover.waiting)
-    yield _counters(
+    yield counters(
         "kind",
         "handover_dropped",
         "Messages that no client was sent, since the event loop was behind.",
         handover.dropped,
     )
-
-
-def _of_hub(hub: Hub, limit: int) -> Iterator[Family]:
-    yield gauge("clients", "Clients connected.", len(hub))
-    yield gauge("clients_limit", "Clients there may be.", limit)
-    yield gauge("audiences", "Different selections that clients have made.", hub.audiences)
-    yield gauge("clients_behind", "Clients that do not keep up at the moment.", hub.behind)
-    yield counter("clients_sent_away", "Clients closed for being too slow.", hub.sent_away)
-    yield gauge("client_queue_bytes", "Bytes waiting for clients.", hub.waiting_bytes)
-    counts = {
-        "messages": ("Messages made and passed on to the clients there are.", hub.passed),
-        "messages_sent": ("Messages sent, counted for each client.", hub.sent),
-        "messages_dropped": ("Messages that slow clients missed.", hub.dropped),
-    }
-    for name, (meaning, by_kind) in counts.items():
-        yield _counters("kind", name, meaning, by_kind)
-
-
-def _of_forms(forms: Forms) -> Iterator[Family]:
-    wanted = "Ways of writing a frame that clients want, the plain one aside."
-    yield gauge("frame_forms", wanted, len(forms))
-    yield gauge("frame_forms_limit", "Ways there may be.", forms.limit)
-    yield counter("frame_forms_refused", "Clients refused for their number.", forms.refused)
 
 
 def _of_recorder(status: RecorderStatus) -> Iterator[Family]:
@@ -259,20 +222,20 @@ def _of_recorder(status: RecorderStatus) -> Iterator[Family]:
     yield gauge("disk_used_percent", "Use of the store's disk.", used)
     yield gauge("store_bytes", "Bytes of all segment files.", total)
     synced = "Tick of the last line that a power loss would leave."
-    yield _gauges("kind", "synced_tick", synced, status.synced)
+    yield gauges("kind", "synced_tick", synced, status.synced)
     for field, name, meaning in _WRITTEN:
         counts = {kind: getattr(totals, field) for kind, totals in status.kinds.items()}
-        yield _counters("kind", name, meaning, counts)
+        yield counters("kind", name, meaning, counts)
 
 
 def _of_segments(recorder: Recorder) -> Iterator[Family]:
     closed = recorder.segments()
-    yield _gauges("kind", "segments", "Closed segments in the store, of all runs.", closed)
+    yield gauges("kind", "segments", "Closed segments in the store, of all runs.", closed)
     written = {kind: recorder.current(kind) or {} for kind in closed}
     for field, unit in (("lines", "Lines"), ("bytes", "Bytes")):
         values = {kind: entry.get(field) for kind, entry in written.items()}
         meaning = f"{unit} in the file of the segment being written."
-        yield _gauges("kind", f"current_segment_{field}", meaning, values)
+        yield gauges("kind", f"current_segment_{field}", meaning, values)
 
 
 def _of_history(history: History) -> Iterator[Family]:
@@ -289,45 +252,13 @@ def _of_history(history: History) -> Iterator[Family]:
     yield counter("measures_refused", "The same, refused for their number.", measurers.refused)
 
 
-def _of_seats(seats: Seats | None) -> Iterator[Family]:
-    now, waiting, most, evicted, refused = (None,) * 5 if seats is None else _counted(seats)
-    yield gauge("connections", "Connections of all kinds.", now)
-    yield gauge(
-        "connections_waiting", "Those that have sent no request yet, or are between two.", waiting
-    )
-    yield gauge("connections_limit", "Connections there may be.", most)
-    yield counter("connections_evicted", "Waiting ones that were cut for others.", evicted)
-    yield counter("connections_refused", "Connections that found no place.", refused)
-
-
 def _of_webhook(webhook: Webhook | None) -> Iterator[Family]:
     status = _NO_WEBHOOK if webhook is None else webhook.status()
     yield counter("webhook_events", "Events posted.", status.posted)
     lost = "Events that were not posted."
-    yield _counters("reason", "webhook_events_lost", lost, status.lost)
+    yield counters("reason", "webhook_events_lost", lost, status.lost)
     asked = "Requests of the webhook, and the time they took."
     yield summary("webhook_seconds", asked, status.attempts, status.seconds)
     yield counter("webhook_failures", "Requests that failed.", status.failures)
     failing = status.problem is not None
     yield gauge("webhook_failing", "Whether the last request failed.", failing)
-
-
-def _counted(seats: Seats) -> tuple[int, int, int, int, int]:
-    return len(seats), seats.waiting, seats.most, seats.evicted, seats.refused
-
-
-def _gauges(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:
-    return labelled(GaugeMetricFamily, name, meaning, (label,), _samples(values))
-
-
-def _counters(label: str, name: str, meaning: str, values: Mapping[Any, float | None]) -> Family:
-    return labelled(CounterMetricFamily, name, meaning, (label,), _samples(values))
-
-
-def _samples(values: Mapping[Any, float | None]) -> Iterator[tuple[tuple[str], float | None]]:
-    return (((key,), value) for key, value in values.items())
-
-
-def _by(label: str, name: str, meaning: str, names: Iterable[str], those: set[str]) -> Family:
-    """Return a family that is 1 for some names and 0 for the others."""
-    return _gauges(label, name, meaning, {each: float(each in those) for each in names})

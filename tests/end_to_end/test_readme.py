@@ -289,7 +289,7 @@ def test_the_environment_to_activate_is_the_one_that_make_makes():
 
 def test_arguments_for_make_are_flags():
     parser = Parser(prog="test")
-    add_setting_flags(parser)
+    add_setting_flags(parser, described_settings())
     shown = re.findall(r'`make serve ARGS="([^"]+)"`', ENGLISH.read_text())
     paced, grouped = (settings_from(parser.parse_args(shlex.split(flags))) for flags in shown)
     assert (paced.agents, paced.tick_rate) == (74, 200)

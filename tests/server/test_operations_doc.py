@@ -10,6 +10,8 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from marketcam.server import serve
+from marketcam.server.edges.condition import EDGE_CODES, EDGE_TURNING_AWAY
 from marketcam.server.operators.condition import CODES, TURNING_AWAY
 from marketcam.server.operators.events import EventSifter
 from marketcam.server.operators.queues import queues_of
@@ -33,6 +35,33 @@ def rows(section: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.fixture(scope="module")
+def edge_figures() -> list[Metric]:
+    """The families of an edge that has found no NATS, which are those of any."""
+    settings = Settings(port=0, nats="nats://127.0.0.1:1", read_token=TOKEN)
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with running_server(settings, serve.run_edge) as server, server.http() as http:
+        text = http.get("/metrics", headers=headers).text
+    return list(text_string_to_metric_families(text))
+
+
+def test_the_reasons_of_an_edge_are_told() -> None:
+    table = {}
+    for row in rows("Edges")[: len(EDGE_CODES)]:
+        if row[-1] in {"200", "503"}:
+            table |= dict.fromkeys(re.findall(r"`(\w+)`", row[0]), row[-1])
+    assert list(table) == list(EDGE_CODES)
+    assert {code for code, ready in table.items() if ready == "503"} == EDGE_TURNING_AWAY
+
+
+def test_the_metrics_of_an_edge_are_told(edge_figures: list[Metric]) -> None:
+    of_cameras = {(name, kind, meaning) for name, kind, _, meaning in rows("Metrics")}
+    own = {(row[0], row[1], row[3]) for row in rows("Edges") if row[0].startswith("`marketcam_")}
+    table = {tuple(row_of(family)) for family in edge_figures}
+    assert sorted(table - of_cameras - own) == []
+    assert own <= table
+
+
 def exposed(folder: Path) -> list[Metric]:
     """Return the families of a camera that has all its parts."""
     settings = Settings(
@@ -41,6 +70,7 @@ def exposed(folder: Path) -> list[Metric]:
         ingest_token=TOKEN,
         read_token=TOKEN[::-1],
         webhook_url="http://127.0.0.1:1/",
+        nats="nats://127.0.0.1:1",
     )
     headers = {"authorization": f"Bearer {TOKEN[::-1]}"}
     with running_server(settings) as server, server.http() as http:
@@ -65,7 +95,10 @@ def test_the_table_of_metrics_is_what_is_exposed(tmp_path: Path) -> None:
 
 
 def test_the_labels_are_those_of_the_samples(tmp_path: Path) -> None:
-    with fed_server(tmp_path, webhook_url="http://127.0.0.1:1/") as (server, feed):
+    with fed_server(tmp_path, webhook_url="http://127.0.0.1:1/", nats="nats://127.0.0.1:1") as (
+        server,
+        feed,
+    ):
         with server.stream() as stream:
             feed.send_ticks(0, 5)
             receive_until(stream, "frame", 4)
@@ -104,4 +137,4 @@ def test_the_body_of_a_post_is_as_it_is_told() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(marketcam_\w+)`", TEXT))))
 def test_metrics_named_in_the_text_are_in_the_table(name: str) -> None:
-    assert f"`{name}`" in [row[0] for row in rows("Metrics")]
+    assert f"`{name}`" in [row[0] for row in rows("Metrics") + rows("Edges")]

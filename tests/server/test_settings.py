@@ -87,6 +87,22 @@ PUBLISHED = [  # variable, attribute, default: the contract's table, and what wa
     ("IG_WEBHOOK_URL", "webhook_url", None),
     ("IG_WEBHOOK_QUEUE", "webhook_queue", 1000),
     ("IG_WEBHOOK_RETRY_SECONDS", "webhook_retry_seconds", 300.0),
+    ("IG_NATS", "nats", None),
+    ("IG_NATS_USER", "nats_user", None),
+    ("IG_NATS_PASSWORD", "nats_password", None),
+    ("IG_NATS_TOKEN", "nats_token", None),
+    ("IG_NATS_CREDENTIALS", "nats_credentials", None),
+    ("IG_NATS_CA", "nats_ca", None),
+    ("IG_NATS_STREAM", "nats_stream", "marketcam"),
+    ("IG_NATS_SILENCE_SECONDS", "nats_silence_seconds", 6.0),
+    ("IG_NATS_QUEUE_BYTES", "nats_queue_bytes", 32 * MIB),
+    ("IG_NATS_STORAGE", "nats_storage", "file"),
+    ("IG_NATS_REPLICAS", "nats_replicas", 1),
+    ("IG_NATS_KEEP_SECONDS", "nats_keep_seconds", 600.0),
+    ("IG_NATS_KEEP_BYTES", "nats_keep_bytes", 256 * MIB),
+    ("IG_NATS_KEEP_MESSAGES", "nats_keep_messages", 1_000_000),
+    ("IG_HISTORY", "history", None),
+    ("IG_HISTORY_TOKEN", "history_token", None),
     ("IG_READ_TOKEN", "read_token", None),
     ("IG_ALLOWED_ORIGINS", "allowed_origins", "*"),
     ("IG_MAX_CONNECTIONS", "max_connections", 12_288),
@@ -135,6 +151,10 @@ REFUSED = [  # variable, value, the message's range
     ("IG_LOG_LEVEL", "loud", "debug, info, warning or error"),
     ("IG_CAM_RECORD_TICKS", "maybe", "true or false"),
     ("IG_SIMULATOR", "core_system.main", "module:Class"),
+    ("IG_NATS_SILENCE_SECONDS", "0.4", "0.5 to 3600"),
+    ("IG_NATS_STREAM", "a.b", "1 to 64 letters, digits, - and _"),
+    ("IG_NATS_STORAGE", "disk", "file or memory"),
+    ("IG_HISTORY", "camera:8000", "http://HOST[:PORT] or https://HOST[:PORT]"),
 ]
 
 DISK_MESSAGE = (
@@ -277,6 +297,24 @@ def test_message_stays_one_short_line_of_plain_text(value):
             "--simulator-path (IG_SIMULATOR_PATH) must be set with IG_SIMULATOR only",
         ),
         (
+            {"nats_user": "u"},
+            (
+                "--nats-user (IG_NATS_USER) and IG_NATS_PASSWORD must be set both or neither, "
+                "got one"
+            ),
+        ),
+        (
+            {"nats_user": "u", "nats_password": "p", "nats_token": "t"},
+            (
+                "--nats-user (IG_NATS_USER), --nats-token (IG_NATS_TOKEN) and "
+                "IG_NATS_CREDENTIALS exclude each other"
+            ),
+        ),
+        (
+            {"history_token": "0123456789abcdef"},
+            "--history-token (IG_HISTORY_TOKEN) must be set with IG_HISTORY only",
+        ),
+        (
             {"max_agents": 2},
             "--max-agents (IG_MAX_AGENTS) must be 0, or IG_AGENTS=3 or more, got 2",
         ),
@@ -312,6 +350,29 @@ def test_settings_that_go_together():
 )
 def test_source(flags, source):
     assert Settings.from_flags(flags).source == source
+
+
+@pytest.mark.parametrize("url", ["nats:1", "http://h", "nats://a,b", "nats://u:secret-pw@h /x"])
+def test_what_is_no_nats_is_refused_without_a_word_of_it(url):
+    message = str(refusal(nats=url))
+    assert message == (
+        "--nats (IG_NATS) must be nats://HOST[:PORT] or tls://HOST[:PORT], got another one"
+    )
+
+
+def test_several_servers_of_nats_and_secrets_in_files(tmp_path):
+    (tmp_path / "pw").write_text("secret-pw\n")
+    settings = Settings.from_flags(
+        {
+            "nats": "nats://a:1, tls://b/",
+            "nats_user": "u",
+            "nats_password": f"@{tmp_path / 'pw'}",
+        }
+    )
+    assert settings.nats.get_secret_value() == "nats://a:1,tls://b"
+    assert settings.nats_password.get_secret_value() == "secret-pw"
+    assert "secret-pw" not in repr(settings)
+    assert "secret" not in str(refusal(nats_password="@/no/secret"))
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch):
@@ -429,7 +490,8 @@ def test_the_parts_have_the_same_defaults():
     assert recorder == RecorderOptions(settings.store_dir, **of_the_run)  # retention's included
     assert recorder.segment_rules() == SegmentRules()
     assert filmed_with(settings) == FilmedWith()
-    assert rig._hub_options(settings) == HubOptions(steps=FilmedWith().steps)
+    steps = filmed_with(settings).steps
+    assert rig.hub_options(settings, steps) == HubOptions(steps=FilmedWith().steps)
     assert rig._pipeline_options(settings) == PipelineOptions()
 
 

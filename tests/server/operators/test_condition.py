@@ -72,6 +72,7 @@ def rig(**changes: Any) -> Any:
             is_finished=False,
             is_closed=False,
         ),
+        "outlet": SimpleNamespace(problem=None, waiting=0, waiting_bytes=0, dropped={"metric": 0}),
         "rig": SimpleNamespace(stopping=False),
     }
     for name, value in changes.items():
@@ -88,6 +89,10 @@ def rig(**changes: Any) -> Any:
         seats=parts["seats"],
         ingest=parts["ingest"],
         webhook=SimpleNamespace(status=lambda: hook),
+        outlet=SimpleNamespace(
+            figures=lambda: SimpleNamespace(**vars(parts["outlet"])),
+            fill=0.0,
+        ),
         stopping=parts["rig"].stopping,  # type: ignore[attr-defined]
     )
 
@@ -134,6 +139,8 @@ AMISS: list[tuple[str, dict[str, Any], str]] = [
     ("producer_gone", {"ingest__is_connected": False}, "not connected, the last tick was 7"),
     ("producer_gone", {"ingest__is_connected": False, "ingest__source": None}, "connected yet"),
     ("connections_refused", {"seats__refused": 3}, "3 connections"),
+    ("nats_failing", {"outlet__problem": "no answer", "outlet__waiting": 5}, "no answer; 5 wait"),
+    ("nats_failing", {"outlet__dropped": {"metric": 2}}, "0 wait, 2 dropped"),
     ("queues_full", {"hub__fill": 0.8}, "audiences 80 %"),
     ("frames_limited", {"filming__degraded": True, "filming__waiting": True}, "no frames"),
     ("frames_limited", {"filming__degraded": True, "filming__rule": "neighbors"}, "neighbors"),
@@ -246,7 +253,7 @@ def test_several_are_told_in_their_order() -> None:
 
 def test_of_parts_that_are_not_there_nothing_is_said() -> None:
     made = rig()
-    made.webhook = made.ingest = made.seats = None
+    made.webhook = made.ingest = made.seats = made.outlet = None
     assert codes(made) == []
     names = ["encode", "record", "handover", "audiences", "clients"]
     assert [queue.name for queue in queues_of(made)] == names

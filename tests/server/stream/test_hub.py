@@ -9,8 +9,9 @@ import pytest
 
 from marketcam.engine import SlidingWindowCamera
 from marketcam.io import encode_frame, encode_frame_columns
-from marketcam.server.stream.ending import Ending
+from marketcam.server.stream.ending import Closing, Ending
 from marketcam.server.stream.hub import GOING_AWAY, TRY_AGAIN_LATER, Hub, HubOptions
+from marketcam.server.stream.lanes import joined
 from marketcam.server.stream.messages import Body, Entry, Gap, Kind, Message
 from marketcam.server.stream.place import Place, Reach
 from marketcam.server.stream.selection import PLAIN, Form, Selection
@@ -18,6 +19,7 @@ from tests.server_helpers import state_tick
 
 if TYPE_CHECKING:
     from marketcam.server.stream.client import Client
+    from marketcam.server.stream.messages import Reason
 
 OPTIONS = HubOptions(connect_metrics=3, client_queue_bytes=4096, client_slow_seconds=60.0)
 
@@ -448,3 +450,39 @@ def test_guests_are_closed_with_the_clients_and_waited_for() -> None:
         await closing
 
     asyncio.run(scenario())
+
+
+def test_another_run_closes_who_is_here_and_forgets_what_was_kept() -> None:
+    hub = hub_with()
+    before = hub.join()
+    hub.publish([*metrics(1, 3), entry("frame", 4)])
+    hub.begin_anew({"metric": 1, "frame": 4}, Closing(GOING_AWAY, "another run"))
+    assert before.closing == (GOING_AWAY, "another run")
+    assert hub.reach is None
+
+    after = hub.join()
+    every = hub.join(Selection(every=2))
+    hub.publish([entry("metric", 0), entry("frame", 4), entry("frame", 8)])
+    assert take_all(after) == [("metric", 0), ("frame", 4), ("frame", 8)]
+    assert take_all(every) == [("metric", 0), ("frame", 8)]  # by the steps of this run
+    assert len(hub) == 3
+    hub.leave(before)  # whose connection ends only now
+    for client in (after, every):
+        hub.leave(client)
+    assert len(hub) == hub.audiences == 0
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        (("busy", "upstream"), "upstream"),
+        (("upstream", "slow"), "slow"),
+        (("busy", "busy"), "busy"),
+        (("slow", "busy"), "slow"),
+    ],
+)
+def test_of_two_reasons_the_one_is_told_that_is_nearer_to_the_client(
+    reasons: tuple[Reason, Reason], told: str
+) -> None:
+    first, second = (Gap("metric", t, t, reason) for t, reason in enumerate(reasons))
+    assert joined(first, second) == Gap("metric", 0, 1, told)
