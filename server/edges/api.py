@@ -15,10 +15,10 @@ from marketcam.server.edges.exposition import EdgeExposition
 from marketcam.server.operators.judging import told
 from marketcam.server.running.compiling import kernel_figures
 from marketcam.server.security.telling import shows_version
-from marketcam.server.web.answers import NOT_CACHED, JsonResponse
-from marketcam.server.web.api import API_VERSION, health_response, upgrade_required
+from marketcam.server.web.answers import NOT_CACHED
+from marketcam.server.web.api import health_response, upgrade_required
+from marketcam.server.web.index import answer_index, page_routes
 from marketcam.server.web.prometheus import CONTENT_TYPE
-from marketcam.server.web.viewer import ViewerFiles
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from marketcam.server.stream.forms import Forms
 
 __all__ = ["EdgeApi"]
+
+_RECORDED: Final = (
+    *("/manifest/{kind}", "/runs", "/range/{kind}", "/segment/{kind}/{name:path}"),
+    *("/measures", "/events", "/overview/metrics"),
+)
+"""Paths of what the camera answers from its recording."""
 
 _NO_META: Final = {"running": False, "start_ts": None, "ticks": 0, "seed": None}
 
@@ -46,42 +52,39 @@ class EdgeApi:
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         forward = self._forward
-        paths = ("/manifest/{kind}", "/runs", "/range/{kind}", "/segment/{kind}/{name:path}")
-        recorded = [] if forward is None else [Route(p, forward, methods=["GET"]) for p in paths]
+        recorded = (
+            [] if forward is None else [Route(p, forward, methods=["GET"]) for p in _RECORDED]
+        )
         replay = [] if forward is None else [Route("/ws/replay", upgrade_required)]
         return [
             Route("/", self.index),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
             *recorded,
-            Route("/viewer/{name}", ViewerFiles().answer),
+            *page_routes(),
             Route("/ws/stream", upgrade_required),
             *replay,
         ]
 
-    async def index(self, _: Request) -> Response:
+    async def index(self, request: Request) -> Response:
         """Say what can be asked for."""
         recorded = {
             **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
             **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
             "runs": "/runs",
             **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
+            "measures": "/measures",
+            "events": "/events",
+            "overview_metrics": "/overview/metrics",
             "replay": "/ws/replay",
         }
-        return JsonResponse(
-            {
-                "message": "Infinite Game API",
-                "version": API_VERSION,
-                "cam_store": None,
-                "endpoints": {
-                    "health": "/health",
-                    **({} if self._forward is None else recorded),
-                    "websocket": "/ws/stream",
-                    "metrics": "/metrics",
-                    "columns_decoder": "/viewer/columns.js",
-                },
-            }
-        )
+        endpoints = {
+            "health": "/health",
+            **({} if self._forward is None else recorded),
+            "websocket": "/ws/stream",
+            "metrics": "/metrics",
+        }
+        return await answer_index(request, None, endpoints)
 
     async def health(self, request: Request) -> Response:
         """Say how the edge is, and what it knows of its camera."""

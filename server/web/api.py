@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -19,14 +19,13 @@ from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.events import EventsAnswer
+from marketcam.server.web.index import answer_index, page_routes
 from marketcam.server.web.listings import Listings
 from marketcam.server.web.measures import MeasureLines
 from marketcam.server.web.overview import MetricsOverview
-from marketcam.server.web.page_wanted import wants_page
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
 from marketcam.server.web.ranges import RangeLines
 from marketcam.server.web.segments import SegmentFiles
-from marketcam.server.web.viewer import ViewerFiles, to_page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,9 +38,7 @@ if TYPE_CHECKING:
     from marketcam.server.settings import Settings
     from marketcam.server.stream.forms import Forms
 
-__all__ = ["API_VERSION", "HttpApi", "health_response", "upgrade_required"]
-
-API_VERSION: Final = "2.0"
+__all__ = ["HttpApi", "health_response", "upgrade_required"]
 
 
 class HttpApi:
@@ -72,8 +69,7 @@ class HttpApi:
             Route("/events", EventsAnswer(self._history).answer),
             Route("/overview/metrics", MetricsOverview(self._history).answer),
             Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
-            Route("/viewer", to_page),
-            Route("/viewer/{name:path}", ViewerFiles().answer),
+            *page_routes(),
             Route("/ws/stream", upgrade_required),
             Route("/ws/replay", upgrade_required),
             *([Route("/ws/ingest", upgrade_required)] if self._takes_ticks else []),
@@ -84,11 +80,7 @@ class HttpApi:
         return self._rig.settings.source == "ingest"
 
     async def index(self, request: Request) -> Response:
-        """Say what can be asked for; who would rather look than read is sent to the page."""
-        if wants_page(request.scope):
-            answer = await to_page(request)
-            answer.headers["vary"] = "Accept"
-            return answer
+        """Say what can be asked for."""
         endpoints = {
             "health": "/health",
             **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
@@ -102,18 +94,8 @@ class HttpApi:
             "replay": "/ws/replay",
             **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),
             "metrics": "/metrics",
-            "viewer": "/viewer/",
-            "columns_decoder": "/viewer/columns.js",
         }
-        return JsonResponse(
-            {
-                "message": "Infinite Game API",
-                "version": API_VERSION,
-                "cam_store": str(self._rig.settings.store_dir),
-                "endpoints": endpoints,
-            },
-            headers={"vary": "Accept"},
-        )
+        return await answer_index(request, str(self._rig.settings.store_dir), endpoints)
 
     async def health(self, request: Request) -> Response:
         """Say how the camera is; `ok` is false once the engine or the recorder has failed.

@@ -393,6 +393,10 @@ def test_history_is_passed_on(tmp_path: Path, server: NatsServer) -> None:
             (f"/segment/{path}", {"range": "bytes=5-20"}),
             ("/segment/frames/none", {}),
             ("/range/frames?from_t=x", {}),
+            ("/events", {}),
+            ("/overview/metrics?to_t=20&points=4", {}),
+            ("/viewer/", {}),
+            ("/viewer/columns.js", {}),
         ]
         for target, headers in asked:
             pair = [http.get(target, headers=headers) for http in (at_camera, at_edge)]
@@ -405,6 +409,7 @@ def test_history_is_passed_on(tmp_path: Path, server: NatsServer) -> None:
         again = at_edge.get(f"/segment/{path}", headers={"if-none-match": etag})
         assert again.status_code == 304
         assert at_edge.head("/range/metrics").status_code == 200
+        assert at_edge.get("/", headers={"accept": "text/html"}).headers["location"] == "viewer/"
 
         url = far.listening.stream_url.replace("stream", "replay")
         with open_stream(f"{url}?speed=0&from_t=4&to_t=8&kinds=frame&deflate=1") as replay:

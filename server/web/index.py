@@ -1,0 +1,45 @@
+"""`/` says what can be asked for; who would rather look than read is sent to the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.routing import Route
+
+from marketcam.server.web.answers import JsonResponse
+from marketcam.server.web.page_wanted import wants_page
+from marketcam.server.web.viewer import ViewerFiles, to_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+__all__ = ["API_VERSION", "PAGE_ENDPOINTS", "answer_index", "page_routes"]
+
+API_VERSION: Final = "2.0"
+
+PAGE_ENDPOINTS: Final = {"viewer": "/viewer/", "columns_decoder": "/viewer/columns.js"}
+
+
+def page_routes() -> list[Route]:
+    """Return the routes of the page; each answers HEAD as well."""
+    return [Route("/viewer", to_page), Route("/viewer/{name:path}", ViewerFiles().answer)]
+
+
+async def answer_index(
+    request: Request, cam_store: str | None, endpoints: Mapping[str, str]
+) -> Response:
+    """Answer a request for `/`."""
+    if wants_page(request.scope):
+        answer = await to_page(request)
+        answer.headers["vary"] = "Accept"
+        return answer
+    content = {
+        "message": "Infinite Game API",
+        "version": API_VERSION,
+        "cam_store": cam_store,
+        "endpoints": {**endpoints, **PAGE_ENDPOINTS},
+    }
+    return JsonResponse(content, headers={"vary": "Accept"})
