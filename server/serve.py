@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
 import socket
 import threading
@@ -23,6 +24,8 @@ import uvloop
 from marketcam.server.application import create_app
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.service_manager import ServiceManager
+from marketcam.server.operators.supervision import Supervision
 from marketcam.server.security.addresses import Proxies
 from marketcam.server.security.bounds import Bounds
 from marketcam.server.security.descriptors import room_for
@@ -214,7 +217,13 @@ async def _serve(
 ) -> None:
     """Start the rig, serve until told to stop, and stop the rig, whatever happens."""
     settings = app.rig.settings
-    with StopSignals(app.rig.stop, server.leave) as signals:
+    supervision = Supervision(app.rig, ServiceManager.of(os.environ))
+
+    async def stop() -> None:
+        supervision.end()
+        await app.rig.stop()
+
+    with StopSignals(stop, server.leave) as signals:
         await app.rig.start(partial(signals.request_stop, "run_failed"))
         try:
             _listen(sockets, settings.host)
@@ -228,9 +237,10 @@ async def _serve(
             _warn_of_openness(settings, sockets[0].getsockname()[0])
             log.info("listening", url=listening.url, stream=listening.stream_url)
             on_listening(listening)
+            supervision.begin()
             await server.serve(sockets)
         finally:
-            await app.rig.stop()
+            await stop()
 
 
 def _warn_of_openness(settings: Settings, address: str) -> None:

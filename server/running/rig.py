@@ -225,4 +225,5 @@ def _pipeline_options(settings: Settings) -> PipelineOptions:
         metric_downsample=settings.metric_downsample,
         bad_tick=settings.bad_tick,
         record_ticks=settings.record_ticks,
+        is_fed=settings.source in ("ticks", "ingest"),
     )
