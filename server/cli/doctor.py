@@ -27,8 +27,8 @@ _TEXTS: Final = CommandTexts(
 Check what a camera needs of this machine, with the settings given: flags and variables are those
 of `marketcam serve`. A line a check: ok; warning, it runs, but not as well or as safely as it
 could; problem, it would not start, or would lose what it should keep. Below each of the last two
-stands what to do. Run it as the user that the camera has, and while none runs: one that does has the port
-and the store. 8 MiB are written to the store's disk, and removed.""",
+stands what to do. Run it as the user that the camera has, and while none runs: one that does has
+the port and the store. 8 MiB are written to the store's disk, and removed.""",
     examples="""\
   marketcam doctor --store-dir ./data
   marketcam doctor --json | jq -r 'select(.state != "ok") | .text'

@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.io.store.lock import living_writer
 from marketcam.server.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from marketcam.server.settings import Settings
 
 __all__ = ["check_disk_room", "check_disk_speed", "check_kernels", "check_lock", "check_store"]
@@ -35,9 +36,9 @@ def check_store(settings: Settings) -> Finding:
     place = nearest_folder(store)
     if store.exists() and not store.is_dir():
         return problem("store", f"{store} is not a folder", "set IG_CAM_STORE_DIR to one")
-    if not os.access(place, os.W_OK | os.X_OK):
-        whose = f"user {os.geteuid()} may not write to {place}"
-        return problem("store", whose, f"chown it, or set IG_CAM_STORE_DIR to another than {store}")
+    if (refusal := _refusal_of(place)) is not None:
+        text = f"user {os.geteuid()} cannot write to {place}: {refusal}"
+        return problem("store", text, f"chown it, or set IG_CAM_STORE_DIR to another than {store}")
     state = "can be written" if place == store else f"will be made in {place}"
     return ok("store", f"{store} {state}")
 
@@ -75,7 +76,7 @@ def check_disk_room(settings: Settings) -> Finding:
 
 
 def check_disk_speed(settings: Settings) -> Finding:
-    """Does the disk take what will be written, and sync it in time? Writes 8 MiB, and removes it."""
+    """Does the disk take what is to be written, and sync it in time? Writes 8 MiB for that."""
     place = nearest_folder(settings.store_dir)
     try:
         speed = measured(place)
@@ -106,7 +107,7 @@ def check_kernels(_: Settings) -> Finding:
     caches = [each._cache for each in kernels if isinstance(each._cache, KernelCache)]  # noqa: SLF001 - set by `kernel`
     warm = sum(cache.is_kept for cache in caches)
     folders = cache_folders(os.environ)
-    writable = next((f for f in folders if os.access(nearest_folder(f), os.W_OK)), None)
+    writable = next((f for f in folders if _refusal_of(nearest_folder(f)) is None), None)
     text = f"{warm} of {len(caches)} kernels are compiled"
     if warm < len(caches) and writable is None:
         return warning(
@@ -115,6 +116,15 @@ def check_kernels(_: Settings) -> Finding:
     if warm < len(caches):
         text += f"; the first start compiles the others into {writable}, for a minute or two"
     return ok("kernels", text)
+
+
+def _refusal_of(folder: Path) -> str | None:
+    """Return why no file can be made in a folder; None where one can, as was tried."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
 
 
 class Speed(NamedTuple):
