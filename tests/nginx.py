@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.deploy_files import rendered
+from tests.server.security.test_tls import make_certificate
 from tests.server_helpers import PATIENCE, open_stream
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def nginx_before(
 ) -> Iterator[Front]:
     """Run nginx with the shipped site, its ports and paths replaced, until the block ends."""
     folder.mkdir()
-    certificate, key = _make_certificate(folder)
+    certificate, key = make_certificate(folder, NAME).values()
     port, plain_port = _free_ports(2)
     own = {
         "server 127.0.0.1:8000;": f"server 127.0.0.1:{camera_port};",
@@ -122,17 +123,6 @@ def _program() -> str:
     if program is None:
         pytest.skip("there is no nginx (Debian: nginx)")
     return program
-
-
-def _make_certificate(folder: Path) -> tuple[Path, Path]:
-    certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        f"-subj /CN={NAME} -addext subjectAltName=DNS:{NAME},IP:127.0.0.1 "
-        f"-keyout {key} -out {certificate}"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return certificate, key
 
 
 def _free_ports(count: int) -> list[int]:

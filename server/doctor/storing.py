@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.io.store.lock import living_writer
+from marketcam.io.store.retention import disk_use
 from marketcam.server.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -54,19 +54,17 @@ def check_lock(settings: Settings) -> Finding:
 
 def check_disk_room(settings: Settings) -> Finding:
     """How long does the room on the disk last, and what happens then?"""
-    usage = shutil.disk_usage(nearest_folder(settings.store_dir))
-    used_pct = 100 * (1 - usage.free / usage.total)
-    text = f"{usage.free / 1e9:.1f} GB free, {used_pct:.0f} % used"
-    if usage.free < _LEAST_BYTES:
+    disk = disk_use(nearest_folder(settings.store_dir))
+    text = f"{disk.free_bytes / 1e9:.1f} GB free, {disk.used_pct:.0f} % used"
+    if disk.free_bytes < _LEAST_BYTES:
         return problem("disk room", text, "make room")
-    if used_pct >= settings.disk_start_pct:
+    if disk.used_pct >= settings.disk_start_pct:
         remedy = "make room, or raise IG_CAM_DISK_START_PCT: from there on old segments are removed"
         return warning("disk room", text, remedy)
     rate = written_a_second(settings)
     if rate is None:
         return ok("disk room", text)
-    left = usage.free - usage.total * (1 - settings.disk_start_pct / 100)
-    hours = left / rate / 3600
+    hours = -disk.bytes_above(settings.disk_start_pct) / rate / 3600
     text += f", lasts {hours:.0f} h at {rate / 1e6:.2f} MB/s"
     is_bounded = settings.retain_bytes or settings.retain_seconds
     if hours < _HOURS and not is_bounded:

@@ -15,7 +15,7 @@ import orjson
 from marketcam.server.cli import COMMANDS
 from marketcam.server.settings import described_settings
 from tests.deploy_files import DEPLOY, ROOT
-from tests.server_helpers import server_process
+from tests.server_helpers import PATIENCE, fed_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,14 +141,13 @@ def is_healthy(**variables: str) -> bool:
 def test_the_check_of_health_asks_whether_it_is_ready(tmp_path: Path) -> None:
     token = "a-token-of-sixteen"
     (tmp_path / "token").write_text(token)
-    flags = ("--ticks", "-", "--max-clients", "1", "--connect-metrics", "0")
-    with server_process(tmp_path, *flags, IG_READ_TOKEN=token) as server:
-        port = str(server.port)
+    with fed_server(tmp_path, read_token=token, max_clients=1) as (server, _):
+        port = str(server.listening.port)
         assert is_healthy(PORT=port, IG_READ_TOKEN=f"@{tmp_path / 'token'}")
         assert not is_healthy(PORT=port)
         assert not is_healthy(PORT=port, IG_READ_TOKEN="@/nowhere")
         with server.stream() as stream:
             stream.send(orjson.dumps({"type": "auth", "token": token}).decode())
-            assert stream.recv() == '{"type":"auth","ok":true}'
+            assert stream.recv(timeout=PATIENCE) == '{"type":"auth","ok":true}'
             assert not is_healthy(PORT=port, IG_READ_TOKEN=token), "it has no place for another"
     assert not is_healthy(PORT=port, IG_READ_TOKEN=token)
