@@ -60,7 +60,7 @@ class ServiceManager:
         next one makes up for it.
         """
         text = " ".join(status.split())[:_LONGEST_STATUS]
-        datagram = "\n".join([*lines, f"STATUS={text}"]).encode()
+        datagram = "\n".join([*lines, f"STATUS={text}"]).encode(errors="replace")
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
                 sock.setblocking(False)
