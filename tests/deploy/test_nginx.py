@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from tests.ingest_helpers import BEARER, Producer, ingest_server
 from tests.nginx import NAME, nginx_before
 from tests.raw_ticks import crowd
 from tests.server_helpers import (
@@ -20,6 +21,7 @@ from tests.server_helpers import (
     receive,
     receive_until,
     recorded,
+    state_tick,
 )
 
 if TYPE_CHECKING:
@@ -144,6 +146,19 @@ def test_large_frames_come_through(tmp_path: Path) -> None:
         server.rig.recorder.flush()
         assert len(text) > 1_000_000
         assert text.encode() == recorded(server.rig.settings.store_dir, "frames")[-1]
+
+
+def test_a_producer_elsewhere_comes_through(tmp_path: Path) -> None:
+    with (
+        ingest_server(tmp_path) as server,
+        nginx_before(tmp_path / "front", server.listening.port) as front,
+        front.stream("/ws/ingest?source=sim", additional_headers=BEARER) as connection,
+    ):
+        producer = Producer(connection)
+        producer.greet()
+        producer.send(*(state_tick(t) for t in range(500)))
+        producer.settle()
+        assert server.rig.pipeline.last_t == 499
 
 
 def test_clients_are_counted_by_their_own_addresses(
