@@ -39,8 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fed(folder: Path) -> Iterator[tuple[Running, TickFeed]]:
-    options = {"heartbeat_seconds": 0.3, "segment_bytes": 2000, "max_connections_per_address": 3}
-    with fed_server(folder, **options) as (server, feed):
+    with fed_server(folder, heartbeat_seconds=0.3, segment_bytes=2000) as (server, feed):
         with server.stream() as stream:
             feed.send_ticks(0, 40)
             receive_until(stream, "frame", 40)
@@ -161,21 +160,19 @@ def test_a_producer_elsewhere_comes_through(tmp_path: Path) -> None:
         assert server.rig.pipeline.last_t == 499
 
 
-def test_clients_are_counted_by_their_own_addresses(
-    front: Front, fed: tuple[Running, TickFeed]
-) -> None:
+def test_clients_are_counted_by_their_own_addresses(tmp_path: Path) -> None:
     """nginx says 127.0.0.2 where a client comes from there; what the client says is not heard."""
     other = {"source_address": ("127.0.0.2", 0)}
     lie = {"additional_headers": {"X-Forwarded-For": "203.0.113.9"}}
-    path = "/ws/stream?kinds=frame"
     with ExitStack() as stack:
-        for _ in range(3):
-            stack.enter_context(front.stream(path, **other, **lie))
+        server, _ = stack.enter_context(fed_server(tmp_path, max_connections_per_address=2))
+        front = stack.enter_context(nginx_before(tmp_path / "front", server.listening.port))
+        for _ in range(2):
+            stack.enter_context(front.stream(**other, **lie))
         with pytest.raises(InvalidStatus) as refused:
-            front.stream(path, **other, **lie)
+            front.stream(**other, **lie)
         assert refused.value.response.status_code == 429
-        stack.enter_context(front.stream(path))  # from 127.0.0.1, which has places left
-    assert fed[0].rig.refusals.counts
+        stack.enter_context(front.stream())  # from 127.0.0.1, which has places left
 
 
 def test_a_camera_that_is_not_there_is_a_502(tmp_path: Path) -> None:
