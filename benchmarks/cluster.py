@@ -6,7 +6,7 @@
     python -m benchmarks.cluster --ticks 4000 --seeds 4 --workers 1 2 4
 
 By one process ("one camera"), one worker and two; the ways take turns in one run, so that what else
-the machine does meets all of them. Processes are started and kernels compiled before the clock runs.
+the machine does meets all of them. Processes are started, kernels compiled, before the clock runs.
 Whether the files and measures are the same is checked.
 """
 
