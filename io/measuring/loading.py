@@ -20,7 +20,7 @@ def load_igraph() -> str:
     Raises:
         MissingExtraError: it is not installed.
     """
-    kept_out = "matplotlib" not in sys.modules
+    kept_out = not {"igraph", "matplotlib"} & sys.modules.keys()
     if kept_out:  # as if it were not there
         sys.modules["matplotlib"] = None  # type: ignore[assignment]
     try:
@@ -28,6 +28,6 @@ def load_igraph() -> str:
             import igraph  # noqa: PLC0415 - of the extra `measures`
     finally:
         if kept_out:
-            del sys.modules["matplotlib"]
+            sys.modules.pop("matplotlib", None)  # which another thread may have done
     version: str = igraph.__version__
     return version

@@ -22,7 +22,7 @@ __all__ = ["BATCH_BYTES", "BATCH_FRAMES", "MeasuredByWorkers"]
 
 BATCH_BYTES: Final = 2**20
 """A batch ends with the frame that reaches so many bytes of JSON: 7 frames of 74 agents and 2,000
-edges, 0.1 s of work. What is sent is a 20th of it."""
+edges, 0.1 s of work."""
 
 BATCH_FRAMES: Final = 64
 """And with so many frames at the latest: a short recording of few agents is shared out as well."""
