@@ -1,12 +1,13 @@
-"""What do workers gain? A recording in pieces and a grid of seeds, by one camera, one worker, two.
+"""What do workers gain? A recording in pieces, its frames measured, and a grid of seeds.
 
 ::
 
     python -m benchmarks.cluster
     python -m benchmarks.cluster --ticks 4000 --seeds 4 --workers 1 2 4
 
-The ways take turns in one run, so that what else the machine does meets all of them. Processes
-are started and kernels compiled before the clock runs. Whether the files are the same is checked.
+By one process ("one camera"), one worker and two; the ways take turns in one run, so that what else
+the machine does meets all of them. Processes are started, kernels compiled, before the clock runs.
+Whether the files and measures are the same is checked.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.machine import describe
 from marketcam.engine.market import InfiniteGameMarket
-from marketcam.io import encode_tick
+from marketcam.io import MeasureOptions, Store, encode_tick
+from marketcam.io.measuring.reading import Asked, row_lines
 from marketcam.server.cluster import Choice, open_cluster
+from marketcam.server.cluster.spreading import Here
 from marketcam.server.pieces.in_pieces import InPieces
+from marketcam.server.pieces.measuring import MeasuredByWorkers
 from marketcam.server.pieces.seeds import SeedRequest, film_seed, folder_aside
 from marketcam.server.running.compiling import compile_kernels
 from marketcam.server.running.offline import OfflineFilm
@@ -71,15 +75,23 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             _film_seeds(folder, cluster, options, seeds=4, ticks=400)  # kernels are loaded
         film: dict[str, list[float]] = {name: [] for name in ways}
         seeds: dict[str, list[float]] = {name: [] for name in ways}
+        measures: dict[str, list[float]] = {name: [] for name in ways}
+        store = _store(folder / "measured", recording)
+        expected = _measured(store, ways["one camera"])[1]
         for _ in range(options.rounds):
             for name, cluster in ways.items():
                 film[name].append(_film(folder, recording, name, cluster))
                 took = _film_seeds(folder, cluster, options, options.seeds, options.seed_ticks)
                 seeds[name].append(took)
+                took, lines = _measured(store, cluster)
+                measures[name].append(took)
+                if lines != expected:
+                    raise AssertionError(f"the measures by {name} are not those by one process")
         return {
             "machine": describe(),
             "film": _figures(film, options.ticks),
             "seeds": _figures(seeds, options.seeds * options.seed_ticks),
+            "measures": _figures(measures, options.ticks),
         }
 
 
@@ -113,6 +125,19 @@ def _film(folder: Path, recording: Path, name: str, cluster: Cluster) -> float:
         took = time.perf_counter() - began
         _check_same(folder, Path(store))
     return took
+
+
+def _store(folder: Path, recording: Path) -> Store:
+    with OfflineFilm(Settings(store_dir=folder, ticks=str(recording)), START) as film:
+        film.film(lambda: None)
+    return Store(folder)
+
+
+def _measured(store: Store, cluster: Cluster) -> tuple[float, list[bytes]]:
+    spread = map if isinstance(cluster, Here) else MeasuredByWorkers(cluster)
+    began = time.perf_counter()
+    lines = list(row_lines(store, Asked(), MeasureOptions(), spread))
+    return time.perf_counter() - began, lines
 
 
 def _check_same(folder: Path, store: Path) -> None:

@@ -27,6 +27,7 @@ from mesa.examples.advanced.sugarscape_g1mt.model import SugarscapeG1mt
 from benchmarks.gallery_plots import plot_lives, plot_series
 from examples.mesa_market import raw_tick
 from marketcam.engine import film
+from marketcam.engine.ecology import EcologyMarket
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import MeasureOptions, read_ticks
 from marketcam.io.measuring.following import Following
@@ -96,6 +97,7 @@ def _sugarscape() -> Iterator[dict[str, Any]]:
 
 MARKETS: Final = (
     Market("infinite game", lambda: InfiniteGameMarket(agents=74, seed=1)),
+    Market("ecology", lambda: EcologyMarket(agents=74, seed=1), eps_pct=0.0004),
     Market("Sugarscape (Mesa)", _sugarscape, eps_pct=0.05),
 )
 """The markets of the page; those of tick files are given as arguments."""

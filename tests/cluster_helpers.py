@@ -88,5 +88,8 @@ class Losing:
                     os.kill(pid, signal.SIGKILL)
                 yield piece, result
 
+    def everywhere(self, function: Callable[[], Any]) -> dict[str, Any]:
+        return self._cluster.everywhere(function)
+
     def stop(self) -> None:
         self._cluster.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -108,8 +109,9 @@ def export_measures(
     last_t = {part.run: part.last_t for part in parts}
     tables = FrameTables(export.tables, options)
     schemas = {table: measures_schema(table, options) for table in export.tables}
-    with folder.files(schemas) as files:
-        for frame in measured_frames(history, export.asked, options, export.spread):
+    measured = measured_frames(history, export.asked, options, export.spread)
+    with folder.files(schemas) as files, closing(measured) as frames:
+        for frame in frames:
             for table, batch in tables.add(frame):
                 files[table].write(batch)
             left = last_t[frame.run] - min(frame.row["t"], last_t[frame.run])

@@ -71,7 +71,7 @@ class MeasuredFrame(NamedTuple):
 
 def measured_frames(
     history: History, asked: Asked, options: MeasureOptions, spread: Spread = map
-) -> Iterator[MeasuredFrame]:
+) -> Generator[MeasuredFrame]:
     """Yield the frames asked for, measured, run after run and by tick.
 
     Args:
@@ -98,13 +98,14 @@ def measured_frames(
 
 def row_lines(
     history: History, asked: Asked, options: MeasureOptions, spread: Spread = map
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield a JSON object a frame, without line ends; null where a measure is not defined.
 
     Arguments and errors are those of `measured_frames`.
     """
-    for frame in measured_frames(history, asked, options, spread):
-        yield orjson.dumps(frame.row | {"run": frame.run})
+    with closing(measured_frames(history, asked, options, spread)) as frames:
+        for frame in frames:
+            yield orjson.dumps(frame.row | {"run": frame.run})
 
 
 def _of_run(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,15 +23,18 @@ from marketcam.server.cli.parsing import (
     check_span,
     say,
 )
+from marketcam.server.cli.spreading import add_cluster_flags, choice_of
 from marketcam.server.cli.starting import interrupted_by_sigterm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from marketcam.io.history import History
     from marketcam.io.measuring.files import MeasureExport
     from marketcam.io.measuring.options import MeasureOptions
+    from marketcam.io.measuring.reading import Spread
     from marketcam.server.cli.parsing import Subparsers
+    from marketcam.server.cluster import Choice
 
 __all__ = ["add_parser", "run"]
 
@@ -46,7 +51,8 @@ memberships.parquet. docs/measures.md defines every measure.""",
     examples="""\
   marketcam measures ./data measures.parquet
   marketcam measures ./data --every 10 --edges match --measures modularity,communities | tail -3
-  marketcam measures http://127.0.0.1:8000 part.parquet --from-t 12000 --communities""",
+  marketcam measures http://127.0.0.1:8000 part.parquet --from-t 12000 --communities
+  marketcam measures ./data measures.parquet --dask tcp://10.0.0.1:8786""",
 )
 
 
@@ -77,6 +83,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace earlier measures")
     _add_options(parser.add_argument_group("how"))
+    add_cluster_flags(parser)
     add_token(parser)
     add_log_level(parser)
 
@@ -113,27 +120,6 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], float], str, str], ...]] = (
 )
 
 
-def _load_igraph() -> None:
-    """Import igraph without matplotlib, which it would load to draw: a second of every start.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    from marketcam.io.extras import MissingExtraError, of_extra  # noqa: PLC0415 - as below
-
-    kept_out = "matplotlib" not in sys.modules
-    if kept_out:  # as if it were not there
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]
-    try:
-        with of_extra("measures"):
-            import igraph  # noqa: F401, PLC0415 - of the extra `measures`
-    except MissingExtraError as error:
-        raise UsageError(str(error)) from error
-    finally:
-        if kept_out:
-            del sys.modules["matplotlib"]
-
-
 def run(args: argparse.Namespace) -> int:
     """Measure, and print or write; return the exit code."""
     check_span(args)
@@ -147,14 +133,38 @@ def run(args: argparse.Namespace) -> int:
     tables = MEASURE_TABLES if args.communities else MEASURE_TABLES[:1]
     which = (args.from_t, args.to_t, args.of_run, args.every)
     export = MeasureExport(*which, _options(args), tables, args.force)
+    choice = choice_of(args)
     _load_igraph()
     reading = open_store(args.store, args.token)
-    with interrupted_by_sigterm(), reading as history:
+    with interrupted_by_sigterm(), reading as history, _who_measures(choice) as spread:
+        export = replace(export, spread=spread)
         if args.out is None:
             _print(history, export)
         else:
             _write(history, export, args.out)
     return OK
+
+
+def _load_igraph() -> None:
+    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as below
+    from marketcam.io.measuring.loading import load_igraph  # noqa: PLC0415 - as below
+
+    try:
+        load_igraph()
+    except MissingExtraError as error:
+        raise UsageError(str(error)) from error
+
+
+@contextmanager
+def _who_measures(choice: Choice) -> Iterator[Spread]:
+    if choice.is_here:
+        yield map
+        return
+    from marketcam.server.cluster import open_cluster  # noqa: PLC0415 - only where it is asked for
+    from marketcam.server.pieces.measuring import MeasuredByWorkers  # noqa: PLC0415 - as above
+
+    with open_cluster(choice) as cluster:
+        yield MeasuredByWorkers(cluster)
 
 
 def _options(args: argparse.Namespace) -> MeasureOptions:
@@ -179,9 +189,11 @@ def _print(history: History, export: MeasureExport) -> None:
     from marketcam.io.measuring.reading import row_lines  # noqa: PLC0415 - as above
 
     out = sys.stdout.buffer
-    for line in row_lines(history, export.asked, export.options):
-        out.write(line + b"\n")
-        out.flush()  # whoever reads may be waiting for it
+    measured = row_lines(history, export.asked, export.options, export.spread)
+    with closing(measured) as lines:
+        for line in lines:
+            out.write(line + b"\n")
+            out.flush()  # whoever reads may be waiting for it
 
 
 def _write(history: History, export: MeasureExport, out: Path) -> None:

@@ -53,6 +53,16 @@ def test_a_line_a_frame_with_what_was_asked_for(tmp_path: Path) -> None:
     assert server.listening.app.history.measurers.taken == 0
 
 
+def test_a_chart_that_moves_gets_the_same_points(tmp_path: Path) -> None:
+    with server_of(tmp_path) as (_, http):
+        run = http.get("/runs").json()[0]["run"]
+        asked = f"/measures?run={run}&every=2&measure=density&edges=match"  # of a stride of 4
+        before = http.get(f"{asked}&from_t=16&to_t=39").content.splitlines()
+        after = http.get(f"{asked}&from_t=24&to_t=47").content.splitlines()
+    assert [orjson.loads(line)["t"] for line in before] == [16, 24, 32]
+    assert before[1:] == after[:-1]
+
+
 def test_everything_of_all_runs_compressed(tmp_path: Path) -> None:
     film_into(tmp_path / "store", raw_ticks(20))
     with server_of(tmp_path) as (_, http):
