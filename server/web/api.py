@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.listings import Listings
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
+from marketcam.server.web.published import API_VERSION, published
 from marketcam.server.web.ranges import RangeLines
 from marketcam.server.web.segments import SegmentFiles
 from marketcam.server.web.viewer import ViewerFiles
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
     from marketcam.server.running.rig import Rig
     from marketcam.server.stream.forms import Forms
 
-__all__ = ["API_VERSION", "HttpApi"]
-
-API_VERSION: Final = "2.0"
+__all__ = ["HttpApi"]
 
 
 class HttpApi:
@@ -54,7 +53,7 @@ class HttpApi:
         segments = SegmentFiles(self._rig.settings.store_dir, self._rig.recorder.current)
         slow_seconds = self._rig.settings.client_slow_seconds
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
-        return [
+        routes = [
             Route("/", self.index),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -67,6 +66,7 @@ class HttpApi:
             Route("/ws/replay", self.upgrade_required),
             *([Route("/ws/ingest", self.upgrade_required)] if self._takes_ticks else []),
         ]
+        return [*routes, *published(routes)]
 
     @property
     def _takes_ticks(self) -> bool:
@@ -85,6 +85,8 @@ class HttpApi:
             **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),
             "metrics": "/metrics",
             "columns_decoder": "/viewer/columns.js",
+            "schemas": "/schemas/{name}.json",
+            "openapi": "/openapi.json",
         }
         return JsonResponse(
             {

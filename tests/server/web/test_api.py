@@ -61,6 +61,8 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "replay": "/ws/replay",
             "metrics": "/metrics",
             "columns_decoder": "/viewer/columns.js",
+            "schemas": "/schemas/{name}.json",
+            "openapi": "/openapi.json",
         },
     }
 
