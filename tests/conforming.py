@@ -83,7 +83,8 @@ def problems(name: str, value: Any) -> list[str]:
 
 
 def assert_conforms(name: str, value: Any) -> None:
-    assert problems(name, value) == []
+    found = problems(name, value)
+    assert not found, "\n".join(found)
 
 
 def assert_said(message: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -74,22 +75,30 @@ def test_every_description_is_of_a_form_that_tools_take() -> None:
     schemathesis.openapi.from_dict(openapi(DESCRIBED)).validate()
 
 
-def test_answers_conform_whatever_is_asked(camera: Running, described: Any) -> None:
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_answers_conform_whatever_is_asked(described: Any, mode: GenerationMode) -> None:
+    """Asked with what the document allows, and with what it does not."""
     for found in described.get_all_operations():
         operation = found.ok()
+        if mode.is_positive or operation.query or operation.path_parameters:
+            ask(operation, mode)
 
-        @settings(
-            max_examples=12,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy())
-        def ask(case: Any) -> None:
-            case.call_and_validate(checks=CHECKS)
 
-        ask()
+def ask(operation: Any, mode: GenerationMode) -> None:
+    """Ask for one path, again and again."""
+
+    @settings(
+        max_examples=25,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(mode))
+    def asked(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    asked()
 
 
 def test_what_is_there_conforms(camera: Running, described: Any) -> None:
