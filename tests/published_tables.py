@@ -1,4 +1,4 @@
-"""Tables of the documents that are made of what is published: run as a program, it writes them.
+"""Tables of the documents that are made of what is published; `make tables` writes them anew.
 
 A table stands between two comments, ``<!-- fields: NAME -->`` and ``<!-- end of the fields -->``,
 where NAME is a schema's. Words around it are written by hand.

@@ -126,7 +126,7 @@ def test_closing_leaves_what_is_said_of_other_fields():
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(DOCS).as_posix())
 def test_tables_are_in_step(path):
-    """They are written by `python -m tests.published_tables`."""
+    """They are written by `make tables`."""
     assert written_anew(path) == path.read_text()
 
 
