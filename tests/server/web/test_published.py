@@ -88,7 +88,7 @@ def ask(operation: Any, mode: GenerationMode) -> None:
     """Ask for one path, again and again."""
 
     @settings(
-        max_examples=25,
+        max_examples=15,
         derandomize=True,
         database=None,
         deadline=None,
