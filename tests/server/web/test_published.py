@@ -20,10 +20,13 @@ from schemathesis.specs.openapi.checks import (
 from marketcam.io.schemas import NAMES, schema_text
 from marketcam.server.web.described import DESCRIBED
 from marketcam.server.web.published import openapi
+from tests.end_to_end.test_readme import output_of
+from tests.readme_blocks import ROOT, read
 from tests.server_helpers import fed_server, receive_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.server_helpers import Running
 
@@ -114,3 +117,12 @@ def test_what_is_there_conforms(camera: Running, described: Any) -> None:
     assert part.call_and_validate(checks=CHECKS).status_code == 206
     lines = ranges.Case(path_parameters={"kind": "ticks"}, query={"from_t": 3, "every": 2})
     assert lines.call_and_validate(checks=CHECKS).status_code == 200
+
+
+def test_a_message_is_checked_as_the_documents_show(camera: Running, tmp_path: Path) -> None:
+    blocks = read(ROOT / "docs" / "schemas.md").blocks
+    (block,) = [each for each in blocks if each.language == "python"]
+    assert block.text.count("127.0.0.1:8000") == 2
+    script = block.text.replace("127.0.0.1:8000", f"127.0.0.1:{camera.listening.port}")
+    (tmp_path / "check.py").write_text(script)
+    assert output_of("python check.py", tmp_path) == ""
