@@ -77,6 +77,10 @@ class KernelFiles:
                 return payload
         return None
 
+    def has(self, prefix: str) -> bool:
+        """Return whether a kernel is kept whose name begins so."""
+        return any(True for folder in self._folders for _ in folder.glob(f"{prefix}-*.kernel"))
+
     def write(self, name: str, payload: bytes) -> None:
         """Keep `payload` under `name`, in the first folder that can be written.
 
@@ -114,6 +118,11 @@ class KernelCache(NullCache):
     def cache_path(self) -> str | None:
         """Where kernels are kept, as numba's `stats` tell it."""
         return None if self._files.folder is None else str(self._files.folder)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it was compiled before, from the sources of now, for whichever arguments."""
+        return self._prefix is not None and self._files.has(self._prefix)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled kernel for a signature, or None."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
-import socket
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from marketcam.server.application import create_app
 from marketcam.server.edges.application import create_edge
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.logs import get_logger
+from marketcam.server.operators.service_manager import ServiceManager
+from marketcam.server.operators.supervision import Supervision
 from marketcam.server.security.addresses import Proxies
 from marketcam.server.security.bounds import Bounds
 from marketcam.server.security.descriptors import room_for
@@ -31,9 +33,11 @@ from marketcam.server.security.seats import Seats
 from marketcam.server.security.tls import Doorway, tls_context
 from marketcam.server.security.websocket import GuardedProtocol
 from marketcam.server.signals import StopSignals
+from marketcam.server.sockets import BACKLOG, bind_all, listen_all, reason_of
 from marketcam.server.web.protocol import RequestProtocol
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable, Iterator
 
@@ -50,9 +54,6 @@ DOWNLOAD_SECONDS: Final = 5
 
 PING_SECONDS: Final = 20.0
 """Time between WebSocket pings, which keep idle connections open on their way through NATs."""
-
-BACKLOG: Final = 2048
-"""Connections that may wait to be accepted."""
 
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
@@ -96,6 +97,7 @@ class Listening:
 def announce(listening: Listening) -> None:
     """Print the addresses to open."""
     print(f"listening on {listening.url}")
+    print(f"  viewer   {listening.url}/viewer/")
     print(f"  stream   {listening.stream_url}")
     print(f"  health   {listening.url}/health")
     print(f"  history  {listening.url}/manifest/frames", flush=True)
@@ -104,6 +106,7 @@ def announce(listening: Listening) -> None:
 def announce_edge(listening: Listening) -> None:
     """Print the addresses to open at an edge."""
     print(f"listening on {listening.url}")
+    print(f"  viewer   {listening.url}/viewer/")
     print(f"  stream   {listening.stream_url}")
     print(f"  health   {listening.url}/health", flush=True)
 
@@ -138,7 +141,7 @@ def _run(
     on_listening: Callable[[Listening], None],
 ) -> int:
     with ExitStack() as stack:
-        sockets = _bind(settings.host, settings.port, stack)
+        sockets = bind_all(settings.host, settings.port, stack)
         app = create(settings)
         server = _Server(_config(settings, app), settings, app.rig.refusals)
         app.rig.seats = server.seats
@@ -242,10 +245,16 @@ async def _serve(
 ) -> None:
     """Start the rig, serve until told to stop, and stop the rig, whatever happens."""
     settings = app.rig.settings
-    with StopSignals(app.rig.stop, server.leave) as signals:
+    supervision = Supervision(app.rig, ServiceManager.of(os.environ))
+
+    async def stop() -> None:
+        supervision.end()
+        await app.rig.stop()
+
+    with StopSignals(stop, server.leave) as signals:
         await app.rig.start(partial(signals.request_stop, "run_failed"))
         try:
-            _listen(sockets, settings.host)
+            listen_all(sockets, settings.host)
             listening = Listening(
                 settings.host,
                 sockets[0].getsockname()[1],
@@ -256,9 +265,10 @@ async def _serve(
             _warn_of_openness(settings, sockets[0].getsockname()[0])
             log.info("listening", url=listening.url, stream=listening.stream_url)
             on_listening(listening)
+            supervision.begin()
             await server.serve(sockets)
         finally:
-            await app.rig.stop()
+            await stop()
 
 
 def _warn_of_openness(settings: Settings, address: str) -> None:
@@ -304,37 +314,4 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         return tls_context(settings.tls_cert, settings.tls_key)
     except OSError as error:  # an ssl.SSLError is one as well
         paths = f"IG_TLS_CERT {settings.tls_cert} and IG_TLS_KEY {settings.tls_key}"
-        raise ConfigurationError(f"cannot use {paths}: {_reason(error)}") from error
-
-
-def _bind(host: str, port: int, stack: ExitStack) -> list[socket.socket]:
-    """Bind every address of a host, to one port, without listening yet."""
-    sockets = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in dict.fromkeys(found):
-            sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address[0], port, *address[2:]))
-            port = sock.getsockname()[1]
-            sockets.append(sock)
-    except (OSError, UnicodeError) as error:
-        raise ServerError(f"cannot listen at {host}:{port}: {_reason(error)}") from error
-    return sockets
-
-
-def _listen(sockets: list[socket.socket], host: str) -> None:
-    """Listen; two processes can bind an address, and the second to listen is refused only here."""
-    try:
-        for sock in sockets:
-            sock.listen(BACKLOG)
-    except OSError as error:
-        port = sockets[0].getsockname()[1]
-        raise ServerError(f"cannot listen at {host}:{port}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return (reason or str(error)).lower()
+        raise ConfigurationError(f"cannot use {paths}: {reason_of(error)}") from error

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "film": "film recorded ticks into a store, offline, as fast as it goes",
     "tail": "show the live messages of a running camera",
     "top": "show how a running camera is doing, live",
+    "doctor": "check that this machine can run a camera as it is configured",
     "ls": "list the segments of a store",
     "cat": "print what a store has recorded, as JSON lines",
     "verify": "check that a store is as it was recorded",

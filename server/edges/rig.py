@@ -80,6 +80,16 @@ class EdgeRig:
         return self.inlet.last_t
 
     @property
+    def stuck_seconds(self) -> float:
+        """How long the work in hand has taken: what an edge does, the event loop does."""
+        return 0.0
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        return "nothing taken in" if self.last_t is None else f"at tick {self.last_t}"
+
+    @property
     def filmed(self) -> FilmedWith:
         """With what the current run is filmed; as a camera left to its defaults before any."""
         status = self.inlet.status

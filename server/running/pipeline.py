@@ -27,6 +27,7 @@ from marketcam.server.logs import get_logger
 from marketcam.server.operators.events import EVENTS, EventSifter, FoundEvents
 from marketcam.server.running.encoding import EncodingStage, Outputs, Times
 from marketcam.server.running.pacing import Pacer
+from marketcam.server.running.pulse import Pulse
 from marketcam.server.running.reading import Reader
 from marketcam.server.running.stages import STAGES, QueueFigures, Stage, StageTime, timed
 
@@ -68,12 +69,15 @@ class PipelineOptions:
         metric_downsample: a metric every so many ticks.
         bad_tick: what a refused tick does: ``"skip"`` it, or ``"fail"`` and end the run.
         record_ticks: whether the raw ticks are recorded too.
+        is_fed: whether ticks come from elsewhere, and may be long in coming; else they are made
+            in this process.
     """
 
     tick_rate: float = 100.0
     metric_downsample: int = 1
     bad_tick: Literal["skip", "fail"] = "skip"
     record_ticks: bool = False
+    is_fed: bool = False
 
 
 class Pipeline:
@@ -89,6 +93,7 @@ class Pipeline:
         fatal: whether it failed at its ticks (refused, or not to be had), which ends the process;
             else it is a fault in the camera, and the viewers keep what there is.
         stages: time spent, by stage.
+        pulse: how long the tick in hand has taken.
 
     What there is to tell goes to `told`, the log where nothing else is said.
     """
@@ -107,6 +112,7 @@ class Pipeline:
         self.error: str | None = None
         self.fatal = False
         self.stages = {stage: StageTime() for stage in STAGES}
+        self.pulse = Pulse()
         self._camera = camera
         self._options = options
         self._told = told
@@ -213,6 +219,7 @@ class Pipeline:
             )
         finally:
             self.running = False
+            self.pulse.rest()
             try:
                 reader.close()
                 if self.fatal:
@@ -221,7 +228,8 @@ class Pipeline:
                 self._ended.set()
 
     def _film(self, reader: Reader) -> None:
-        while self._pacer.turn(at_once=self._is_behind()) and (tick := reader.next()) is not None:
+        while self._turn() and (tick := reader.next()) is not None:
+            self.pulse.work()
             try:
                 timed(self.stages["ingest"], self._camera.ingest_tick, tick)
             except TickError as error:
@@ -233,6 +241,14 @@ class Pipeline:
                 self._told.warning("tick_skipped", error=_with_place(error, reader.place))
             else:
                 self._develop(tick)
+
+    def _turn(self) -> bool:
+        """Wait until the next tick is due; False when stopped."""
+        self.pulse.rest()
+        goes_on = self._pacer.turn(at_once=self._is_behind())
+        if not self._options.is_fed:
+            self.pulse.work()
+        return goes_on
 
     def _is_behind(self) -> bool:
         """Whether the next tick is one of which everything is recorded already."""

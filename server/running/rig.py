@@ -147,6 +147,21 @@ class Rig:
         """Why the process has to end; None while it has not."""
         return self.pipeline.error if self.pipeline.fatal else None
 
+    @property
+    def last_t(self) -> int | None:
+        """The last tick taken in."""
+        return self.pipeline.last_t
+
+    @property
+    def stuck_seconds(self) -> float:
+        """How long the tick in hand has taken; 0 where there is none."""
+        return self.pipeline.pulse.seconds
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        return f"{self.pipeline.ticks} ticks"
+
     def _outputs(self) -> Outputs:
         record, publish = self.recorder.write, self.handover.put
         share = self.settings.match_share
@@ -292,4 +307,5 @@ def _pipeline_options(settings: Settings) -> PipelineOptions:
         metric_downsample=settings.metric_downsample,
         bad_tick=settings.bad_tick,
         record_ticks=settings.record_ticks,
+        is_fed=settings.source in ("ticks", "ingest"),
     )

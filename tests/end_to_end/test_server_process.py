@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from marketcam.engine import SlidingWindowCamera
 from tests.comparing import film
+from tests.hanging_simulator import hanging_simulator
 from tests.raw_ticks import crowd
 from tests.server_helpers import (
     PATIENCE,
@@ -142,42 +143,13 @@ def frames_dropped(server: ServerProcess) -> bool:
 
 
 def test_a_second_signal_ends_a_stop_that_hangs(tmp_path: Path) -> None:
-    (tmp_path / "state_engine.py").write_text(STATE_ENGINE)
-    (tmp_path / "hanging.py").write_text(HANGING_SIMULATOR)
-    flags = ("--simulator", "hanging:Simulator", "--simulator-path", str(tmp_path))
-    with server_process(tmp_path, *flags) as server:
+    with server_process(tmp_path, *hanging_simulator(tmp_path)) as server:
         server.wait_for_log("simulator hangs")
         server.process.send_signal(signal.SIGINT)
         server.wait_for_log("event=stopping")
         assert server.process.poll() is None
         assert server.stop(signal.SIGTERM) == 128 + signal.SIGTERM
         server.wait_for_log("stopped by force")
-
-
-STATE_ENGINE = """
-class MarketState:
-    def __init__(self, price_norm, volatility, liquidity, imbalance, complexity):
-        self.price_norm, self.volatility, self.liquidity = price_norm, volatility, liquidity
-        self.imbalance, self.complexity = imbalance, complexity
-"""
-
-HANGING_SIMULATOR = """
-import sys, threading
-
-class Nothing:
-    def update_tick(self, t):
-        print("simulator hangs", file=sys.stderr, flush=True)
-        threading.Event().wait()
-    def update_trajectory(self, point): pass
-    def update(self, state, actions, matched): return state
-
-class Simulator:
-    def __init__(self, ticks, adjust_interval, MAX_N):
-        self.active_players = []
-        self.chaos_factor = self.engine = self.structure_metrics = Nothing()
-    def sample_matches(self, actions, state): return []
-    def adjust_participation(self): pass
-"""
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_1(tmp_path: Path) -> None:

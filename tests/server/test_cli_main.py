@@ -18,7 +18,12 @@ from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.settings import Settings, SettingsError, described_settings
 
 EXIT_CODES = ["0    done", "1    failed", "2    bad usage", "130  interrupted"]
-OWN_CODES = {"verify": "0    clean", "recover": "3    nothing", "prune": "0    done, or"}
+OWN_CODES = {
+    "verify": "0    clean",
+    "doctor": "0    no problem",
+    "recover": "3    nothing",
+    "prune": "0    done, or",
+}
 
 
 def run_marketcam(*arguments, **variables):

@@ -127,6 +127,7 @@ def test_addresses_are_printed(
         port = server.listening.port
     assert capsys.readouterr().out.splitlines() == [
         f"listening on http://127.0.0.1:{port}",
+        f"  viewer   http://127.0.0.1:{port}/viewer/",
         f"  stream   ws://127.0.0.1:{port}/ws/stream",
         f"  health   http://127.0.0.1:{port}/health",
         f"  history  http://127.0.0.1:{port}/manifest/frames",

@@ -243,6 +243,19 @@ def test_stopping_ends_a_source_that_waits() -> None:
     assert len(takings.lines["metrics"]) == 1
 
 
+@pytest.mark.parametrize("is_fed", [True, False])
+def test_waiting_for_a_tick_is_work_unless_it_comes_from_elsewhere(is_fed: bool) -> None:
+    source = SilentSource()
+    options = PipelineOptions(tick_rate=0, is_fed=is_fed)
+    pipeline = Pipeline(SlidingWindowCamera(), Takings().outputs, options)
+    assert pipeline.pulse.seconds == 0
+    pipeline.start(source, lambda: None)
+    assert source.waits.wait(PATIENCE)
+    assert (pipeline.pulse.seconds == 0) is is_fed
+    pipeline.stop()
+    assert pipeline.pulse.seconds == 0
+
+
 def test_stopping_ends_the_pacing() -> None:
     first = threading.Event()
     takings = Takings()

@@ -1,0 +1,1 @@
+"""What `marketcam doctor` checks of a machine before a camera runs on it, one function a check."""
