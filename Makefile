@@ -11,6 +11,7 @@ export IG_CAM_STORE_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
 .PHONY: help serve environment kernels test test-kernels test-interpreted test-bounds test-long torture attack lint types format lock clean
+.PHONY: docs tables wheel-test
 .PHONY: targets limits fanout history history-film bench bench-quick bench-compare bench-save
 
 help:            ## list the commands
@@ -62,6 +63,15 @@ format: $(VENV)/.dev $(PAGE)/.tools ## mend style
 types: $(VENV)/.dev build/types $(PAGE)/.tools ## check types, strictly
 	$(PAGE)/tsc --project requirements/viewer
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p marketcam
+
+tables: $(VENV)/.dev       ## write the tables of the documents that are made of schemas and settings anew
+	$(BIN)/python -m tests.published_tables
+
+docs: $(VENV)/.dev         ## build the documents as a site in build/docs; what leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+wheel-test: $(VENV)/.dev   ## build the wheel, and run it installed afresh under Python 3.11, 3.12 and 3.13
+	$(BIN)/python -m tests.wheel_trial
 
 targets: $(VENV)/.dev      ## measure the table of targets (flags: make targets ARGS="--agents 10 74")
 	$(BIN)/python -m benchmarks.targets $(ARGS)

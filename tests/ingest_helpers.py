@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from marketcam.engine import Tick
 from marketcam.io import encode_tick_binary
 from marketcam.server.settings import Settings
+from tests.conforming import assert_said, connect
 from tests.server_helpers import PATIENCE, running_server, state_tick, tick_lines
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ class RawProducer:
                 return None
             if head[0] & 0x0F == TEXT:
                 message: dict[str, Any] = orjson.loads(data)
+                assert_said(message)
                 return message
 
     def hear_acks(self, count: int) -> None:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from tests.conforming import CheckedClient
 from tests.deploy_files import rendered
 from tests.server.security.test_tls import make_certificate
 from tests.server_helpers import PATIENCE, open_stream
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import httpx
     from websockets.sync.client import ClientConnection
 
 SITE = "nginx/marketcam.conf"
@@ -65,7 +66,7 @@ class Front:
 
     def http(self, **options: Any) -> httpx.Client:
         url = f"https://127.0.0.1:{self.port}"
-        return httpx.Client(base_url=url, verify=self.trust(), timeout=PATIENCE, **options)
+        return CheckedClient(base_url=url, verify=self.trust(), timeout=PATIENCE, **options)
 
     def stream(self, path: str = "/ws/stream", **options: Any) -> ClientConnection:
         return open_stream(f"wss://127.0.0.1:{self.port}{path}", ssl=self.trust(), **options)

@@ -6,6 +6,9 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import orjson
+
+from tests.conforming import assert_said
 from tests.server_helpers import PATIENCE
 
 if TYPE_CHECKING:
@@ -72,7 +75,10 @@ def next_frame(reader: BufferedReader) -> tuple[int, bytes]:
 def next_message(reader: BufferedReader) -> tuple[int, bytes]:
     """Read a frame of the server, of up to 64 KB; return its first byte and its data."""
     first, size = reader.read(2)
-    return first, reader.read(size if size < 126 else int.from_bytes(reader.read(2)))
+    data = reader.read(size if size < 126 else int.from_bytes(reader.read(2)))
+    if first == FIN | TEXT:
+        assert_said(orjson.loads(data))
+    return first, data
 
 
 def read_to_the_end(sock: socket.socket) -> bytes:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
-from websockets.sync.client import connect
 
 from marketcam.io.store import Store
 from marketcam.server import serve
 from marketcam.server.settings import Settings
+from tests.conforming import CheckedClient, connect
 from tests.raw_ticks import STATE, tick
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    import httpx
     from websockets.sync.client import ClientConnection
 
     from marketcam.server.serve import Listening
@@ -84,7 +84,7 @@ class Running:
         return "127.0.0.1", self.listening.port
 
     def http(self) -> httpx.Client:
-        return httpx.Client(base_url=self.listening.url, timeout=PATIENCE)
+        return CheckedClient(base_url=self.listening.url, timeout=PATIENCE)
 
     def stream(self, **options: Any) -> ClientConnection:
         return open_stream(self.listening.stream_url, **options)
@@ -192,7 +192,7 @@ class ServerProcess:
         return port
 
     def http(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=PATIENCE)
+        return CheckedClient(base_url=self.url, timeout=PATIENCE)
 
     def stream(self) -> ClientConnection:
         return open_stream(self.stream_url)

@@ -19,6 +19,7 @@ from marketcam.server.web.answers import NOT_CACHED
 from marketcam.server.web.api import health_response, upgrade_required
 from marketcam.server.web.index import answer_index, page_routes
 from marketcam.server.web.prometheus import CONTENT_TYPE
+from marketcam.server.web.published import published
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -56,7 +57,7 @@ class EdgeApi:
             [] if forward is None else [Route(p, forward, methods=["GET"]) for p in _RECORDED]
         )
         replay = [] if forward is None else [Route("/ws/replay", upgrade_required)]
-        return [
+        routes = [
             Route("/", self.index),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -65,6 +66,7 @@ class EdgeApi:
             Route("/ws/stream", upgrade_required),
             *replay,
         ]
+        return [*routes, *published(routes)]
 
     async def index(self, request: Request) -> Response:
         """Say what can be asked for."""

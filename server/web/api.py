@@ -24,6 +24,7 @@ from marketcam.server.web.listings import Listings
 from marketcam.server.web.measures import MeasureLines
 from marketcam.server.web.overview import MetricsOverview
 from marketcam.server.web.prometheus import CONTENT_TYPE, Exposition
+from marketcam.server.web.published import published
 from marketcam.server.web.ranges import RangeLines
 from marketcam.server.web.segments import SegmentFiles
 
@@ -58,7 +59,7 @@ class HttpApi:
         slow_seconds = self._rig.settings.client_slow_seconds
         measures = MeasureLines(self._history, self._rig.settings.store_dir, slow_seconds)
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
-        return [
+        routes = [
             Route("/", self.index),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -74,6 +75,7 @@ class HttpApi:
             Route("/ws/replay", upgrade_required),
             *([Route("/ws/ingest", upgrade_required)] if self._takes_ticks else []),
         ]
+        return [*routes, *published(routes)]
 
     @property
     def _takes_ticks(self) -> bool:

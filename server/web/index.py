@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from marketcam.server.web.answers import JsonResponse
 from marketcam.server.web.page_wanted import wants_page
+from marketcam.server.web.published import API_VERSION, PUBLISHED_ENDPOINTS
 from marketcam.server.web.viewer import ViewerFiles, to_page
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["API_VERSION", "PAGE_ENDPOINTS", "answer_index", "page_routes"]
-
-API_VERSION: Final = "2.0"
+__all__ = ["PAGE_ENDPOINTS", "answer_index", "page_routes"]
 
 PAGE_ENDPOINTS: Final = {"viewer": "/viewer/", "columns_decoder": "/viewer/columns.js"}
 
@@ -40,6 +39,6 @@ async def answer_index(
         "message": "Infinite Game API",
         "version": API_VERSION,
         "cam_store": cam_store,
-        "endpoints": {**endpoints, **PAGE_ENDPOINTS},
+        "endpoints": {**endpoints, **PAGE_ENDPOINTS, **PUBLISHED_ENDPOINTS},
     }
     return JsonResponse(content, headers={"vary": "Accept"})

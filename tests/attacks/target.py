@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import psutil
 
+from tests.conforming import CheckedClient
 from tests.server_helpers import PATIENCE, ServerProcess
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Target:
         self._process = psutil.Process(server.process.pid)
         verify = True if trust is None else ssl.create_default_context(cafile=trust)
         self._http = stack.enter_context(
-            httpx.Client(base_url=server.url, timeout=PATIENCE, verify=verify)
+            CheckedClient(base_url=server.url, timeout=PATIENCE, verify=verify)
         )
         if token is not None:
             self._http.headers["Authorization"] = f"Bearer {token}"

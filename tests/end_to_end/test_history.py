@@ -6,10 +6,10 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
-import httpx
 import orjson
 
 from marketcam.io.store import Store
+from tests.conforming import CheckedClient
 from tests.server_helpers import (
     PATIENCE,
     any_process,
@@ -35,7 +35,7 @@ def test_a_killed_run_is_played_by_a_plain_uvicorn(tmp_path: Path) -> None:
     command = ("-m", "uvicorn", "marketcam.server:app", "--port", str(port))
     with any_process(tmp_path, *command, **VARIABLES) as server:
         server.wait_for_log("Uvicorn running on")
-        http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
+        http = CheckedClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
         with http:
             killed, running = http.get("/runs").json()
             killed_lines = http.get(f"/range/frames?run={killed['run']}").content.splitlines()

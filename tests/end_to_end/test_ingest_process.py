@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
+from tests.conforming import connect
 from tests.ingest_helpers import BEARER, TOKEN, Producer, ingest_url, some_ticks
 from tests.server_helpers import PATIENCE, any_process, recorded, server_process
 

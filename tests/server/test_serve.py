@@ -16,6 +16,7 @@ from marketcam.server import serve
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.running.rig import Rig
 from marketcam.server.settings import Settings
+from tests.conforming import CheckedClient
 from tests.server_helpers import (
     PATIENCE,
     fed_server,
@@ -156,7 +157,7 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     trust = ssl.create_default_context(cafile=cert)
     with running_server(settings(tmp_path, tls_cert=cert, tls_key=key)) as server:
         assert server.listening.url.startswith("https://")
-        with httpx.Client(base_url=server.listening.url, verify=trust) as http:
+        with CheckedClient(base_url=server.listening.url, verify=trust) as http:
             assert http.get("/health").json()["ok"] is True
         with open_stream(server.listening.stream_url, ssl=trust) as stream:
             assert receive(stream)[0]["type"] == "metric"

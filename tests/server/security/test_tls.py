@@ -10,12 +10,12 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from marketcam.server.ingest.link import IngestProtocol
 from marketcam.server.security.bounds import ReadingWatch, reset
 from tests.certificates import make_certificate
+from tests.conforming import CheckedClient
 from tests.raw_streams import is_cut
 from tests.server_helpers import PATIENCE, fed_server, receive, server_process
 
@@ -129,7 +129,7 @@ def test_sighup_reads_the_certificate_again(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGHUP)  # renewed, but for the key: half a renewal
         server.wait_for_log("key values mismatch")
         assert name_of(server.port) == after
-        with httpx.Client(verify=trusting()) as http:
+        with CheckedClient(verify=trusting()) as http:
             assert http.get(f"https://127.0.0.1:{server.port}/health").json()["ok"] is True
         assert server.stop(signal.SIGTERM) == 0
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
-from websockets.sync.client import connect
 
 from marketcam.io import decode_frame_columns
 from marketcam.server.stream.connection import MAX_CLIENT_MESSAGE
 from marketcam.server.stream.endpoint import Stream
 from marketcam.server.stream.hub import Hub, HubOptions
 from marketcam.server.stream.messages import Entry, Message
+from tests.conforming import connect
 from tests.server_helpers import (
     PATIENCE,
     fed_server,

@@ -38,6 +38,7 @@ from tests.raw_streams import (
     read_to_the_end,
     upgrade,
 )
+from tests.raw_ticks import STATE
 from tests.server_helpers import (
     PATIENCE,
     fed_server,
@@ -346,7 +347,8 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_run_of_which_nothing_is_known_is_replayed_as_it_is_only(tmp_path: Path) -> None:
     with ZstdSegmentWriter("metrics", tmp_path / "store") as metrics:
         for t in range(3):
-            metrics.write_jsonline({"type": "metric", "t": t}, t)
+            figures = {"s": STATE, "N": 2, "avg_exp": 0.5, "matches_n": 1}
+            metrics.write_jsonline({"type": "metric", "t": t, **figures}, t)
     with fed_server(tmp_path) as (server, _):
         with server.http() as http:
             run = http.get("/runs").json()[0]["run"]

@@ -68,6 +68,8 @@ def test_index_says_what_there_is(tmp_path: Path) -> None:
             "metrics": "/metrics",
             "viewer": "/viewer/",
             "columns_decoder": "/viewer/columns.js",
+            "schemas": "/schemas/{name}.json",
+            "openapi": "/openapi.json",
         },
     }
 
