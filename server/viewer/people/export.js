@@ -2,6 +2,7 @@
 /** What is shown, as files: the picture as PNG, the table as CSV, the frame as JSON. */
 
 import { frameObject } from "../columns.js";
+import { figureOf } from "../data/figures.js";
 import { FEATURES } from "../state/settings.js";
 
 /** @typedef {import("../types.js").App} App */
@@ -29,7 +30,7 @@ export function tableText({ moment, nodes: shown }) {
   const lines = [["run", "t", "agent_id", ...features, "dominant_side"].join(",")];
   for (let row = 0; row < nodes.count; row++) {
     if (!shown[row]) continue;
-    const figures = features.map((feature) => cell(nodes[feature][row]));
+    const figures = features.map((feature) => cell(figureOf(frame, feature, row)));
     lines.push(
       [quoted(run), t, nodes.agent_id[row], ...figures, nodes.sides[nodes.dominant_side[row]]].join(
         ",",

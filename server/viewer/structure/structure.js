@@ -1,8 +1,8 @@
 // @ts-check
 /** The structure: the plot with its counts, buttons and legend, and what the user does with it. */
 
+import { element as make } from "../people/elements.js";
 import { followTheme } from "./colors.js";
-import { make } from "./dom.js";
 import { followGestures } from "./gestures.js";
 import { Legend } from "./legend.js";
 import { Notice } from "./notice.js";
@@ -36,7 +36,7 @@ const LOOKS = ["color", "size"];
 export function createStructure(root, app) {
   const notice = new Notice(app);
   const summary = new Summary(app);
-  root.append(make("div", { class: "strip" }, [summary.line]), summary.words, summary.live);
+  root.append(make("div", { className: "strip" }, summary.line), summary.words, summary.live);
   try {
     const view = new Structure(root, app, notice);
     return {

@@ -1,8 +1,8 @@
 // @ts-check
 /** Draws the small multiples: axes, missing ticks, courses and events. */
 
+import { numberText, shortNumber } from "../people/numbers.js";
 import { drawMark } from "./events.js";
-import { numberText, shortNumber } from "./numbers.js";
 import { firstAtOrAfter, gapLength } from "./reduce.js";
 import { digitsOf, niceValues, Scale, steadyRange } from "./scale.js";
 

@@ -1,9 +1,8 @@
 // @ts-check
 /** The small multiples: a figure with name and value for each series, and where its plot lies. */
 
-import { element as make } from "../people/elements.js";
-import { say } from "./elements.js";
-import { numberText } from "./numbers.js";
+import { element as make, say } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
 import { digitsOf, Scale } from "./scale.js";
 
 /** @typedef {import("../types.js").App} App */

@@ -10,6 +10,7 @@
  */
 
 import { element as make } from "../people/elements.js";
+import { Redraw } from "../state/redraw.js";
 import { SERIES } from "../state/settings.js";
 import { drawCharts } from "./charts-draw.js";
 import { ChartsHead } from "./charts-head.js";
@@ -22,8 +23,8 @@ import { eventsBetween, marked, nearestMark } from "./events.js";
 import { followAgain, limitsOf } from "./follow.js";
 import { moveBy, showSection, zoomBy } from "./navigate.js";
 import { Palette } from "./palette.js";
-import { Redraw, restFor } from "./redraw.js";
 import { firstAtOrAfter } from "./reduce.js";
+import { restFor } from "./rest.js";
 import { runOf } from "./runs.js";
 import { Scale } from "./scale.js";
 import { Surface } from "./surface.js";

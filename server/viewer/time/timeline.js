@@ -5,9 +5,10 @@
  */
 
 import { element as make } from "../people/elements.js";
+import { Redraw } from "../state/redraw.js";
 import { marked, nearestMark } from "./events.js";
 import { Palette } from "./palette.js";
-import { Redraw, restFor } from "./redraw.js";
+import { restFor } from "./rest.js";
 import { Surface } from "./surface.js";
 import { BLEED, drawMoving, drawTimeline, LANES } from "./timeline-draw.js";
 import { timelineCommand } from "./timeline-keys.js";

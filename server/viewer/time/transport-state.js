@@ -1,10 +1,9 @@
 // @ts-check
 /** How the moment shown stands to what comes live: behind by how much, how many frames wait. */
 
-import { element as make } from "../people/elements.js";
-import { say, together } from "./elements.js";
-import { numberText } from "./numbers.js";
-import { Redraw } from "./redraw.js";
+import { element as make, say, together } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
+import { Redraw } from "../state/redraw.js";
 import { newestTick, runOf } from "./runs.js";
 
 /** @typedef {import("../types.js").App} App */
