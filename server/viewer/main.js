@@ -2,7 +2,7 @@
 /** Puts the page together: what comes from the camera, the state, the views. */
 
 import { createAgents } from "./agents/agents.js";
-import { addGap, initialStatus, Live } from "./data/live.js";
+import { initialStatus, Live } from "./data/live.js";
 import { Moments } from "./data/moments.js";
 import { initialRecording, RecordingList } from "./data/recording.js";
 import { Replay } from "./data/replay.js";

@@ -147,7 +147,7 @@
  * @property {{count: number, reason: string} | null} unreadable what could not be read of what came
  *   live on this connection, and why the last of it could not
  * @property {number | null} serverT last tick that the server has told of
- * @property {number} dropped live frames left out on this page because it could not keep up
+ * @property {number} dropped frames left out on this page because it could not keep up
  * @property {Hole[]} gaps declared by the server on this connection, the newest last, at most 100
  * @property {boolean} sourceRunning the source of ticks has not ended
  * @property {string | null} recordingOff why nothing is recorded at present, or null

@@ -66,6 +66,10 @@ export const time = {
     transportOtherRun: "an earlier run",
     transportSeeking: "looking for the moment …",
     transportFailed: "This moment cannot be shown: {reason}",
+    seekNotYet: "it is not recorded yet",
+    seekNoAnswer: "the camera does not answer",
+    seekNothing: "no frame is recorded at or after tick {t}",
+    seekNoFrames: "the run has no frames",
   },
   zh: {
     charts: "图表",
@@ -130,5 +134,9 @@ export const time = {
     transportOtherRun: "较早的运行",
     transportSeeking: "正在寻找该时刻……",
     transportFailed: "无法显示此时刻：{reason}",
+    seekNotYet: "尚未录制",
+    seekNoAnswer: "相机没有回应",
+    seekNothing: "tick {t} 及之后没有录制任何帧",
+    seekNoFrames: "该运行没有帧",
   },
 };
