@@ -108,7 +108,8 @@ export class Events {
     const about = this.recording.get().runs.find((known) => known.run === run);
     for (let page = 0; page < PAGES_AT_ONCE; page++) {
       const query = { run, from_t: asked.from, limit: PAGE_EVENTS };
-      const { events, covered_to: coveredTo, complete } = await this.server.json("events", query);
+      const answer = await this.server.json("events", query);
+      const { events, covered_to: coveredTo, complete, source } = answer;
       this.#add(run, events);
       if (coveredTo !== null) {
         asked.from = coveredTo + 1;
@@ -117,7 +118,8 @@ export class Events {
       asked.isDue = false;
       asked.isGrowing = about?.current ?? true;
       // Of a page before the last it is not said, but the run has its holes.
-      const isMissing = about?.holes.some(({ kind }) => kind === "events") ?? false;
+      const shownBy = source === "frames" ? "frames" : "events";
+      const isMissing = about?.holes.some(({ kind }) => kind === shownBy) ?? false;
       asked.isWhole &&= complete && !isMissing;
       // A burst may be found some frames late, but within the window of one that shows it.
       if (events.length) asked.from = Math.max(0, events[events.length - 1].t - (about?.W ?? 0));

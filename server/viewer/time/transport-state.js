@@ -59,18 +59,7 @@ function behindText(app) {
     ticks: numberText(text.language, ticks),
     seconds: numberText(text.language, ticks / known.tickRate, 1),
   });
-  const frames = framesAfter(app.moments, run, t);
+  const frames = app.moments.countAfter(run, t);
   if (!frames) return words;
   return `${words} · ${text.t("transportWaiting", { frames: numberText(text.language, frames) })}`;
-}
-
-/**
- * Return how many frames after a tick the page holds.
- * @param {import("../data/moments.js").Moments} moments
- * @param {string} run
- * @param {number} t
- */
-function framesAfter(moments, run, t) {
-  const held = moments.before(run, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
-  return held.reduce((count, frame) => count + Number(frame.t > t), 0);
 }
