@@ -108,13 +108,13 @@ function createApp(settings) {
 /** @param {App} app */
 function createViews(app) {
   followFilters(app);
-  createStructure(region("structure"), app);
+  const { snapshot } = createStructure(region("structure"), app);
   createControls(region("controls"), app);
   createTime(region("time"), app);
   createCharts(region("charts"), app);
   createAgents(region("agents"), app);
   createStatus(region("status"), app);
-  createTools(region("tools"), app);
+  createTools(region("tools"), app, snapshot);
   createKeys(app);
   app.text.keep(document);
   app.text.follow(() => {

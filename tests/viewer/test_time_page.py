@@ -234,6 +234,25 @@ def test_a_drag_chooses_a_span_and_a_double_click_follows_again(time):
     assert time.commands[-1] == ["goLive"]
 
 
+def test_the_keys_of_the_charts(time):
+    time.page.focus(".charts-grid")
+    time.page.keyboard.press("ArrowLeft")
+    assert time.run("return app.hovered.get().t") == 20_000 - 30
+    time.wait("document.querySelector('#charts [aria-live]').textContent.includes('19,970')")
+    time.page.keyboard.press("Enter")
+    assert time.commands == [["seek", "c", 19_970]]
+    time.page.keyboard.press("+")
+    span = time.span
+    assert span["to"] - span["from"] == 1500
+    time.page.keyboard.press("Shift+ArrowLeft")
+    assert time.span["from"] == span["from"] - 150
+    time.page.keyboard.press("Home")
+    assert time.span["follow"] is True
+    assert time.span["to"] - time.span["from"] == 3000
+    time.page.keyboard.press("Escape")
+    assert time.run("return app.hovered.get().t") is None
+
+
 def test_a_click_goes_to_a_moment_and_a_drag_with_shift_goes_along(time):
     time.page.mouse.click(*time.chart(0.5))
     [(name, run, t)] = time.commands
@@ -447,6 +466,18 @@ def test_the_keys_of_the_timeline(time):
     time.run("app.director.seek('a', 400)")
     time.page.keyboard.press("End")
     assert time.commands[-1] == ["seek", "a", 30_000]
+
+
+def test_a_double_click_on_the_timeline_leaves_the_cursor_where_it_was(time):
+    time.run("app.director.seek('a', 400)")
+    time.settle()
+    time.page.mouse.dblclick(*time.line(0.3))
+    time.settle()
+    assert time.commands[-1] == ["seek", "a", 400]
+    time.run("app.director.goLive()")
+    time.page.mouse.dblclick(*time.line(0.3))
+    time.settle()
+    assert time.commands[-1] == ["goLive"]
 
 
 def test_dragging_goes_to_any_moment_and_beyond_the_end_to_live(time):

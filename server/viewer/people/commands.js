@@ -52,6 +52,12 @@ export const COMMANDS = Object.freeze([
   },
   { keys: ["+", "-", "0"], words: "keyZoom" },
   { keys: ["Shift+drag"], words: "keyBox" },
+  { keys: ["ArrowLeft", "ArrowRight", "Enter"], words: "keyCrosshair" },
+  { keys: ["+", "-", "Home"], words: "keySpan" },
+  { keys: ["PageUp", "PageDown", "Home", "End"], words: "keyTimeline" },
+  { keys: ["+", "-", "0"], words: "keyStretch" },
+  { keys: ["ArrowUp", "ArrowDown", "PageUp", "PageDown"], words: "keyRows" },
+  { keys: ["Enter", " "], words: "keyRow" },
 ]);
 
 /** @param {App} app */

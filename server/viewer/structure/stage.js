@@ -117,14 +117,9 @@ export class Stage {
     return { crowd: this.scene.crowd, lens: this.lens, share: this.share };
   }
 
-  /** Draw nodes and edges once more: nothing is kept of the drawing before. */
-  drawNow() {
-    if (!this.lost) this.scene.draw(this.share);
-  }
-
   /** The plot as one picture. @returns {HTMLCanvasElement} */
   snapshot() {
-    this.drawNow();
+    if (!this.lost) this.scene.draw(this.share); // the card keeps a picture for one task only
     return this.layers.together(this.theme.css.ground);
   }
 

@@ -25,9 +25,6 @@ const LOOKS = ["color", "size"];
 /**
  * Show the structure.
  *
- * The picture of the graphics card is there for the task only in which it was drawn: who wants to
- * copy the canvases sends the event `draw-now` to `root` before, or takes `snapshot`.
- *
  * @param {HTMLElement} root
  * @param {App} app
  * @returns {{dispose: () => void, snapshot: () => HTMLCanvasElement | null}} `snapshot` gives the
@@ -109,11 +106,8 @@ class Structure {
     const { app, stage } = this;
     const observer = new ResizeObserver(() => stage.resize());
     observer.observe(stage.element);
-    const drawNow = () => stage.drawNow();
-    this.root.addEventListener("draw-now", drawNow);
     return [
       () => observer.disconnect(),
-      () => this.root.removeEventListener("draw-now", drawNow),
       followTheme(() => stage.repaint()),
       followGestures(stage.element, this.#meanings()),
       app.text.keep(this.root),
