@@ -2,6 +2,7 @@
 /** Puts the page together: what comes from the camera, the state, the views. */
 
 import { createAgents } from "./agents/agents.js";
+import { Comparison, initialCompared } from "./data/comparison.js";
 import { initialStatus, Live } from "./data/live.js";
 import { Moments } from "./data/moments.js";
 import { initialRecording, RecordingList } from "./data/recording.js";
@@ -52,6 +53,7 @@ function createApp(settings) {
     cursor: new Observable(initialCursor()),
     moment: new Observable(/** @type {import("./types.js").Moment | null} */ (null)),
     filtered: new Observable(/** @type {import("./types.js").Filtered | null} */ (null)),
+    compared: new Observable(initialCompared()),
     span: new Observable({ from: 0, to: FIRST_SPAN, follow: true }),
     recording: new Observable(initialRecording()),
     status: new Observable(initialStatus()),
@@ -73,6 +75,17 @@ function createApp(settings) {
       onRate: (run, tickRate) => director.takeRate(run, tickRate),
     },
   });
+  new Comparison(
+    { ...state, moments },
+    (listener) =>
+      new Replay({
+        name: "compare",
+        wires,
+        server,
+        status: new Observable(initialStatus()), // what the page says is of the moment shown
+        listener,
+      }),
+  );
   const text = new Text(state.settings);
   const words = text.t.bind(text);
   const director = new TimeDirector({ ...state, moments, replay, words });

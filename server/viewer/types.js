@@ -156,6 +156,15 @@
  */
 
 /**
+ * What the moment shown is compared with, as far as it is here (data/comparison.js).
+ * @typedef {object} Compared
+ * @property {"none" | "fetching" | "held" | "missing" | "failed"} state missing: there is no frame
+ *   of that tick
+ * @property {Frame | null} frame while it is held
+ * @property {string | null} reason why it failed, in the camera's words
+ */
+
+/**
  * What of the moment passes the filters; made once a change by structure/filter.js.
  * @typedef {object} Filtered
  * @property {Moment} moment
@@ -201,6 +210,7 @@
  * @property {import("./state/observable.js").Observable<Cursor>} cursor
  * @property {import("./state/observable.js").Observable<Moment | null>} moment
  * @property {import("./state/observable.js").Observable<Filtered | null>} filtered
+ * @property {import("./state/observable.js").Observable<Compared>} compared
  * @property {import("./state/observable.js").Observable<Span>} span
  * @property {import("./state/observable.js").Observable<Recording>} recording
  * @property {import("./state/observable.js").Observable<Status>} status

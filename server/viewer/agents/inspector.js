@@ -8,7 +8,6 @@ import { rowOf } from "../data/figures.js";
 import { element } from "../people/elements.js";
 import { paced } from "../state/paced.js";
 import { FEATURES } from "../state/settings.js";
-import { comparedFrame } from "./compared.js";
 import { differenceText, figureOfAgent, figureText, neighboursOf } from "./figures.js";
 import { selectAgent } from "./selecting.js";
 import { createSparkline, drawSparkline } from "./sparkline.js";
@@ -63,7 +62,11 @@ export function createInspector(root, app) {
     else if (isOther || moment.jump || !app.cursor.get().playing) figures.now();
     else figures.ask();
   };
-  const ends = [app.moment.follow(update), app.settings.follow(update)];
+  const ends = [
+    app.moment.follow(update),
+    app.settings.follow(update),
+    app.compared.follow(update),
+  ];
   return {
     update,
     dispose() {
@@ -212,7 +215,7 @@ function figureCells(app, id, feature, compares, isAlone) {
     const value = figureOfAgent(frameOf(app), id, feature);
     now.textContent = figureText(value, text);
     if (!compares) return;
-    const before = figureOfAgent(comparedFrame(app), id, feature);
+    const before = figureOfAgent(app.compared.get().frame, id, feature);
     then.textContent = figureText(before, text);
     change.textContent = differenceText(value, before, text);
     if (!isAlone) now.append(change);

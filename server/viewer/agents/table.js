@@ -8,7 +8,6 @@ import { element } from "../people/elements.js";
 import { paced } from "../state/paced.js";
 import { Redraw } from "../state/redraw.js";
 import { FEATURES } from "../state/settings.js";
-import { comparedFrame } from "./compared.js";
 import { ordered } from "./ordering.js";
 import { createRows, ROW_HEIGHT } from "./rows.js";
 import { selectAgent } from "./selecting.js";
@@ -34,7 +33,8 @@ export function createTable(root, app) {
   const update = () => table.update();
   const ends = [
     app.filtered.follow(update),
-    app.settings.followFields(["selection", "compare"], () => table.draw()),
+    app.settings.followFields(["selection"], () => table.draw()),
+    app.compared.follow(() => table.draw()),
     app.text.follow(() => table.translate()),
   ];
   return {
@@ -138,7 +138,7 @@ class Table {
     this.rows.draw({
       ids: this.ids,
       frame: moment.frame,
-      before: comparedFrame(this.app),
+      before: this.app.compared.get().frame,
       selection: new Set(this.app.settings.get().selection),
       active: this.active,
       from: Math.floor(this.grid.scrollTop / ROW_HEIGHT),

@@ -8,7 +8,6 @@
 
 /** @typedef {import("../types.js").Frame} Frame */
 
-const NAME = "replay";
 const MOST_GAPS = 100;
 
 /**
@@ -22,12 +21,14 @@ const MOST_GAPS = 100;
 export class Replay {
   /**
    * @param {object} parts
+   * @param {string} [parts.name] of its connection
    * @param {import("./wires.js").Wires} parts.wires
    * @param {import("./server.js").Server} parts.server
    * @param {import("../state/observable.js").Observable<import("../types.js").Status>} parts.status
    * @param {ReplayListener} parts.listener
    */
-  constructor({ wires, server, status, listener }) {
+  constructor({ name = "replay", wires, server, status, listener }) {
+    this.name = name;
     this.wires = wires;
     this.server = server;
     this.status = status;
@@ -86,7 +87,7 @@ export class Replay {
 
   /** Leave the camera's place for a replay to others. */
   close() {
-    this.wires.close(NAME);
+    this.wires.close(this.name);
     this.run = null;
     this.#wantNothing();
   }
@@ -98,7 +99,7 @@ export class Replay {
     this.seeks = 0;
     const query = { run, kinds: "frame", encoding: "columns", speed: 1 };
     const url = this.server.socketAddress("ws/replay", query);
-    this.wires.open(NAME, url, this.server.token, (answer) => this.#hear(run, answer));
+    this.wires.open(this.name, url, this.server.token, (answer) => this.#hear(run, answer));
   }
 
   /**
@@ -107,7 +108,7 @@ export class Replay {
    */
   #say(...messages) {
     if (this.run === null) return;
-    for (const message of messages) this.wires.say(NAME, message);
+    for (const message of messages) this.wires.say(this.name, message);
   }
 
   /** Whether what comes now is of what was asked for last, and still wanted. */
