@@ -31,14 +31,13 @@ def test_everything_shows_the_same_moment(viewer_page, camera, tmp_path):
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     picture = viewer_page.saved("Picture of the structure (PNG)", tmp_path)
     assert frame["t"] == t
+    assert "/ws/stream" in viewer_page.sockets  # so that its host is looked at too
     assert [int(row["agent_id"]) for row in rows] == [node["agent_id"] for node in frame["nodes"]]
     for row, node in zip(rows, frame["nodes"], strict=True):
         features = node["features"]
         assert int(row["t"]) == t
         has_quoted = features["buy_count"] + features["sell_count"] > 0
-        assert row["quote_price_mean"] == (
-            str(features["quote_price_mean"]) if has_quoted else ""
-        )
+        assert row["quote_price_mean"] == (str(features["quote_price_mean"]) if has_quoted else "")
         assert row["dominant_side"] == features["dominant_side"]
         known = features["experience_start"]
         assert row["experience_start"] == ("" if known is None else str(known))
