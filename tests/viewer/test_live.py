@@ -108,14 +108,24 @@ def test_a_camera_that_asks_for_a_token_is_shown_one(browser, tmp_path: Path):
         LookedAt(browser) as looked_at,
     ):
         looked_at.expected = ["401"]
+        with camera.http() as http:
+            bearer = {"authorization": f"Bearer {TOKEN}"}
+            run = http.get("/health", headers=bearer).json()["run"]
         page = looked_at.page
-        page.goto(f"{camera.url}/viewer/")
+        page.goto(f"{camera.url}/viewer/#mode=recorded&run={run}&t=20&trails=0")
+        page.wait_for_selector("dialog.token[open]")
+        for _ in range(3):
+            looked_at.press("Escape")
+        page.wait_for_selector("dialog.token[open]")
         page.fill("#token", "nonsense-of-sixteen-letters")
         page.click("text=Use it")
         looked_at.says("dialog.token [role=alert]", "not taken")
         page.fill("#token", TOKEN)
         page.click("text=Use it")
-        looked_at.wait_for_moment("t > 0")
+        looked_at.wait_for_moment("t === 20")  # the link that the page was opened with
+        looked_at.says(".shown-moment", "paused")
+        looked_at.press("l")
+        looked_at.says(".shown-moment", r"^● t = ")
         looked_at.says("#status .standing", "live")
         assert TOKEN not in page.url
         page.reload()

@@ -374,10 +374,13 @@ def test_metrics_are_kept_where_nothing_is_recorded(modules):
         series.add("a", metrics(700, 800, 4));
         performance.now = now;
         const held = series.readHeld(0, 800, 900);
+        series.add("b", metrics(500, 504));
+        series.add("b", metrics(495, 506));
+        const overlapping = [series.heldFrom, series.length];
         series.add("b", metrics(0, 4));
-        return [series.heldFrom, series.length, held.t[0]];
+        return [held.t[0], overlapping, series.heldFrom, series.length];
     """
-    assert ask(modules, program, SERIES) == [0, 5, 0]
+    assert ask(modules, program, SERIES) == [0, [500, 7], 0, 5]
 
 
 def test_what_cannot_be_read_of_the_metrics_is_noted(modules):
@@ -397,6 +400,7 @@ def test_of_which_run_a_frame_is_the_camera_says(modules):
         frame(500);
         metric(507);
         look();
+        hear("metrics", { metrics: [{ t: 508 }, { t: 18 }] });
         frame(20);
         metric(21);
         frame(30);
@@ -411,9 +415,10 @@ def test_of_which_run_a_frame_is_the_camera_says(modules):
     told, held, asked, server_t, last_frame_at = ask(modules, program, STREAM)
     assert told == [
         "open", ["frame", "a", 500], ["metrics", "a", 507],
+        ["metrics", "a", 508], ["metrics", "b", 18],
         ["frame", "b", 20], ["metrics", "b", 21], ["frame", "b", 30], ["frame", "b", 40],
     ]  # fmt: skip
-    assert (held, asked, server_t, last_frame_at) == (3, 3, 40, 0)
+    assert (held, asked, server_t, last_frame_at) == (4, 4, 40, 0)
 
 
 def test_a_connection_on_which_nothing_comes_is_asked_and_given_up(modules):

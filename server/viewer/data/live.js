@@ -1,7 +1,7 @@
 // @ts-check
 /** The live stream: connected again with growing pauses, and what it says of itself. */
 
-import { Order } from "./order.js";
+import { Order, parted } from "./order.js";
 import { Pace } from "./pace.js";
 import { Pulse } from "./pulse.js";
 import { TokenNeeded } from "./server.js";
@@ -160,7 +160,7 @@ export class Live {
     } else {
       this.pulse.beat();
       this.status.set({ lastMessageAt: performance.now() });
-      this.#pass(answer);
+      for (const part of parted(answer)) this.#pass(part);
     }
   }
 

@@ -18,7 +18,8 @@ export class Order {
   }
 
   /**
-   * Take what has come, or hold it.
+   * Take what has come, or hold it. Of metrics that came together each part is to be taken by
+   * itself (`parted`).
    * @param {Answer} answer
    * @returns {"taken" | "held" | "back"} back: the first one that is held
    */
@@ -53,4 +54,20 @@ export class Order {
     if (answer.is === "frame") return answer.frame.t < this.frameT;
     return answer.is === "metrics" && answer.metrics[0].t < this.metricT;
   }
+}
+
+/**
+ * Return what has come, in parts of one run each.
+ * @param {Answer} answer
+ * @returns {Answer[]}
+ */
+export function parted(answer) {
+  if (answer.is !== "metrics") return [answer];
+  const { metrics } = answer;
+  const at = metrics.findIndex(({ t }, row) => row > 0 && t < metrics[row - 1].t);
+  if (at < 0) return [answer];
+  return [
+    { ...answer, metrics: metrics.slice(0, at) },
+    { ...answer, metrics: metrics.slice(at) },
+  ];
 }

@@ -57,12 +57,14 @@ export class Series {
   }
 
   /**
-   * Take metrics that came live, ascending. Those of another run begin anew.
+   * Take metrics that came live, ascending. Those of another run begin anew, and those of before
+   * all that is held, which was of another run then.
    * @param {string} run
    * @param {Metric[]} metrics
    */
   add(run, metrics) {
-    if (run !== this.run) {
+    const isBefore = this.length > 0 && metrics[metrics.length - 1].t < this.t[0];
+    if (run !== this.run || isBefore) {
       this.run = run;
       this.length = this.heldRow = this.wholeRow = 0;
       this.step = Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@
  * those at first. They stand behind the `#`, so that they never reach the camera.
  */
 
+import { paced } from "./paced.js";
 import { FEATURES, MOST_SELECTED, SERIES } from "./settings.js";
 
 /** @typedef {import("../types.js").Cursor} Cursor */
@@ -11,7 +12,7 @@ import { FEATURES, MOST_SELECTED, SERIES } from "./settings.js";
 /** @typedef {import("../types.js").Settings} Settings */
 
 /** Browsers refuse an address that is written too often: 100 times in 30 s, some of them. */
-const WRITE_AFTER_MS = 1_000;
+const WRITE_EVERY_MS = 1_000;
 
 /** @typedef {{settings: Partial<Settings>, moment: {run: string, t: number} | null}} Place */
 
@@ -187,21 +188,15 @@ export function goTo({ settings, director }, atFirst, place) {
  * @param {Settings} atFirst
  */
 export function keepAddress(app, atFirst) {
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const write = () => {
-    timer = undefined;
+  const { ask } = paced(WRITE_EVERY_MS, () => {
     const { mode, t } = app.cursor.get();
     if (mode === "recorded" && t === null) return; // the moment that it says has not come yet
     const place = writePlace(app.settings.get(), atFirst, app.cursor.get());
     history.replaceState(null, "", `#${place}`);
-  };
-  const later = () => {
-    if (timer === undefined) timer = setTimeout(write, WRITE_AFTER_MS);
-  };
-  app.settings.follow(later);
-  app.cursor.followFields(["mode", "run"], later);
+  });
+  app.settings.follow(ask);
+  app.cursor.followFields(["mode", "run"], ask);
   app.cursor.follow(({ mode }) => {
-    if (mode === "recorded") later();
+    if (mode === "recorded") ask();
   });
 }
