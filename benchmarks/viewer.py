@@ -7,9 +7,8 @@
     python -m benchmarks.viewer seek --hours 24  # random ticks of a recording, until they are shown
 
 Server and browser share the machine, and without a graphics card the browser draws on the same
-cores: a figure is one of all of them together. `live` counts the pictures of the structure that were
-drawn, by what the page asks of the graphics card, and the time its main thread was at work, as
-Chromium tells it.
+cores: a figure is one of all of them together. `live` counts the pictures of the structure, by what
+the page asks of the graphics card, and the time its main thread was at work, as Chromium tells it.
 """
 
 from __future__ import annotations
@@ -52,8 +51,8 @@ FIRST_PICTURE = """() => new Promise((resolve) => {
     look();
 })"""
 
-# A picture of the structure draws all its nodes by one call. The page is as it is for everybody: what
-# counts is put around the graphics card.
+# A picture of the structure draws all its nodes by one call. The page is as it is for everybody:
+# what counts is put around the graphics card.
 COUNT_PICTURES = """
     window.drawn = { pictures: 0, nodes: 0 };
     const draw = WebGL2RenderingContext.prototype.drawElements;
