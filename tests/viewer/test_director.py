@@ -1,4 +1,4 @@
-"""The director: whatever is wished for in whatever order, one thing plays, and the last wish wins."""
+"""The director: in whatever order it is told, one thing plays, and the last wish wins."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.viewer.conftest import page_of_modules
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -35,10 +39,12 @@ Stood = dict[str, Any]
 Act = list[Any]
 
 
-@pytest.fixture
-def director(modules: Page) -> Page:
-    modules.route("**/director_app.js", lambda route: route.fulfill(path=APP))
-    return modules
+@pytest.fixture(scope="module")
+def director(browser: Browser) -> Iterator[Page]:
+    """A page with the modules, where each `do` makes a director of its own."""
+    with page_of_modules(browser) as page:
+        page.route("**/director_app.js", lambda route: route.fulfill(path=APP))
+        yield page
 
 
 def do(page: Page, *acts: Act, runs: list[Any] = RUNS) -> list[Stood]:
@@ -55,9 +61,7 @@ def live(first: int, last: int) -> list[Act]:
     return [["live", "now", t] for t in range(first, last + 1, 10)]
 
 
-anything = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+anything = settings(deadline=None, max_examples=60)
 
 # ---- whatever is done ---------------------------------------------------------------------------
 
