@@ -1,6 +1,8 @@
 // @ts-check
 /** The figures of agents in a frame, to draw, to filter by and to read: one meaning everywhere. */
 
+import { firstAtOrAfter } from "./sorted.js";
+
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../types.js").Feature} Feature */
 
@@ -27,16 +29,8 @@ export function figureOf({ nodes }, feature, row) {
  * @returns {number}
  */
 export function rowOf({ nodes }, agent) {
-  let low = 0;
-  let high = nodes.count - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const id = nodes.agent_id[middle];
-    if (id === agent) return middle;
-    if (id < agent) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
+  const row = firstAtOrAfter(nodes.agent_id, agent);
+  return nodes.agent_id[row] === agent ? row : -1;
 }
 
 /**

@@ -4,6 +4,8 @@
  * those that were looked at. What has not been used for longest goes first.
  */
 
+import { firstAtOrAfter } from "./sorted.js";
+
 /** @typedef {import("../types.js").Frame} Frame */
 
 const MOST_BYTES = 192 * 1024 * 1024;
@@ -71,14 +73,7 @@ class HeldRun {
    * @param {number} t
    */
   firstFrom(t) {
-    let low = 0;
-    let high = this.ticks.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.ticks[middle] < t) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstAtOrAfter(this.ticks, t);
   }
 }
 

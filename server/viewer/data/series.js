@@ -6,7 +6,8 @@
 
 import { tellAll } from "../state/observable.js";
 import { SERIES } from "../state/settings.js";
-import { firstAtOrAfter, reduce } from "../time/reduce.js";
+import { reduce } from "../time/reduce.js";
+import { firstAtOrAfter } from "./sorted.js";
 
 /** @typedef {import("../types.js").Metric} Metric */
 /** @typedef {import("../types.js").SeriesKey} SeriesKey */

@@ -4,6 +4,7 @@
  * was left out. A picture that has stopped never looks alive.
  */
 
+import { Redraw } from "../state/redraw.js";
 import { element } from "./elements.js";
 import {
   connectionLine,
@@ -52,7 +53,8 @@ export function createStatus(root, app, clock = () => performance.now()) {
       spoken.textContent = told.map((each) => inWords(app.text, each)).join(". ");
     }
   };
-  const looked = throttled(look);
+  const redraw = new Redraw(look);
+  const looked = () => redraw.now();
   const ends = [
     app.status.follow(looked),
     app.cursor.follow(looked),
@@ -64,6 +66,7 @@ export function createStatus(root, app, clock = () => performance.now()) {
   return {
     dispose() {
       clearInterval(timer);
+      redraw.dispose();
       for (const end of ends) end();
     },
   };
@@ -142,20 +145,4 @@ function troublesOf({ status, recording, cursor, series }) {
   const error = connection === "open" ? recording.get().error : null;
   const known = { ...recording.get(), error };
   return troubleLines(status.get(), recordingLines(known, cursor.get().run, series.metricsMissing));
-}
-
-/**
- * Return a function that does something at the next picture at the latest, once for many calls.
- * @param {() => void} work
- */
-function throttled(work) {
-  let due = false;
-  return () => {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      work();
-    });
-  };
 }

@@ -9,6 +9,7 @@
  * three times as long for the same seven pictures, and adds a fifth to what the page may weigh.
  */
 
+import { firstAtOrAfter } from "../data/sorted.js";
 import { element as make, say } from "../people/elements.js";
 import { numberText } from "../people/numbers.js";
 import { Redraw } from "../state/redraw.js";
@@ -25,7 +26,6 @@ import { eventsBetween, marked, nearestMark } from "./events.js";
 import { followAgain, limitsOf } from "./follow.js";
 import { goBack, moveBy, showSection, zoomBy } from "./navigate.js";
 import { Palette } from "./palette.js";
-import { firstAtOrAfter } from "./reduce.js";
 import { restFor } from "./rest.js";
 import { runOf } from "./runs.js";
 import { Scale } from "./scale.js";
