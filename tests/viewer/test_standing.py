@@ -480,3 +480,65 @@ def test_the_pace_is_that_of_late(modules):
         return paces;
     """
     assert ask(modules, program, STREAM) == [None, 100, 100, 100]
+
+
+def test_why_a_request_failed_is_always_said(modules):
+    program = """
+        const { Server } = await import("/viewer/data/server.js");
+        const fetched = window.fetch;
+        const found = [];
+        for (const body of ['{"error":"no run"}', "{}", "null", "[]", "a proxy's page"]) {
+            window.fetch = async () => new Response(body, { status: 502, statusText: "Bad" });
+            await new Server(new URL("/", location.href)).json("runs").catch(
+                ({ message, status }) => found.push([message, status]));
+        }
+        window.fetch = fetched;
+        return found;
+    """
+    assert ask(modules, program) == [["no run", 502], *[["502 Bad", 502]] * 4]
+
+
+def test_a_request_that_is_given_up_ends(modules):
+    program = """
+        const { Server } = await import("/viewer/data/server.js");
+        const fetched = window.fetch;
+        const signals = [];
+        window.fetch = async (url, { signal }) => {
+            signals.push(signal);
+            return new Response("1");
+        };
+        const abort = new AbortController();
+        const own = new Server(new URL("/", location.href));
+        await own.json("runs", {}, abort.signal);
+        await own.json("runs");
+        window.fetch = fetched;
+        abort.abort();
+        return signals.map(({ aborted }) => aborted);
+    """
+    assert ask(modules, program) == [True, False]
+
+
+def test_a_loop_stays_within_its_run(modules):
+    program = """
+        const { COMMANDS } = await import("/viewer/people/commands.js");
+        const { Observable } = await import("/viewer/state/observable.js");
+        const told = [];
+        const app = {
+            cursor: new Observable({ run: "a", t: 60, loop: null }),
+            span: new Observable({ from: -99.5, to: 5000 }),
+            recording: new Observable({ runs: [{ run: "a", first_t: 20, last_t: 900 }] }),
+            status: new Observable({ serverT: null }),
+            series: { length: 0 },
+            director: { setLoop: (loop) => told.push(loop) },
+        };
+        const { run } = COMMANDS.find(({ words }) => words === "keyLoop");
+        run(app);
+        app.span.set({ from: 40.5, to: 80.5 });
+        run(app);
+        app.span.set({ from: 950, to: 980 });
+        run(app);
+        app.cursor.set({ loop: { from: 1, to: 2 } });
+        run(app);
+        return told;
+    """
+    assert ask(modules, program) == [{"from": 20, "to": 900}, {"from": 41, "to": 80}, None, None]
