@@ -1,5 +1,5 @@
 // @ts-check
-/** Figures of agents in words, and who is linked with whom. */
+/** Figures of agents, by their id, and in words. */
 
 import { figureOf, rowOf } from "../data/figures.js";
 import { plainText } from "../people/numbers.js";
@@ -46,32 +46,4 @@ export function differenceText(now, then, text) {
   const words = figureText(Math.abs(difference), text);
   if (Number(words) === 0) return "0";
   return `${difference < 0 ? "−" : "+"}${words}`;
-}
-
-/**
- * @typedef {{id: number, type: string, w: number}} Neighbour
- */
-
-/**
- * Return who is linked with an agent, by the order of the edges: the greatest weight first.
- * @param {Frame} frame
- * @param {number} id
- * @param {number} most
- * @returns {{shown: Neighbour[], count: number}}
- */
-export function neighboursOf(frame, id, most) {
-  const row = rowOf(frame, id);
-  /** @type {Neighbour[]} */
-  const shown = [];
-  let count = 0;
-  if (row < 0) return { shown, count };
-  const { src, dst, type, types, w } = frame.edges;
-  for (let edge = 0; edge < frame.edges.count; edge++) {
-    if (src[edge] !== row && dst[edge] !== row) continue;
-    count += 1;
-    if (shown.length >= most) continue;
-    const other = src[edge] === row ? dst[edge] : src[edge];
-    shown.push({ id: frame.nodes.agent_id[other], type: types[type[edge]], w: w[edge] });
-  }
-  return { shown, count };
 }

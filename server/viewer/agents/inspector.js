@@ -8,7 +8,8 @@ import { rowOf } from "../data/figures.js";
 import { element } from "../people/elements.js";
 import { paced } from "../state/paced.js";
 import { FEATURES } from "../state/settings.js";
-import { differenceText, figureOfAgent, figureText, neighboursOf } from "./figures.js";
+import { differenceText, figureOfAgent, figureText } from "./figures.js";
+import { neighbourList } from "./neighbours.js";
 import { selectAgent } from "./selecting.js";
 import { createSparkline, drawSparkline } from "./sparkline.js";
 import { createSummary } from "./summary.js";
@@ -18,7 +19,6 @@ import { createSummary } from "./summary.js";
 /** @typedef {import("../types.js").Frame} Frame */
 
 const MOST_AGENTS = 4;
-const MOST_NEIGHBOURS = 12;
 const HISTORY_FRAMES = 60;
 const REDRAW_MS = 200;
 const COLORS = ["--accent", "--sell", "--match", "--good"];
@@ -239,49 +239,6 @@ function sideCell(app, id, width) {
         : app.text.t("notInFrame");
   };
   return { made, write };
-}
-
-/**
- * @param {App} app
- * @param {number} id
- */
-function neighbourList(app, id) {
-  const { text } = app;
-  const list = element("ul", { className: "neighbours" });
-  const head = element("h2");
-  list.addEventListener("click", ({ target, shiftKey }) => {
-    const chosen =
-      target instanceof HTMLElement ? target.closest("button")?.dataset.agent : undefined;
-    if (chosen !== undefined) selectAgent(app, Number(chosen), shiftKey);
-  });
-  let known = "";
-  const write = () => {
-    const frame = frameOf(app);
-    if (!frame) return;
-    const { shown, count } = neighboursOf(frame, id, MOST_NEIGHBOURS);
-    head.textContent = text.t("neighbours", { id: String(id), count });
-    const words = JSON.stringify(shown);
-    if (words === known || list.contains(document.activeElement)) return; // nothing moves under a finger
-    known = words;
-    list.replaceChildren(...shown.map((other) => neighbourItem(text, other)));
-  };
-  return { made: element("section", {}, head, list), write };
-}
-
-/**
- * @param {import("../people/text.js").Text} text
- * @param {import("./figures.js").Neighbour} neighbour
- */
-function neighbourItem(text, { id, type, w }) {
-  const button = element("button", { type: "button", className: `quiet ${type}` }, String(id));
-  button.dataset.agent = String(id);
-  return element(
-    "li",
-    {},
-    button,
-    ` ${text.t(type)} `,
-    element("span", { className: "number" }, figureText(w, text)),
-  );
 }
 
 /**

@@ -135,14 +135,17 @@ class Table {
   #draw() {
     const moment = this.app.moment.get();
     if (!moment || this.root.hidden) return;
+    const count = Math.ceil(this.grid.clientHeight / ROW_HEIGHT) + 1;
+    // Rows that stood below the end of a list that has become shorter would keep it long.
+    const last = Math.max(0, this.ids.length - count + 1);
     this.rows.draw({
       ids: this.ids,
       frame: moment.frame,
       before: this.app.compared.get().frame,
       selection: new Set(this.app.settings.get().selection),
       active: this.active,
-      from: Math.floor(this.grid.scrollTop / ROW_HEIGHT),
-      count: Math.ceil(this.grid.clientHeight / ROW_HEIGHT) + 1,
+      from: Math.min(Math.floor(this.grid.scrollTop / ROW_HEIGHT), last),
+      count,
       text: this.app.text,
     });
     this.grid.setAttribute("aria-activedescendant", this.rows.nameOf(this.active));
