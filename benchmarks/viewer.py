@@ -121,11 +121,11 @@ def measure_opening(options: argparse.Namespace) -> list[tuple[str, float, float
     ]
 
 
-# What came over the wire, heads of answers included, but for data of the camera.
+# What came over the wire of the page itself, and not of the camera's data.
 WEIGHT = """() => performance.getEntriesByType("navigation")
     .concat(performance.getEntriesByType("resource"))
     .filter((entry) => new URL(entry.name).pathname.startsWith("/viewer/"))
-    .reduce((sum, entry) => sum + entry.transferSize, 0)"""
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
 def measure_live(options: argparse.Namespace) -> list[tuple[str, float, float, str]]:
