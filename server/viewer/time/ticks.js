@@ -18,7 +18,9 @@
  * @returns {Extent}
  */
 export function extentOf(run, newest) {
-  const ends = [run?.lastFrame ?? null, newest].filter((t) => t !== null);
+  // The list is behind what is filmed: only what comes live tells the end of the run that grows.
+  const listed = run?.current && newest === null ? Number.POSITIVE_INFINITY : run?.lastFrame;
+  const ends = [listed ?? null, newest].filter((t) => t !== null);
   return {
     stride: run?.stride ?? 1,
     first: run?.firstFrame ?? null,
