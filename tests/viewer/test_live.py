@@ -31,11 +31,13 @@ def test_everything_shows_the_same_moment(viewer_page, camera, tmp_path):
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     picture = viewer_page.saved("Picture of the structure (PNG)", tmp_path)
     assert frame["t"] == t
+    assert "/ws/stream" in viewer_page.sockets  # so that its host is looked at too
     assert [int(row["agent_id"]) for row in rows] == [node["agent_id"] for node in frame["nodes"]]
     for row, node in zip(rows, frame["nodes"], strict=True):
         features = node["features"]
         assert int(row["t"]) == t
-        assert float(row["quote_price_mean"]) == features["quote_price_mean"]
+        has_quoted = features["buy_count"] + features["sell_count"] > 0
+        assert row["quote_price_mean"] == (str(features["quote_price_mean"]) if has_quoted else "")
         assert row["dominant_side"] == features["dominant_side"]
         known = features["experience_start"]
         assert row["experience_start"] == ("" if known is None else str(known))
@@ -106,14 +108,24 @@ def test_a_camera_that_asks_for_a_token_is_shown_one(browser, tmp_path: Path):
         LookedAt(browser) as looked_at,
     ):
         looked_at.expected = ["401"]
+        with camera.http() as http:
+            bearer = {"authorization": f"Bearer {TOKEN}"}
+            run = http.get("/health", headers=bearer).json()["run"]
         page = looked_at.page
-        page.goto(f"{camera.url}/viewer/")
+        page.goto(f"{camera.url}/viewer/#mode=recorded&run={run}&t=20&trails=0")
+        page.wait_for_selector("dialog.token[open]")
+        for _ in range(3):
+            looked_at.press("Escape")
+        page.wait_for_selector("dialog.token[open]")
         page.fill("#token", "nonsense-of-sixteen-letters")
         page.click("text=Use it")
         looked_at.says("dialog.token [role=alert]", "not taken")
         page.fill("#token", TOKEN)
         page.click("text=Use it")
-        looked_at.wait_for_moment("t > 0")
+        looked_at.wait_for_moment("t === 20")  # the link that the page was opened with
+        looked_at.says(".shown-moment", "paused")
+        looked_at.press("l")
+        looked_at.says(".shown-moment", r"^● t = ")
         looked_at.says("#status .standing", "live")
         assert TOKEN not in page.url
         page.reload()

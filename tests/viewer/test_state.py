@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.browser
 
+TYPES = ["match", "quote_proximity"]
+SIDES = ["buy", "sell", "none"]
+SHOWN = ["price_norm", "N", "avg_exp"]
 FEATURES = ["quote_price_mean", "match_rate", "experience_end", "agent_id"]
+
+
+def some_of(values: list[str]) -> st.SearchStrategy[list[str]]:
+    """Return a strategy of some of the values, in their order: whichever was chosen first."""
+    return st.sets(st.sampled_from(values)).map(lambda chosen: [v for v in values if v in chosen])
+
 
 PLACES = st.fixed_dictionaries(
     {},
@@ -18,22 +27,22 @@ PLACES = st.fixed_dictionaries(
         "y": st.sampled_from(FEATURES),
         "color": st.sampled_from([*FEATURES, "dominant_side"]),
         "size": st.sampled_from([*FEATURES, "constant"]),
-        "types": st.lists(st.sampled_from(["match", "quote_proximity"]), unique=True),
+        "types": some_of(TYPES),
         "minWeight": st.floats(0, 1),
-        "sides": st.lists(st.sampled_from(["buy", "sell", "none"]), unique=True),
+        "sides": some_of(SIDES),
         "ranges": st.dictionaries(
             st.sampled_from(FEATURES),
-            st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9)).map(list),
+            st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9)).map(sorted),
         ),
         "linkedOnly": st.booleans(),
-        "selection": st.lists(st.integers(0, 2**53 - 1), max_size=20, unique=True),
+        "selection": st.lists(st.integers(0, 2**53 - 1), max_size=100, unique=True),
         "trails": st.booleans(),
         "compare": st.fixed_dictionaries(
             {"run": st.from_regex(r"[0-9]{8}_[0-9]{6}_[0-9a-f]{9}", fullmatch=True),
              "t": st.integers(-(2**53), 2**53)}
         ),
         "panel": st.sampled_from(["inspector", "table"]),
-        "charts": st.lists(st.sampled_from(["price_norm", "N", "avg_exp"]), unique=True),
+        "charts": some_of(SHOWN),
         "language": st.sampled_from(["en", "zh"]),
     },
 )  # fmt: skip
@@ -69,18 +78,88 @@ TOLD = """async () => {
     return told;
 }"""
 
-HOLD = """async ([mostBytes, frames]) => {
+THROWN = """async () => {
+    const { Observable } = await import("/viewer/state/observable.js");
+    const value = new Observable({ a: 1 });
+    const told = [];
+    addEventListener("error", (event) => {
+        event.preventDefault();
+        told.push(event.message);
+    });
+    let isBroken = false;
+    value.follow(() => {
+        if (isBroken) throw new Error("a view is broken");
+    });
+    value.follow(({ a }) => told.push(a));
+    isBroken = true;
+    value.set({ a: 2 });
+    return told;
+}"""
+
+TYPED_ANEW = """async () => {
+    const { writePlace } = await import("/viewer/state/address.js");
+    const { initialSettings } = await import("/viewer/state/settings.js");
+    const atFirst = initialSettings("en");
+    const types = [...atFirst.types].reverse();
+    return writePlace({ ...atFirst, types }, atFirst, { mode: "live", run: null, t: null });
+}"""
+
+GONE_TO = """async (hash) => {
+    const { goTo, isPlace, readPlace } = await import("/viewer/state/address.js");
+    const { Observable } = await import("/viewer/state/observable.js");
+    const { initialSettings } = await import("/viewer/state/settings.js");
+    const atFirst = initialSettings("en");
+    const settings = new Observable({ ...atFirst, trails: false, minWeight: 0.5 });
+    const told = [];
+    const director = { seek: (run, t) => told.push([run, t]), goLive: () => told.push("live") };
+    if (isPlace(hash)) goTo({ settings, director }, atFirst, readPlace(hash));
+    const { trails, minWeight } = settings.get();
+    return [told, trails, minWeight];
+}"""
+
+WRITTEN = """async () => {
+    const { keepAddress } = await import("/viewer/state/address.js");
+    const { Observable } = await import("/viewer/state/observable.js");
+    const { initialSettings } = await import("/viewer/state/settings.js");
+    history.replaceState(null, "", "#mode=recorded&run=a&t=7");
+    const atFirst = initialSettings("en");
+    const app = {
+        settings: new Observable(atFirst),
+        cursor: new Observable({ mode: "recorded", run: null, t: null }),
+    };
+    const works = [];
+    const later = self.setTimeout;
+    self.setTimeout = (work) => works.push(work);
+    const hashes = [];
+    const runAll = () => {
+        for (const work of works.splice(0)) work();
+        hashes.push(location.hash);
+    };
+    keepAddress(app, atFirst);
+    runAll();
+    app.cursor.set({ run: "a", t: 5 });
+    app.cursor.set({ t: 6 });
+    hashes.push(works.length);
+    runAll();
+    self.setTimeout = later;
+    return hashes;
+}"""
+
+HOLD = """async ([mostBytes, mostFrames, frames]) => {
     const { Moments } = await import("/viewer/data/moments.js");
-    const moments = new Moments(mostBytes);
+    const moments = new Moments(mostBytes, mostFrames);
     for (const [run, t, use] of frames) {
-        const frame = { t, nodes: { figures: new Float64Array(100) }, edges: {} };
-        moments.add(run, frame);
+        const nodes = { figures: new Float64Array(226) };
+        moments.add(run, { t, nodes, edges: {}, window: { stride: 2 } });
         if (use !== null) moments.at(run, use);
     }
-    const ticks = (kept) => [...kept.keys()].sort((a, b) => a - b);
-    const held = [...moments.runs].map(([run, kept]) => [run, ticks(kept)]);
-    return [moments.bytes, held, moments.before("a", 1000, 3).map(({ t }) => t)];
+    const held = [...moments.runs].map(([run, { ticks }]) => [run, ticks]);
+    const before = moments.before("a", 1000, 3).map(({ t }) => t);
+    return { bytes: moments.bytes, held, before, after: moments.countAfter("a", 14) };
 }"""
+
+FRAME_BYTES = 8 * 1024 + 226 * 8
+ROOM = 10 * FRAME_BYTES
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
@@ -101,6 +180,9 @@ def test_an_address_brings_back_what_was_shown(modules, places):
         "#mode=recorded&run=a&t=3.5",
         "#layout=circle&x=price&minWeight=2&minWeight=",
         "#selection=-1,2&ranges=match_rate:a:b&charts=price&types=x&language=fr&trails=yes",
+        "#ranges=match_rate::&sides=buy,up",
+        "#ranges=match_rate:2:1",
+        "#ranges=match_rate:1:2:3",
         "#compare=run&panel=none&selection=1.5",
     ],
 )
@@ -114,16 +196,50 @@ def test_followers_are_told_of_changes_only(modules):
     ]  # fmt: skip
 
 
+def test_a_view_that_throws_keeps_nothing_from_the_others(modules):
+    assert modules.evaluate(THROWN) == [1, "Uncaught Error: a view is broken", 2]
+
+
+def test_what_is_as_at_first_in_another_order_is_not_written(modules):
+    assert modules.evaluate(TYPED_ANEW) == "mode=live"
+
+
+@pytest.mark.parametrize(
+    ("hash_", "told", "trails", "weight"),
+    [
+        ("#mode=live", ["live"], True, 0),
+        ("#mode=live&minWeight=0.25", ["live"], True, 0.25),
+        ("#mode=recorded&run=a&t=30&trails=0", [["a", 30]], False, 0),
+        ("#structure", [], False, 0.5),
+    ],
+)
+def test_a_link_that_is_pasted_says_all(modules, hash_, told, trails, weight):
+    assert modules.evaluate(GONE_TO, hash_) == [told, trails, weight]
+
+
+def test_the_address_is_kept_until_its_moment_has_come(modules):
+    assert modules.evaluate(WRITTEN) == [
+        "#mode=recorded&run=a&t=7", 1, "#mode=recorded&run=a&t=6",
+    ]  # fmt: skip
+
+
 def test_frames_used_least_lately_go_first(modules):
     frames = [["a", t, 0] for t in range(20)]
-    held, runs, before = modules.evaluate(HOLD, [8000, frames])
-    assert held == 8000
-    assert runs == [["a", [0, *range(11, 20)]]]
-    assert before == [17, 18, 19]
+    found = modules.evaluate(HOLD, [ROOM, 100, frames])
+    assert found == {
+        "bytes": ROOM, "held": [["a", [0, *range(11, 20)]]], "before": [17, 18, 19], "after": 5,
+    }  # fmt: skip
+
+
+def test_small_frames_are_bounded_in_number(modules):
+    frames = [["a", t, None] for t in (3, 1, 2, 9, 8, 7, 6, 5, 17, 14, 15, 20, 14)]
+    found = modules.evaluate(HOLD, [ROOM * 10, 10, frames])
+    assert found["held"] == [["a", [2, 5, 6, 7, 8, 9, 14, 15, 17, 20]]]
+    assert found["after"] == 2  # behind 17 one is missing
 
 
 def test_another_run_takes_the_room_of_one_not_used(modules):
-    frames = [["a", t, None] for t in range(12)] + [["b", t, None] for t in range(12)]
-    held, runs, _ = modules.evaluate(HOLD, [8000, frames])
-    assert held <= 8000
-    assert runs[-1] == ["b", list(range(12 - held // 800, 12))]
+    frames = [["a", t, None] for t in range(12)] + [["b", t, None] for t in range(9)]
+    found = modules.evaluate(HOLD, [ROOM, 100, frames])
+    assert found["bytes"] == ROOM
+    assert found["held"] == [["a", [11]], ["b", list(range(9))]]

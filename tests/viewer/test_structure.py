@@ -54,7 +54,8 @@ COUNT_PICTURES = """
 # Where an agent stands, reckoned anew from its figures.
 PIXEL = """async (agent) => {
     const { AXIS_ROOM, SteadyRange } = await import("/viewer/structure/range.js");
-    const { extent, FeatureReader, rowOf } = await import("/viewer/structure/features.js");
+    const { FeatureReader, rowOf } = await import("/viewer/data/figures.js");
+    const { extent } = await import("/viewer/structure/features.js");
     const { Lens } = await import("/viewer/structure/lens.js");
     const stage = document.querySelector(".stage");
     const { left, top, width, height } = stage.getBoundingClientRect();

@@ -309,7 +309,7 @@ def test_an_event_is_in_the_first_frame_after_it(modules):
 def test_numbers_are_short_and_times_are_the_readers(modules):
     told = ask(
         modules,
-        "numbers",
+        "../people/numbers",
         "shortNumber",
         ["en", 1234.5, 1],
         ["en", 3_200_000, 0],
@@ -317,6 +317,6 @@ def test_numbers_are_short_and_times_are_the_readers(modules):
         ["en", -0.0, 2],
     )
     assert told == ["1,234.5", "3.2M", "12万", "0.00"]
-    assert ask(modules, "numbers", "clockText", ["en", "yesterday"]) == ["yesterday"]
-    (clock,) = ask(modules, "numbers", "clockText", ["en", "2026-03-01T10:20:30Z"])
+    assert ask(modules, "../people/numbers", "clockText", ["en", "yesterday"]) == ["yesterday"]
+    (clock,) = ask(modules, "../people/numbers", "clockText", ["en", "2026-03-01T10:20:30Z"])
     assert clock.endswith(":20:30")

@@ -234,6 +234,25 @@ def test_a_drag_chooses_a_span_and_a_double_click_follows_again(time):
     assert time.commands[-1] == ["goLive"]
 
 
+def test_the_keys_of_the_charts(time):
+    time.page.focus(".charts-grid")
+    time.page.keyboard.press("ArrowLeft")
+    assert time.run("return app.hovered.get().t") == 20_000 - 30
+    time.wait("document.querySelector('#charts [aria-live]').textContent.includes('19,970')")
+    time.page.keyboard.press("Enter")
+    assert time.commands == [["seek", "c", 19_970]]
+    time.page.keyboard.press("+")
+    span = time.span
+    assert span["to"] - span["from"] == 1500
+    time.page.keyboard.press("Shift+ArrowLeft")
+    assert time.span["from"] == span["from"] - 150
+    time.page.keyboard.press("Home")
+    assert time.span["follow"] is True
+    assert time.span["to"] - time.span["from"] == 3000
+    time.page.keyboard.press("Escape")
+    assert time.run("return app.hovered.get().t") is None
+
+
 def test_a_click_goes_to_a_moment_and_a_drag_with_shift_goes_along(time):
     time.page.mouse.click(*time.chart(0.5))
     [(name, run, t)] = time.commands
@@ -380,17 +399,24 @@ COURSE = """
 """
 
 
-def test_a_gap_is_drawn_as_a_gap(time):
-    time.run("""
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_a_gap_is_drawn_as_a_gap_unless_the_recording_has_it(time, is_recorded):
+    time.run(
+        """
         app.series.run = null;
+        app.series.isRecorded = values[0];
         const ticks = Array.from({ length: 5_000 }, (_, n) => 15_001 + n);
         app.series.add("c", ticks.filter((t) => t < 18_200 || t > 18_800).map(told.metric));
-    """)
+        """,
+        is_recorded,
+    )
     time.run("app.settings.set({ charts: ['price_norm'] })")
+    time.wait(f"(app.server.asked.length > 0) === {str(is_recorded).lower()}")
+    time.settle()
     for part, drawn in time.run(COURSE):
         t = 17_000 + part * 3_000
         if abs(t - 18_200) > 40 and abs(t - 18_800) > 40:
-            assert drawn is not (18_200 < t < 18_800), t
+            assert drawn is (is_recorded or not 18_200 < t < 18_800), t
 
 
 def test_nothing_is_drawn_when_nothing_changes(clocked):
@@ -447,6 +473,18 @@ def test_the_keys_of_the_timeline(time):
     time.run("app.director.seek('a', 400)")
     time.page.keyboard.press("End")
     assert time.commands[-1] == ["seek", "a", 30_000]
+
+
+def test_a_double_click_on_the_timeline_leaves_the_cursor_where_it_was(time):
+    time.run("app.director.seek('a', 400)")
+    time.settle()
+    time.page.mouse.dblclick(*time.line(0.3))
+    time.settle()
+    assert time.commands[-1] == ["seek", "a", 400]
+    time.run("app.director.goLive()")
+    time.page.mouse.dblclick(*time.line(0.3))
+    time.settle()
+    assert time.commands[-1] == ["goLive"]
 
 
 def test_dragging_goes_to_any_moment_and_beyond_the_end_to_live(time):

@@ -44,14 +44,9 @@ export function createAgents(root, app) {
     });
     for (const view of views) view.update();
   });
-  // What was left out for the sake of pace while it played is shown once it stands.
-  const endPlaying = app.cursor.followFields(["playing"], () => {
-    for (const view of views) view.update();
-  });
   return {
     dispose() {
       end();
-      endPlaying();
       compared.dispose();
       for (const view of views) view.dispose();
     },

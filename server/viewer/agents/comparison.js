@@ -3,43 +3,47 @@
 
 import { markForComparison } from "../people/comparing.js";
 import { element } from "../people/elements.js";
-import { comparedFrame } from "./compared.js";
 
 /** @typedef {import("../types.js").App} App */
+
+/** Words of each state. */
+const SAID = Object.freeze({
+  none: "compareNone",
+  fetching: "compareFetching",
+  held: "comparing",
+  missing: "compareMissing",
+  failed: "compareFailed",
+});
 
 /**
  * @param {HTMLElement} root
  * @param {App} app
  */
 export function createComparison(root, app) {
-  const words = element("span", { className: "soft" });
+  const words = element("span", { className: "soft", role: "status" });
   const mark = element("button", { type: "button" });
-  const seek = element("button", { type: "button" });
-  root.append(words, seek, mark);
-  const { text, settings, director } = app;
+  const again = element("button", { type: "button", "data-text": "compareAgain" });
+  root.append(words, again, mark);
+  const { text, settings } = app;
   mark.addEventListener("click", () => {
     if (settings.get().compare) settings.set({ compare: null });
     else markForComparison(app);
   });
-  seek.addEventListener("click", () => {
+  again.addEventListener("click", () => {
     const { compare } = settings.get();
-    if (compare) director.seek(compare.run, compare.t);
+    if (compare) settings.set({ compare: { ...compare } }); // chosen anew, it is fetched anew
   });
   const update = () => {
     const { compare } = settings.get();
-    const isHeld = comparedFrame(app) !== null;
+    const { state, reason } = app.compared.get();
     mark.textContent = text.t(compare ? "compareEnd" : "compareMark");
-    words.textContent = compare
-      ? text.t(isHeld ? "comparing" : "compareGone", { t: compare.t })
-      : "";
-    seek.hidden = !compare || isHeld;
-    seek.textContent = text.t("compareSeek");
+    words.textContent = text.t(SAID[state], { t: compare?.t ?? 0, reason: reason ?? "" });
+    again.hidden = state !== "missing" && state !== "failed";
+    again.textContent = text.t("compareAgain");
   };
   const ends = [
     settings.followFields(["compare", "language"], update),
-    app.moment.follow((now, before) => {
-      if (now?.jump || !before) update();
-    }),
+    app.compared.follow(update),
   ];
   return {
     dispose() {

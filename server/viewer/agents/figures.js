@@ -1,27 +1,14 @@
 // @ts-check
-/** Figures of agents: found by id, and in words. */
+/** Figures of agents, by their id, and in words. */
+
+import { figureOf, rowOf } from "../data/figures.js";
+import { plainText } from "../people/numbers.js";
 
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../types.js").Feature} Feature */
 
-/**
- * Return the row of an agent in a frame, or −1. Agents stand by ascending id.
- * @param {Frame} frame
- * @param {number} id
- * @returns {number}
- */
-export function rowOf({ nodes }, id) {
-  let low = 0;
-  let high = nodes.count - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const found = nodes.agent_id[middle];
-    if (found === id) return middle;
-    if (found < id) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
-}
+/** Frames have no more digits after the point. */
+const MOST_DIGITS = 6;
 
 /**
  * Return a feature of an agent; NaN where it is unknown, or the agent is not in the frame.
@@ -30,10 +17,9 @@ export function rowOf({ nodes }, id) {
  * @param {Feature} feature
  * @returns {number}
  */
-export function figureOf(frame, id, feature) {
-  if (!frame) return Number.NaN;
-  const row = rowOf(frame, id);
-  return row < 0 ? Number.NaN : frame.nodes[feature][row];
+export function figureOfAgent(frame, id, feature) {
+  const row = frame ? rowOf(frame, id) : -1;
+  return frame && row >= 0 ? figureOf(frame, feature, row) : Number.NaN;
 }
 
 /**
@@ -44,7 +30,7 @@ export function figureOf(frame, id, feature) {
  */
 export function figureText(value, text) {
   if (Number.isNaN(value)) return text.t("unknown");
-  return value.toLocaleString(text.language, { maximumFractionDigits: 6, useGrouping: false });
+  return plainText(text.language, value, MOST_DIGITS);
 }
 
 /**
@@ -60,32 +46,4 @@ export function differenceText(now, then, text) {
   const words = figureText(Math.abs(difference), text);
   if (Number(words) === 0) return "0";
   return `${difference < 0 ? "−" : "+"}${words}`;
-}
-
-/**
- * @typedef {{id: number, type: string, w: number}} Neighbour
- */
-
-/**
- * Return who is linked with an agent, by the order of the edges: the greatest weight first.
- * @param {Frame} frame
- * @param {number} id
- * @param {number} most
- * @returns {{shown: Neighbour[], count: number}}
- */
-export function neighboursOf(frame, id, most) {
-  const row = rowOf(frame, id);
-  /** @type {Neighbour[]} */
-  const shown = [];
-  let count = 0;
-  if (row < 0) return { shown, count };
-  const { src, dst, type, types, w } = frame.edges;
-  for (let edge = 0; edge < frame.edges.count; edge++) {
-    if (src[edge] !== row && dst[edge] !== row) continue;
-    count += 1;
-    if (shown.length >= most) continue;
-    const other = src[edge] === row ? dst[edge] : src[edge];
-    shown.push({ id: frame.nodes.agent_id[other], type: types[type[edge]], w: w[edge] });
-  }
-  return { shown, count };
 }

@@ -4,10 +4,12 @@
  * Without a selection: the frame in figures.
  */
 
+import { rowOf } from "../data/figures.js";
 import { element } from "../people/elements.js";
+import { paced } from "../state/paced.js";
 import { FEATURES } from "../state/settings.js";
-import { comparedFrame } from "./compared.js";
-import { differenceText, figureOf, figureText, neighboursOf, rowOf } from "./figures.js";
+import { differenceText, figureOfAgent, figureText } from "./figures.js";
+import { neighbourList } from "./neighbours.js";
 import { selectAgent } from "./selecting.js";
 import { createSparkline, drawSparkline } from "./sparkline.js";
 import { createSummary } from "./summary.js";
@@ -17,7 +19,6 @@ import { createSummary } from "./summary.js";
 /** @typedef {import("../types.js").Frame} Frame */
 
 const MOST_AGENTS = 4;
-const MOST_NEIGHBOURS = 12;
 const HISTORY_FRAMES = 60;
 const REDRAW_MS = 200;
 const COLORS = ["--accent", "--sell", "--match", "--good"];
@@ -36,33 +37,42 @@ export function createInspector(root, app) {
   let builtFor = "";
   /** @type {(() => void)[]} */
   let writers = [];
-  let drawnAt = 0;
+  const figures = paced(REDRAW_MS, () => {
+    for (const write of writers) write();
+  });
 
+  /** Return whether there is another board: its cells are empty. */
   const build = () => {
     const { selection, compare } = app.settings.get();
     const ids = selection.slice(0, MOST_AGENTS);
     const words = JSON.stringify([selection, compare, app.text.language]);
-    if (words === builtFor) return;
+    if (words === builtFor) return false;
     builtFor = words;
     summary.root.hidden = ids.length > 0;
     board.hidden = ids.length === 0;
     writers = ids.length ? fillBoard(board, app, ids, lines) : [];
+    return true;
   };
 
   const update = () => {
-    if (root.hidden || !app.moment.get()) return;
-    build();
-    if (!writers.length) return summary.update();
-    const isLate = performance.now() - drawnAt > REDRAW_MS || app.moment.get()?.jump;
-    if (!isLate && app.cursor.get().playing) return;
-    drawnAt = performance.now();
-    for (const write of writers) write();
+    const moment = app.moment.get();
+    if (root.hidden || !moment) return;
+    const isOther = build();
+    if (!writers.length) summary.update();
+    else if (isOther || moment.jump || !app.cursor.get().playing) figures.now();
+    else figures.ask();
   };
-  const ends = [app.moment.follow(update), app.settings.follow(update)];
+  const ends = [
+    app.moment.follow(update),
+    app.settings.follow(update),
+    app.compared.follow(update),
+  ];
   return {
     update,
     dispose() {
       for (const end of ends) end();
+      figures.end();
+      summary.dispose();
     },
   };
 }
@@ -202,10 +212,10 @@ function figureCells(app, id, feature, compares, isAlone) {
     ? element("td", { className: "number" })
     : element("div", { className: "soft" });
   const write = () => {
-    const value = figureOf(frameOf(app), id, feature);
+    const value = figureOfAgent(frameOf(app), id, feature);
     now.textContent = figureText(value, text);
     if (!compares) return;
-    const before = figureOf(comparedFrame(app), id, feature);
+    const before = figureOfAgent(app.compared.get().frame, id, feature);
     then.textContent = figureText(before, text);
     change.textContent = differenceText(value, before, text);
     if (!isAlone) now.append(change);
@@ -229,49 +239,6 @@ function sideCell(app, id, width) {
         : app.text.t("notInFrame");
   };
   return { made, write };
-}
-
-/**
- * @param {App} app
- * @param {number} id
- */
-function neighbourList(app, id) {
-  const { text } = app;
-  const list = element("ul", { className: "neighbours" });
-  const head = element("h2");
-  list.addEventListener("click", ({ target, shiftKey }) => {
-    const chosen =
-      target instanceof HTMLElement ? target.closest("button")?.dataset.agent : undefined;
-    if (chosen !== undefined) selectAgent(app, Number(chosen), shiftKey);
-  });
-  let known = "";
-  const write = () => {
-    const frame = frameOf(app);
-    if (!frame) return;
-    const { shown, count } = neighboursOf(frame, id, MOST_NEIGHBOURS);
-    head.textContent = text.t("neighbours", { id: String(id), count });
-    const words = JSON.stringify(shown);
-    if (words === known || list.contains(document.activeElement)) return; // nothing moves under a finger
-    known = words;
-    list.replaceChildren(...shown.map((other) => neighbourItem(text, other)));
-  };
-  return { made: element("section", {}, head, list), write };
-}
-
-/**
- * @param {import("../people/text.js").Text} text
- * @param {import("./figures.js").Neighbour} neighbour
- */
-function neighbourItem(text, { id, type, w }) {
-  const button = element("button", { type: "button", className: `quiet ${type}` }, String(id));
-  button.dataset.agent = String(id);
-  return element(
-    "li",
-    {},
-    button,
-    ` ${text.t(type)} `,
-    element("span", { className: "number" }, figureText(w, text)),
-  );
 }
 
 /**

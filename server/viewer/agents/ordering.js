@@ -1,6 +1,8 @@
 // @ts-check
 /** The order of the table: which agents, sorted by a column. */
 
+import { FeatureReader } from "../data/figures.js";
+
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../types.js").Feature} Feature */
 
@@ -30,7 +32,8 @@ export function ordered(frame, { column, descending, shown, search }) {
     rows[count++] = row;
   }
   const wanted = rows.subarray(0, count);
-  const values = nodes[column];
+  const values =
+    column === "dominant_side" ? nodes.dominant_side : new FeatureReader().read(frame, column);
   const sign = descending ? -1 : 1;
   // Rows stand by ascending id, so that the row breaks ties.
   wanted.sort((a, b) => compared(values[a], values[b], sign) || a - b);

@@ -1,8 +1,9 @@
 // @ts-check
 /** The rows of the table that are in sight: elements made once, filled again and again. */
 
+import { figureOf, rowOf } from "../data/figures.js";
 import { element } from "../people/elements.js";
-import { differenceText, figureText, rowOf } from "./figures.js";
+import { differenceText, figureText } from "./figures.js";
 
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("./ordering.js").Column} Column */
@@ -81,7 +82,7 @@ function cellText(column, now, then, { frame, before, text }) {
   if (now < 0) return "–";
   const { nodes } = frame;
   if (column === "dominant_side") return text.t(nodes.sides[nodes.dominant_side[now]]);
-  const value = nodes[column][now];
+  const value = figureOf(frame, column, now);
   if (!before) return figureText(value, text);
-  return differenceText(value, then < 0 ? Number.NaN : before.nodes[column][then], text);
+  return differenceText(value, then < 0 ? Number.NaN : figureOf(before, column, then), text);
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** Changes of the selection, the same from wherever they come. */
 
+import { select } from "../structure/selection.js";
+
 /** @typedef {import("../types.js").App} App */
 
 /**
@@ -8,11 +10,11 @@
  * @param {App} app
  * @param {number} id
  * @param {boolean} adds
+ * @returns {string | null} what to tell the user, if there are too many
  */
-export function selectAgent({ settings }, id, adds) {
-  const { selection } = settings.get();
-  if (!adds) settings.set({ selection: [id] });
-  else if (selection.includes(id))
-    settings.set({ selection: selection.filter((other) => other !== id) });
-  else settings.set({ selection: [...selection, id] });
+export function selectAgent(app, id, adds) {
+  const { selection } = app.settings.get();
+  if (!adds) return select(app, [id]);
+  const others = selection.filter((other) => other !== id);
+  return select(app, others.length < selection.length ? others : [...others, id]);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** A feature of a few agents over the frames that the page holds, very small. */
 
-import { figureOf } from "./figures.js";
+import { figureOfAgent } from "./figures.js";
 
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../types.js").Feature} Feature */
@@ -30,7 +30,7 @@ export function drawSparkline(canvas, frames, { ids, feature, colors }) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
   context.clearRect(0, 0, WIDTH, HEIGHT);
-  const lines = ids.map((id) => frames.map((frame) => figureOf(frame, id, feature)));
+  const lines = ids.map((id) => frames.map((frame) => figureOfAgent(frame, id, feature)));
   const [least, greatest] = extent(lines);
   if (!(greatest >= least)) return;
   const first = frames[0]?.t ?? 0;

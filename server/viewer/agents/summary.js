@@ -2,6 +2,7 @@
 /** The frame in a few figures. */
 
 import { element } from "../people/elements.js";
+import { paced } from "../state/paced.js";
 import { figureText } from "./figures.js";
 
 /** @typedef {import("../types.js").App} App */
@@ -20,14 +21,10 @@ export function createSummary(app) {
     app.text.t("selectLead"),
   );
   const root = element("div", { className: "summary" }, lead, facts, events);
-  let writtenAt = Number.NEGATIVE_INFINITY;
   let language = "";
-  const update = () => {
+  const writing = paced(WRITE_MS, () => {
     const moment = app.moment.get();
     if (!moment) return;
-    const isLate = performance.now() - writtenAt > WRITE_MS || language !== app.text.language;
-    if (app.cursor.get().playing && !isLate) return;
-    writtenAt = performance.now();
     language = app.text.language;
     const rows = factsOf(moment.frame, app);
     facts.replaceChildren(
@@ -37,8 +34,12 @@ export function createSummary(app) {
       ]),
     );
     events.replaceChildren(...eventItems(moment.frame, app));
+  });
+  const update = () => {
+    if (app.cursor.get().playing && language === app.text.language) writing.ask();
+    else writing.now();
   };
-  return { root, update };
+  return { root, update, dispose: writing.end };
 }
 
 /**

@@ -5,8 +5,9 @@
  */
 
 import { element } from "../people/elements.js";
+import { paced } from "../state/paced.js";
+import { Redraw } from "../state/redraw.js";
 import { FEATURES } from "../state/settings.js";
-import { comparedFrame } from "./compared.js";
 import { ordered } from "./ordering.js";
 import { createRows, ROW_HEIGHT } from "./rows.js";
 import { selectAgent } from "./selecting.js";
@@ -32,13 +33,15 @@ export function createTable(root, app) {
   const update = () => table.update();
   const ends = [
     app.filtered.follow(update),
-    app.settings.followFields(["selection", "compare"], () => table.draw()),
+    app.settings.followFields(["selection"], () => table.draw()),
+    app.compared.follow(() => table.draw()),
     app.text.follow(() => table.translate()),
   ];
   return {
     update,
     dispose() {
       for (const end of ends) end();
+      table.dispose();
     },
   };
 }
@@ -56,8 +59,9 @@ class Table {
     /** @type {Float64Array} */
     this.ids = new Float64Array();
     this.active = 0;
-    this.sortedAt = Number.NEGATIVE_INFINITY;
-    this.due = false;
+    this.sortings = paced(SORT_EVERY_MS, () => this.sort());
+    this.drawing = new Redraw(() => this.#draw());
+    this.observer = new ResizeObserver(() => this.draw());
     this.search = element("input", {
       type: "search",
       inputMode: "numeric",
@@ -95,17 +99,23 @@ class Table {
   /** Take what is shown now. Cost: a look at the rows in sight; a sort of all once a second. */
   update() {
     if (this.root.hidden || !this.app.filtered.get()) return;
-    const moment = this.app.moment.get();
-    const isLate = performance.now() - this.sortedAt > SORT_EVERY_MS;
-    if (isLate || moment?.jump || !this.app.cursor.get().playing) this.sort();
-    else this.draw();
+    if (this.app.moment.get()?.jump || !this.app.cursor.get().playing) this.sortings.now();
+    else {
+      this.sortings.ask();
+      this.draw();
+    }
+  }
+
+  dispose() {
+    this.sortings.end();
+    this.drawing.dispose();
+    this.observer.disconnect();
   }
 
   /** Sort anew, and draw. */
   sort() {
     const filtered = this.app.filtered.get();
-    if (!filtered) return;
-    this.sortedAt = performance.now();
+    if (!filtered || this.root.hidden) return;
     const shown = this.onlyShown.checked ? filtered.nodes : null;
     const search = this.search.value.trim();
     this.ids = ordered(filtered.moment.frame, { ...this.sorting, shown, search });
@@ -119,24 +129,26 @@ class Table {
 
   /** Draw the rows in sight at the next picture. */
   draw() {
-    if (this.due || this.root.hidden) return;
-    this.due = true;
-    requestAnimationFrame(() => {
-      this.due = false;
-      const moment = this.app.moment.get();
-      if (!moment || this.root.hidden) return;
-      this.rows.draw({
-        ids: this.ids,
-        frame: moment.frame,
-        before: comparedFrame(this.app),
-        selection: new Set(this.app.settings.get().selection),
-        active: this.active,
-        from: Math.floor(this.grid.scrollTop / ROW_HEIGHT),
-        count: Math.ceil(this.grid.clientHeight / ROW_HEIGHT) + 1,
-        text: this.app.text,
-      });
-      this.grid.setAttribute("aria-activedescendant", this.rows.nameOf(this.active));
+    if (!this.root.hidden) this.drawing.now();
+  }
+
+  #draw() {
+    const moment = this.app.moment.get();
+    if (!moment || this.root.hidden) return;
+    const count = Math.ceil(this.grid.clientHeight / ROW_HEIGHT) + 1;
+    // Rows that stood below the end of a list that has become shorter would keep it long.
+    const last = Math.max(0, this.ids.length - count + 1);
+    this.rows.draw({
+      ids: this.ids,
+      frame: moment.frame,
+      before: this.app.compared.get().frame,
+      selection: new Set(this.app.settings.get().selection),
+      active: this.active,
+      from: Math.min(Math.floor(this.grid.scrollTop / ROW_HEIGHT), last),
+      count,
+      text: this.app.text,
     });
+    this.grid.setAttribute("aria-activedescendant", this.rows.nameOf(this.active));
   }
 
   /** Say everything in the language chosen. */
@@ -200,7 +212,7 @@ class Table {
     this.grid.addEventListener("scroll", () => this.draw(), { passive: true });
     this.grid.addEventListener("keydown", (event) => this.#press(event));
     this.rows.root.addEventListener("click", (event) => this.#click(event));
-    new ResizeObserver(() => this.draw()).observe(this.grid);
+    this.observer.observe(this.grid);
   }
 
   /** @param {MouseEvent} event */

@@ -1,18 +1,29 @@
 // @ts-check
 /** The live stream: connected again with growing pauses, and what it says of itself. */
 
+import { Order, parted } from "./order.js";
+import { Pace } from "./pace.js";
+import { Pulse } from "./pulse.js";
 import { TokenNeeded } from "./server.js";
 
 /** @typedef {import("../types.js").Frame} Frame */
+/** @typedef {import("../types.js").Hole} Hole */
 /** @typedef {import("../types.js").Metric} Metric */
 /** @typedef {import("../types.js").Status} Status */
 /** @typedef {import("../state/observable.js").Observable<Status>} StatusValue */
+/** @typedef {import("./worker.js").Answer} Answer */
 
 const NAME = "live";
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 const HEALTH_EVERY_MS = 5_000;
+/** The camera says something every 30 s, if only that it has nothing to say. */
+const LONGEST_SILENCE_MS = 75_000;
+/** After a sleep, or without a network, a connection is doubted sooner. */
+const SILENCE_AFTER_AWAY_MS = 5_000;
 const MOST_GAPS = 100;
+/** What a gap is of, as the recording names it. */
+const KINDS = /** @type {Record<string, string>} */ ({ metric: "metrics", frame: "frames" });
 /** Close codes after which trying again is of no use before something was done about it. */
 const REFUSED = new Set([1008]);
 
@@ -23,6 +34,9 @@ export function initialStatus() {
     retryAt: null,
     reason: null,
     lastMessageAt: null,
+    lastFrameAt: null,
+    pace: null,
+    unreadable: null,
     serverT: null,
     dropped: 0,
     gaps: [],
@@ -34,10 +48,21 @@ export function initialStatus() {
 }
 
 /**
+ * Note that something was left out.
+ * @param {StatusValue} status
+ * @param {Hole} gap
+ */
+export function addGap(status, gap) {
+  status.set({ gaps: [...status.get().gaps, gap].slice(-MOST_GAPS) });
+}
+
+/**
  * @typedef {object} LiveListener
  * @property {(run: string, frame: Frame) => void} onFrame
  * @property {(run: string, metrics: Metric[]) => void} onMetrics
+ * @property {(run: string, gap: Hole) => void} onGap what was left out, of a kind of the recording
  * @property {(health: any) => void} onHealth what `/health` says, at every look
+ * @property {() => void} onOpen it is connected, and something may have been missed before
  * @property {(wasWrong: boolean) => Promise<void>} onTokenNeeded the camera asks for a token, or for
  *   another one: resolves when there is one to try
  */
@@ -58,25 +83,35 @@ export class Live {
     this.listener = listener;
     /** @type {string | null} */
     this.run = null;
-    this.pause = FIRST_PAUSE_MS;
-    this.lastT = Number.NEGATIVE_INFINITY;
-    this.asking = false;
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.order = new Order();
+    this.pace = new Pace();
+    this.isAsking = false;
+    this.wantsHealth = false;
+    this.pulse = new Pulse(
+      () => this.wires.say(NAME, "ping"),
+      (reason) => this.#lose(reason),
+    );
   }
 
   /** Connect, and stay connected. */
   start() {
     this.#connect();
-    setInterval(() => this.#lookAtHealth(), HEALTH_EVERY_MS);
+    setInterval(() => {
+      this.pulse.look(LONGEST_SILENCE_MS);
+      this.#lookAtHealth();
+    }, HEALTH_EVERY_MS);
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.retryNow();
+      if (!document.hidden) this.lookNow();
     });
-    addEventListener("online", () => this.retryNow());
+    addEventListener("online", () => this.lookNow());
   }
 
-  /** Try again now, if that is waited for. */
-  retryNow() {
+  /** Try again now, if that is waited for; else see whether the connection has outlived the time. */
+  lookNow() {
+    this.pulse.look(SILENCE_AFTER_AWAY_MS);
     if (this.status.get().connection !== "reconnecting") return;
-    this.pause = FIRST_PAUSE_MS;
+    this.pauseMs = FIRST_PAUSE_MS;
     this.#connect();
   }
 
@@ -89,6 +124,7 @@ export class Live {
       await this.#failed(error);
       return;
     }
+    this.pulse.begin();
     const url = this.server.socketAddress("ws/stream", { encoding: "columns" });
     this.wires.open(NAME, url, this.server.token, (answer) => this.#hear(answer));
   }
@@ -108,33 +144,57 @@ export class Live {
 
   /** @param {string} reason */
   #tryLater(reason) {
-    const wait = this.pause * (0.75 + 0.5 * Math.random()); // so that many pages do not come at once
-    this.pause = Math.min(2 * this.pause, LONGEST_PAUSE_MS);
+    const wait = this.pauseMs * (0.75 + 0.5 * Math.random()); // so that many pages do not come at once
+    this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
     this.status.set({ connection: "reconnecting", reason, retryAt: performance.now() + wait });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#connect(), wait);
   }
 
-  /** @param {import("./worker.js").Answer} answer */
+  /** @param {Answer} answer */
   #hear(answer) {
-    if (answer.is === "closed") {
-      this.#closed(answer.code, answer.reason);
-      return;
-    }
-    if (answer.is === "open") {
-      this.pause = FIRST_PAUSE_MS;
-      this.status.set({ connection: "open", reason: null, retryAt: null });
-      return;
-    }
-    if (answer.is === "dropped") {
+    if (answer.is === "closed") this.#closed(answer.code, answer.reason);
+    else if (answer.is === "open") this.#opened();
+    else if (answer.is === "dropped") {
       this.status.set({ dropped: this.status.get().dropped + answer.count });
-      return;
+    } else {
+      this.pulse.beat();
+      this.status.set({ lastMessageAt: performance.now() });
+      for (const part of parted(answer)) this.#pass(part);
     }
-    this.status.set({ lastMessageAt: performance.now() });
+  }
+
+  /** @param {Answer} answer */
+  #pass(answer) {
+    const place = this.order.take(answer);
+    if (place === "taken") this.#take(answer);
+    else if (place === "back") this.#lookAtHealth(); // it says of which run this is
+  }
+
+  #opened() {
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.pulse.beat();
+    this.order.begin();
+    this.status.set({
+      connection: "open",
+      reason: null,
+      retryAt: null,
+      lastMessageAt: performance.now(),
+      gaps: [],
+      unreadable: null,
+    });
+    this.listener.onOpen();
+  }
+
+  /** @param {Answer} answer */
+  #take(answer) {
     if (answer.is === "frame") this.#takeFrame(answer.frame);
     else if (answer.is === "metrics") this.#takeMetrics(answer.metrics);
     else if (answer.is === "message") this.#takeMessage(answer.message);
-    else this.status.set({ reason: answer.reason });
+    else if (answer.is === "unreadable") {
+      const count = (this.status.get().unreadable?.count ?? 0) + 1;
+      this.status.set({ unreadable: { count, reason: answer.reason } });
+    }
   }
 
   /**
@@ -142,20 +202,27 @@ export class Live {
    * @param {string} reason
    */
   #closed(code, reason) {
-    if (REFUSED.has(code)) {
-      this.#failed(new TokenNeeded(reason));
-    } else this.#tryLater(reason || `closed with code ${code}`);
+    this.pulse.end();
+    if (REFUSED.has(code)) this.#failed(new TokenNeeded(reason));
+    else this.#tryLater(reason || `closed with code ${code}`);
+  }
+
+  /** @param {string} reason */
+  #lose(reason) {
+    this.wires.close(NAME);
+    this.#tryLater(reason);
   }
 
   /** @param {Frame} frame */
   #takeFrame(frame) {
     this.#sawTick(frame.t);
+    this.status.set({ lastFrameAt: performance.now() });
     if (this.run !== null) this.listener.onFrame(this.run, frame);
   }
 
   /** @param {Metric[]} metrics */
   #takeMetrics(metrics) {
-    this.#sawTick(/** @type {Metric} */ (metrics.at(-1)).t);
+    this.#sawTick(metrics[metrics.length - 1].t);
     if (this.run !== null) this.listener.onMetrics(this.run, metrics);
   }
 
@@ -164,36 +231,42 @@ export class Live {
     if (message.type === "heartbeat" && message.t !== null) this.status.set({ serverT: message.t });
     if (message.type === "gap") {
       const { kind, from_t, to_t, reason } = message;
-      const gaps = [...this.status.get().gaps, { kind, from_t, to_t, reason }].slice(-MOST_GAPS);
-      this.status.set({ gaps });
+      addGap(this.status, { kind, from_t, to_t, reason });
+      const gap = { kind: KINDS[kind] ?? kind, from_t, to_t, reason };
+      if (this.run !== null) this.listener.onGap(this.run, gap);
     }
   }
 
-  /**
-   * Ticks go backwards where another run has begun on the same connection.
-   * @param {number} t
-   */
+  /** @param {number} t */
   #sawTick(t) {
-    if (t < this.lastT - 1_000) this.#lookAtHealth();
-    this.lastT = t;
-    this.status.set({ serverT: t });
+    this.status.set({ serverT: t, pace: this.pace.take(t, performance.now()) });
   }
 
+  /** Ask how the camera is: once more, if that is asked for while an answer is on its way. */
   async #lookAtHealth() {
-    if (this.asking || this.status.get().connection !== "open") return;
-    this.asking = true;
+    if (this.status.get().connection !== "open") return;
+    this.wantsHealth = true;
+    if (this.isAsking) return;
+    this.isAsking = true;
     try {
-      this.#takeHealth(await this.server.json("health"));
+      while (this.wantsHealth) {
+        this.wantsHealth = false;
+        this.#takeHealth(await this.server.json("health"));
+      }
+      if (this.order.held) for (const answer of this.order.begin()) this.#pass(answer);
     } catch (error) {
       this.status.set({ degraded: [error instanceof Error ? error.message : String(error)] });
     } finally {
-      this.asking = false;
+      this.isAsking = false;
     }
   }
 
   /** @param {any} health */
   #takeHealth(health) {
-    if (health.run !== this.run) this.lastT = Number.NEGATIVE_INFINITY;
+    if (health.run !== this.run) {
+      this.pace = new Pace();
+      this.status.set({ gaps: [], serverT: null, lastFrameAt: null, pace: null });
+    }
     this.run = health.run;
     this.status.set({
       sourceRunning: health.meta.running,

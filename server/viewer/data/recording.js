@@ -1,8 +1,11 @@
 // @ts-check
 /** What there is to look at: the runs of the camera's recording, and their events. */
 
+import { Events } from "./events.js";
+import { TokenNeeded } from "./server.js";
+
 /** @typedef {import("../types.js").Frame} Frame */
-/** @typedef {import("../types.js").MarketEvent} MarketEvent */
+/** @typedef {import("../types.js").Hole} Hole */
 /** @typedef {import("../types.js").Recording} Recording */
 /** @typedef {import("../types.js").Run} Run */
 /** @typedef {import("../state/observable.js").Observable<Recording>} RecordingValue */
@@ -11,12 +14,11 @@ const RUNS_EVERY_MS = 10_000;
 const UNKNOWN_RATE = 100;
 const UNKNOWN_W = 300;
 const UNKNOWN_STRIDE = 10;
-const MOST_EVENTS = 20_000;
-const MOST_PAGES = 50;
+const MOST_GAPS = 1_000;
 
 /** @returns {Recording} */
 export function initialRecording() {
-  return { runs: [], events: new Map(), loaded: false, error: null };
+  return { runs: [], events: new Map(), eventsMissing: new Set(), loaded: false, error: null };
 }
 
 /** Keeps the list of runs and their events as they are now. */
@@ -28,38 +30,61 @@ export class RecordingList {
   constructor(server, recording) {
     this.server = server;
     this.recording = recording;
-    /** @type {Set<string>} runs whose events were asked for */
-    this.asked = new Set();
+    this.events = new Events(server, recording);
+    /** @type {Map<string, Hole[]>} what was left out live by run, while nothing was recorded */
+    this.gaps = new Map();
+    this.asked = 0;
+    this.answered = 0;
+    /** @type {() => void} */
+    this.onFirst = () => undefined;
     /** @type {any} last answer of `/health`: what a run is like that is not listed yet */
     this.health = null;
   }
 
-  /** Ask now, and again and again; resolves when it has been asked once. */
+  /**
+   * Ask now, and again and again.
+   * @returns {Promise<void>} resolves when there was an answer, if need be after a token was given
+   */
   start() {
     setInterval(() => this.refresh(), RUNS_EVERY_MS);
-    return this.refresh();
+    return new Promise((resolve) => {
+      this.onFirst = resolve;
+      this.refresh();
+    });
   }
 
   async refresh() {
+    this.asked += 1;
+    const number = this.asked;
+    /** @type {unknown} */
+    let failure = null;
+    /** @type {Run[] | null} */
+    let runs = null;
     try {
       const listed = await this.server.json("runs");
-      const runs = listed.filter(isFilmed).map(toRun);
-      this.recording.set({ runs: this.#withLive(runs), loaded: true, error: null });
+      runs = listed.filter(isFilmed).map(toRun);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.recording.set({
-        runs: this.#withLive(this.recording.get().runs),
-        loaded: true,
-        error: reason,
-      });
+      failure = error;
     }
+    if (number < this.answered) return; // another that was asked later was answered already
+    this.answered = number;
+    this.recording.set({
+      runs: this.#withLive(runs ?? this.recording.get().runs),
+      loaded: true,
+      error: failure === null ? null : failure instanceof Error ? failure.message : String(failure),
+    });
+    if (failure instanceof TokenNeeded) return;
+    this.onFirst();
+    this.events.askDue();
   }
 
   /** @param {any} health */
   takeHealth(health) {
     const isNew = health.run !== this.health?.run;
     this.health = health;
-    if (isNew) this.refresh();
+    if (!isNew) return;
+    this.recording.set({ runs: this.#withLive(this.recording.get().runs) });
+    this.refresh();
   }
 
   /**
@@ -69,34 +94,35 @@ export class RecordingList {
    */
   takeFrame(run, frame) {
     this.#grow(run, frame);
-    const found = [
-      ...frame.events.bursts.map((item) => /** @type {MarketEvent} */ ({ type: "burst", ...item })),
-      ...frame.events.shocks.map((item) => /** @type {MarketEvent} */ ({ type: "shock", ...item })),
-    ];
-    if (found.length) this.#addEvents(run, found);
+    this.events.takeFrame(run, frame);
   }
 
   /**
-   * Ask for the events of a run, once: page after page, as the camera gives them.
+   * Take what was left out live. Where nothing is recorded, it is nowhere.
+   * @param {string} run
+   * @param {Hole} gap
+   */
+  takeGap(run, gap) {
+    if (this.health?.recording) return;
+    this.gaps.set(run, [...(this.gaps.get(run) ?? []), gap].slice(-MOST_GAPS));
+    const { runs } = this.recording.get();
+    this.recording.set({
+      runs: runs.map((known) => (known.run === run ? this.#withGaps(known) : known)),
+    });
+  }
+
+  /**
+   * Ask for the events of a run, if that was not done.
    * @param {string} run
    */
-  async wantEvents(run) {
-    if (this.asked.has(run)) return;
-    this.asked.add(run);
-    try {
-      /** @type {number | null} */
-      let from = null;
-      for (let page = 0; page < MOST_PAGES; page++) {
-        const query = { run, from_t: from, limit: MOST_EVENTS };
-        const { events, covered_to: coveredTo } = await this.server.json("events", query);
-        this.#addEvents(run, events);
-        if (coveredTo === null) return;
-        from = coveredTo + 1;
-      }
-    } catch (error) {
-      this.asked.delete(run);
-      this.recording.set({ error: error instanceof Error ? error.message : String(error) });
-    }
+  wantEvents(run) {
+    this.events.want(run);
+  }
+
+  /** Ask for what may have been missed while there was no connection. */
+  reopened() {
+    this.refresh();
+    this.events.askAgain();
   }
 
   /**
@@ -122,20 +148,6 @@ export class RecordingList {
   }
 
   /**
-   * @param {string} run
-   * @param {MarketEvent[]} found
-   */
-  #addEvents(run, found) {
-    const { events } = this.recording.get();
-    const known = events.get(run) ?? [];
-    const seen = new Set(known.map((event) => `${event.type} ${event.t}`));
-    const added = found.filter((event) => !seen.has(`${event.type} ${event.t}`));
-    if (!added.length && events.has(run)) return;
-    const all = [...known, ...added].sort((a, b) => a.t - b.t).slice(-MOST_EVENTS);
-    this.recording.set({ events: new Map(events).set(run, all) });
-  }
-
-  /**
    * The run that is filmed now is shown from its first frame on, before it is listed, and also
    * where nothing is recorded.
    * @param {Run[]} runs
@@ -147,12 +159,18 @@ export class RecordingList {
     const known = this.recording.get().runs.find((run) => run.run === current);
     const listed = runs.find((run) => run.run === current);
     if (listed) {
-      const grown = known ? laterOf(listed, known) : listed;
+      const grown = this.#withGaps(known ? laterOf(listed, known) : listed);
       return runs.map((run) =>
         run === listed ? { ...grown, current: true } : { ...run, current: false },
       );
     }
     return [...runs.map((run) => ({ ...run, current: false })), known ?? this.#unlisted(current)];
+  }
+
+  /** @param {Run} run @returns {Run} */
+  #withGaps(run) {
+    const gaps = this.gaps.get(run.run);
+    return gaps ? { ...run, holes: [...new Set([...run.holes, ...gaps])] } : run;
   }
 
   /** @param {string} run @returns {Run} */
@@ -170,6 +188,7 @@ export class RecordingList {
       lastFrame: null,
       stride: camera.stride ?? UNKNOWN_STRIDE,
       W: camera.W ?? UNKNOWN_W,
+      metricStep: camera.metric_downsample ?? 1,
       tickRate: camera.tick_rate || UNKNOWN_RATE,
       edgeCap: camera.edge_cap ?? null,
       holes: [],
@@ -201,6 +220,7 @@ export function toRun(listed) {
     lastFrame: frames?.last_t ?? null,
     stride: camera.stride ?? UNKNOWN_STRIDE,
     W: camera.W ?? UNKNOWN_W,
+    metricStep: listed.about?.metric_downsample ?? 1,
     tickRate: listed.about?.tick_rate || UNKNOWN_RATE,
     edgeCap: camera.edge_cap ?? null,
     holes: listed.holes ?? [],
@@ -208,14 +228,14 @@ export function toRun(listed) {
 }
 
 /**
- * @param {Run} one
- * @param {Run} other
+ * Return a run as it is listed, as far as it has come since; what is no longer kept of it is gone.
+ * @param {Run} one as it is listed
+ * @param {Run} other as the page knew it
  * @returns {Run}
  */
-function laterOf(one, other) {
+export function laterOf(one, other) {
   return {
     ...one,
-    first_t: Math.min(one.first_t, other.first_t),
     last_t: Math.max(one.last_t, other.last_t),
     firstFrame: one.firstFrame ?? other.firstFrame,
     lastFrame:

@@ -4,8 +4,10 @@
  * from the camera's recording, reduced to as many buckets as a chart has room for.
  */
 
+import { tellAll } from "../state/observable.js";
 import { SERIES } from "../state/settings.js";
 import { reduce } from "../time/reduce.js";
+import { firstAtOrAfter } from "./sorted.js";
 
 /** @typedef {import("../types.js").Metric} Metric */
 /** @typedef {import("../types.js").SeriesKey} SeriesKey */
@@ -15,6 +17,8 @@ import { reduce } from "../time/reduce.js";
 const MOST_METRICS = 360_000;
 /** Between two looks at the recording for a span that is still growing. */
 const STALE_MS = 5_000;
+/** Where as many metrics as that are missing in a row, the recording may have them. */
+const MOST_MISSED = 5;
 
 export class Series {
   /** @param {import("./server.js").Server} server */
@@ -22,7 +26,16 @@ export class Series {
     this.server = server;
     /** @type {string | null} run of the metrics that are held */
     this.run = null;
+    /** What is missing of what came live can be asked of the recording. */
+    this.isRecorded = true;
+    /** @type {Set<string>} runs of which some metrics cannot be read from the recording */
+    this.metricsMissing = new Set();
     this.length = 0;
+    /** Rows from which on all is held that came, and that none is missing of, as far as is known. */
+    this.heldRow = 0;
+    this.wholeRow = 0;
+    this.heldSince = Number.NEGATIVE_INFINITY;
+    this.step = Number.POSITIVE_INFINITY;
     this.capacity = 4096;
     this.t = new Float64Array(this.capacity);
     /** @type {Record<SeriesKey, Float64Array>} */
@@ -45,28 +58,33 @@ export class Series {
   }
 
   /**
-   * Take metrics that came live, ascending. Those of another run begin anew.
+   * Take metrics that came live, ascending. Those of another run begin anew, and those of before
+   * all that is held, which was of another run then.
    * @param {string} run
    * @param {Metric[]} metrics
    */
   add(run, metrics) {
-    if (run !== this.run) {
+    const isBefore = this.length > 0 && metrics[metrics.length - 1].t < this.t[0];
+    if (run !== this.run || isBefore) {
       this.run = run;
-      this.length = 0;
+      this.length = this.heldRow = this.wholeRow = 0;
+      this.step = Number.POSITIVE_INFINITY;
+      this.heldSince = Number.NEGATIVE_INFINITY;
     }
     for (const metric of metrics) {
       if (this.length && metric.t <= this.t[this.length - 1]) continue;
-      if (this.length === this.capacity) this.#grow();
-      this.t[this.length] = metric.t;
-      for (const key of SERIES) this.columns[key][this.length] = metric[key];
-      this.length += 1;
+      this.#append(metric);
     }
-    for (const follower of [...this.followers]) follower();
+    this.#leaveOut();
+    tellAll(this.followers);
   }
 
-  /** @returns {number | null} the tick from which on all that came live is held */
+  /**
+   * @returns {number | null} the tick from which on metrics are taken from memory: what was missed
+   *   before it is asked of the recording
+   */
   get heldFrom() {
-    return this.length ? this.t[0] : null;
+    return this.length ? this.t[this.heldRow] : null;
   }
 
   /**
@@ -77,7 +95,7 @@ export class Series {
    */
   at(run, t) {
     if (run !== this.run || !this.length || t < this.t[0]) return null;
-    const row = lastAtOrBefore(this.t, this.length, t);
+    const row = this.#rowAfter(t) - 1;
     const metric = /** @type {any} */ ({ t: this.t[row] });
     for (const key of SERIES) metric[key] = this.columns[key][row];
     return metric;
@@ -114,8 +132,8 @@ export class Series {
    * @returns {SeriesSlice}
    */
   readHeld(from, to, points) {
-    const begin = firstAtOrAfter(this.t, this.length, from);
-    const end = lastAtOrBefore(this.t, this.length, to) + 1;
+    const begin = firstAtOrAfter(this.t.subarray(0, this.length), from);
+    const end = this.#rowAfter(to);
     const part = (/** @type {Float64Array} */ column) =>
       column.subarray(begin, Math.max(begin, end));
     return reduce({
@@ -136,6 +154,7 @@ export class Series {
   async #fetch({ run, from, to, points }, signal) {
     const query = { run, from_t: Math.floor(from), to_t: Math.ceil(to), points };
     const answer = await this.server.json("overview/metrics", query, signal);
+    if (answer.complete === false) this.metricsMissing.add(run);
     return {
       run,
       from,
@@ -150,11 +169,46 @@ export class Series {
     };
   }
 
+  /**
+   * Return the first row of a tick after `t`.
+   * @param {number} t
+   */
+  #rowAfter(t) {
+    return firstAtOrAfter(this.t.subarray(0, this.length), Math.floor(t) + 1);
+  }
+
+  /** @param {Metric} metric */
+  #append(metric) {
+    if (this.length === this.capacity) this.#grow();
+    if (this.length) {
+      const passed = metric.t - this.t[this.length - 1];
+      this.step = Math.min(this.step, passed);
+      if (passed > MOST_MISSED * this.step) this.wholeRow = this.length;
+    }
+    this.t[this.length] = metric.t;
+    for (const key of SERIES) this.columns[key][this.length] = metric[key];
+    this.length += 1;
+  }
+
+  /**
+   * Leave to the recording what is before the last piece that was missed. Not too often: where
+   * pieces are missed all the time, the recording would be asked all the time.
+   */
+  #leaveOut() {
+    const now = performance.now();
+    if (!this.isRecorded || this.wholeRow <= this.heldRow || now - this.heldSince < STALE_MS)
+      return;
+    this.heldRow = this.wholeRow;
+    this.heldSince = now;
+  }
+
   #grow() {
     if (this.capacity >= MOST_METRICS) {
       const half = this.length >> 1;
       for (const column of [this.t, ...Object.values(this.columns)]) column.copyWithin(0, half);
       this.length -= half;
+      this.heldRow = Math.max(0, this.heldRow - half);
+      this.wholeRow = Math.max(0, this.wholeRow - half);
       return;
     }
     this.capacity = Math.min(2 * this.capacity, MOST_METRICS);
@@ -183,30 +237,4 @@ function mapped(record, make) {
   const result = /** @type {any} */ ({});
   for (const key of SERIES) result[key] = make(record[key]);
   return result;
-}
-
-/**
- * @param {Float64Array} t ascending
- * @param {number} length
- * @param {number} wanted
- */
-function firstAtOrAfter(t, length, wanted) {
-  let low = 0;
-  let high = length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (t[middle] < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
- * @param {Float64Array} t ascending
- * @param {number} length
- * @param {number} wanted
- */
-function lastAtOrBefore(t, length, wanted) {
-  const next = firstAtOrAfter(t, length, wanted);
-  return next < length && t[next] === wanted ? next : next - 1;
 }

@@ -5,6 +5,8 @@
  */
 
 const KEPT_AS = "marketcam.token";
+/** A camera that has not answered by then is asked again, or is not there. */
+const PATIENCE_MS = 10_000;
 
 /** The camera wants a token, or another one. */
 export class TokenNeeded extends Error {}
@@ -71,11 +73,14 @@ export class Server {
    * @returns {Promise<any>}
    * @throws {TokenNeeded} 401
    * @throws {RequestFailed} another status than 200, with the reason that the camera gave
+   * @throws {DOMException} it took too long, or was given up
    */
   async json(path, query = {}, signal = undefined) {
     /** @type {Record<string, string>} */
     const headers = this.token === null ? {} : { authorization: `Bearer ${this.token}` };
-    const answer = await fetch(this.address(path, query), { headers, signal });
+    const inTime = AbortSignal.timeout(PATIENCE_MS);
+    const ends = signal ? AbortSignal.any([signal, inTime]) : inTime;
+    const answer = await fetch(this.address(path, query), { headers, signal: ends });
     if (answer.status === 401) throw new TokenNeeded(await reasonOf(answer));
     if (!answer.ok) throw new RequestFailed(await reasonOf(answer), answer.status);
     return answer.json();
@@ -84,10 +89,10 @@ export class Server {
 
 /** @param {Response} answer */
 async function reasonOf(answer) {
+  const status = `${answer.status} ${answer.statusText}`.trim();
   try {
-    const { error } = await answer.json();
-    return String(error);
+    return String((await answer.json())?.error ?? status);
   } catch {
-    return `${answer.status} ${answer.statusText}`;
+    return status;
   }
 }

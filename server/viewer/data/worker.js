@@ -3,10 +3,10 @@
  * The page's connections to the camera, in a thread of its own: it decodes what comes, so that the
  * page never waits for that.
  *
- * The page tells it (`Told`) to open and close connections by name, what to say on them, and how
- * many frames it has taken (`taken`). It answers (`Answer`). At most `UNDERWAY` frames are on their
- * way to the page at a time; of those that wait, the oldest are dropped before they are decoded,
- * and that is told: a page that cannot keep up shows the present, not the past.
+ * The page tells it (`Told`) to open and close connections, each with a number of its own, what to
+ * say on them, and how many frames it has taken (`taken`). It answers (`Answer`). At most `UNDERWAY`
+ * frames are on their way to the page at a time; of those that wait, the oldest are dropped before
+ * they are decoded, and that is told: a page that cannot keep up shows the present, not the past.
  */
 
 import { decodeFrame } from "../columns.js";
@@ -15,25 +15,28 @@ import { decodeFrame } from "../columns.js";
 /** @typedef {import("../types.js").Metric} Metric */
 
 /**
- * @typedef {{do: "open", name: string, url: string, token: string | null}
- *   | {do: "say", name: string, message: object}
- *   | {do: "close", name: string}
- *   | {do: "taken", name: string}} Told
+ * @typedef {{do: "open", id: number, url: string, token: string | null}
+ *   | {do: "say", id: number, message: object | string}
+ *   | {do: "close", id: number}
+ *   | {do: "taken", id: number}} Told
  */
 
 /**
- * @typedef {{name: string, is: "open"}
- *   | {name: string, is: "closed", code: number, reason: string}
- *   | {name: string, is: "frame", frame: Frame}
- *   | {name: string, is: "metrics", metrics: Metric[]}
- *   | {name: string, is: "message", message: any}
- *   | {name: string, is: "dropped", fromT: number | null, count: number}
- *   | {name: string, is: "unreadable", reason: string}} Answer
+ * @typedef {{id: number, is: "open"}
+ *   | {id: number, is: "closed", code: number, reason: string}
+ *   | {id: number, is: "frame", frame: Frame}
+ *   | {id: number, is: "metrics", metrics: Metric[]}
+ *   | {id: number, is: "message", message: any}
+ *   | {id: number, is: "dropped", count: number}
+ *   | {id: number, is: "unreadable", reason: string}} Answer
  */
 
 const UNDERWAY = 2;
 const MOST_WAITING = 6;
 const METRICS_EVERY_MS = 40;
+/** What is said to a connection that does not open yet, at most; with more it is closed. */
+const MOST_UNSAID = 256;
+const WITHOUT_A_WORD = 1006;
 
 const post = /** @type {(answer: Answer, transfer?: Transferable[]) => void} */ (
   /** @type {unknown} */ (self.postMessage.bind(self))
@@ -42,12 +45,14 @@ const post = /** @type {(answer: Answer, transfer?: Transferable[]) => void} */ 
 /** One connection, and what has come on it and is not passed on yet. */
 class Connection {
   /**
-   * @param {string} name
+   * @param {number} id
    * @param {string} url
    * @param {string | null} token
    */
-  constructor(name, url, token) {
-    this.name = name;
+  constructor(id, url, token) {
+    this.id = id;
+    /** @type {(object | string)[]} what is to be said as soon as it is open */
+    this.unsaid = token === null ? [] : [{ type: "auth", token }];
     /** @type {(string | ArrayBuffer)[]} */
     this.waiting = [];
     this.frames = 0;
@@ -58,16 +63,25 @@ class Connection {
     this.socket = new WebSocket(url);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
-      if (token !== null) this.say({ type: "auth", token });
-      post({ name, is: "open" });
+      for (const message of this.unsaid.splice(0)) this.say(message);
+      post({ id, is: "open" });
     };
     this.socket.onmessage = ({ data }) => this.take(data);
     this.socket.onclose = ({ code, reason }) => this.end(code, reason);
   }
 
-  /** @param {object} message */
+  /** @param {object | string} message */
   say(message) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(textOf(message));
+    else if (this.socket.readyState === WebSocket.CONNECTING) this.keep(message);
+  }
+
+  /** @param {object | string} message */
+  keep(message) {
+    this.unsaid.push(message);
+    if (this.unsaid.length <= MOST_UNSAID) return;
+    this.close();
+    this.end(WITHOUT_A_WORD, `it does not open: ${MOST_UNSAID} messages wait`);
   }
 
   /** End it from here; nothing is told of it any more. */
@@ -77,13 +91,15 @@ class Connection {
   }
 
   /**
+   * Tell that it has ended, after all that came before.
    * @param {number} code
    * @param {string} reason
    */
   end(code, reason) {
-    this.waiting = [];
+    this.underway = Number.NEGATIVE_INFINITY; // nothing more can come: all that waits may go
+    this.passOn();
     this.tellMetrics();
-    post({ name: this.name, is: "closed", code, reason });
+    post({ id: this.id, is: "closed", code, reason });
   }
 
   /** @param {string | ArrayBuffer} data */
@@ -100,7 +116,7 @@ class Connection {
     const at = this.waiting.findIndex((data) => data instanceof ArrayBuffer);
     this.waiting.splice(at, 1);
     this.frames -= 1;
-    post({ name: this.name, is: "dropped", fromT: null, count: 1 });
+    post({ id: this.id, is: "dropped", count: 1 });
   }
 
   /** Pass on what may be passed on, in its order. */
@@ -121,11 +137,11 @@ class Connection {
     try {
       frame = decodeFrame(data);
     } catch (error) {
-      post({ name: this.name, is: "unreadable", reason: String(error) });
+      post({ id: this.id, is: "unreadable", reason: String(error) });
       return;
     }
     this.underway += 1;
-    post({ name: this.name, is: "frame", frame }, buffersOf(frame));
+    post({ id: this.id, is: "frame", frame }, buffersOf(frame));
   }
 
   /** @param {string} text */
@@ -134,13 +150,13 @@ class Connection {
     try {
       message = JSON.parse(text);
     } catch (error) {
-      post({ name: this.name, is: "unreadable", reason: String(error) });
+      post({ id: this.id, is: "unreadable", reason: String(error) });
       return;
     }
     if (message.type === "metric") this.passMetric(message);
     else {
       this.tellMetrics();
-      post({ name: this.name, is: "message", message });
+      post({ id: this.id, is: "message", message });
     }
   }
 
@@ -155,9 +171,14 @@ class Connection {
   tellMetrics() {
     this.metricsDue = false;
     if (!this.metrics.length) return;
-    post({ name: this.name, is: "metrics", metrics: this.metrics });
+    post({ id: this.id, is: "metrics", metrics: this.metrics });
     this.metrics = [];
   }
+}
+
+/** @param {object | string} message an object is said as JSON, words as they are */
+function textOf(message) {
+  return typeof message === "string" ? message : JSON.stringify(message);
 }
 
 /** @param {Frame} frame */
@@ -170,18 +191,17 @@ function buffersOf(frame) {
   return [...buffers];
 }
 
-/** @type {Map<string, Connection>} */
+/** @type {Map<number, Connection>} */
 const connections = new Map();
 
 /** @param {MessageEvent<Told>} event */
 self.onmessage = ({ data: told }) => {
-  const connection = connections.get(told.name);
+  const connection = connections.get(told.id);
   if (told.do === "open") {
-    connection?.close();
-    connections.set(told.name, new Connection(told.name, told.url, told.token));
+    connections.set(told.id, new Connection(told.id, told.url, told.token));
   } else if (told.do === "close") {
     connection?.close();
-    connections.delete(told.name);
+    connections.delete(told.id);
   } else if (told.do === "say") {
     connection?.say(told.message);
   } else if (connection) {

@@ -2,6 +2,7 @@
 /** What can be done from the keyboard: one list, for the keys and for the help sheet. */
 
 import { SPEEDS } from "../state/settings.js";
+import { limitsOf } from "../time/follow.js";
 import { markForComparison } from "./comparing.js";
 
 /** @typedef {import("../types.js").App} App */
@@ -51,6 +52,12 @@ export const COMMANDS = Object.freeze([
   },
   { keys: ["+", "-", "0"], words: "keyZoom" },
   { keys: ["Shift+drag"], words: "keyBox" },
+  { keys: ["ArrowLeft", "ArrowRight", "Enter"], words: "keyCrosshair" },
+  { keys: ["+", "-", "Home"], words: "keySpan" },
+  { keys: ["PageUp", "PageDown", "Home", "End"], words: "keyTimeline" },
+  { keys: ["+", "-", "0"], words: "keyStretch" },
+  { keys: ["ArrowUp", "ArrowDown", "PageUp", "PageDown"], words: "keyRows" },
+  { keys: ["Enter", " "], words: "keyRow" },
 ]);
 
 /** @param {App} app */
@@ -71,9 +78,13 @@ function changeSpeed({ cursor, director }, by) {
 }
 
 /** @param {App} app */
-function toggleLoop({ cursor, span, director }) {
-  const { from, to } = span.get();
-  director.setLoop(cursor.get().loop ? null : { from: Math.ceil(from), to: Math.floor(to) });
+function toggleLoop(app) {
+  const { cursor, span, director } = app;
+  const limits = limitsOf(app, cursor.get());
+  const from = Math.ceil(Math.max(span.get().from, limits.from));
+  const to = Math.floor(Math.min(span.get().to, limits.to));
+  if (cursor.get().loop || from >= to) director.setLoop(null);
+  else director.setLoop({ from, to });
 }
 
 /** @param {App} app */

@@ -2,11 +2,13 @@
 /** What is shown, as files: the picture as PNG, the table as CSV, the frame as JSON. */
 
 import { frameObject } from "../columns.js";
+import { figureOf } from "../data/figures.js";
 import { FEATURES } from "../state/settings.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Filtered} Filtered */
 /** @typedef {import("../types.js").Moment} Moment */
+/** @typedef {ReturnType<typeof import("../structure/structure.js").createStructure>["snapshot"]} Snapshot */
 
 /**
  * Return the frame as its JSON message, one line.
@@ -29,7 +31,7 @@ export function tableText({ moment, nodes: shown }) {
   const lines = [["run", "t", "agent_id", ...features, "dominant_side"].join(",")];
   for (let row = 0; row < nodes.count; row++) {
     if (!shown[row]) continue;
-    const figures = features.map((feature) => cell(nodes[feature][row]));
+    const figures = features.map((feature) => cell(figureOf(frame, feature, row)));
     lines.push(
       [quoted(run), t, nodes.agent_id[row], ...figures, nodes.sides[nodes.dominant_side[row]]].join(
         ",",
@@ -50,27 +52,6 @@ function quoted(words) {
 }
 
 /**
- * Return what the structure shows: the canvases of its plot, one over the other.
- * @param {HTMLElement} structure
- * @returns {Promise<Blob>}
- */
-export async function picture(structure) {
-  structure.dispatchEvent(new CustomEvent("draw-now")); // WebGL has its picture in this task only
-  const layers = [...structure.querySelectorAll("canvas")];
-  const plot = layers[0].getBoundingClientRect();
-  const scale = devicePixelRatio;
-  const canvas = new OffscreenCanvas(
-    Math.round(plot.width * scale),
-    Math.round(plot.height * scale),
-  );
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.fillStyle = getComputedStyle(document.body).backgroundColor;
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  for (const layer of layers) context.drawImage(layer, 0, 0, canvas.width, canvas.height);
-  return canvas.convertToBlob({ type: "image/png" });
-}
-
-/**
  * @param {Blob} blob
  * @param {string} name
  */
@@ -85,12 +66,14 @@ function save(blob, name) {
 /**
  * Save the picture of the structure.
  * @param {App} app
+ * @param {Snapshot} snapshot
  */
-export async function savePicture(app) {
+export function savePicture(app, snapshot) {
   const moment = app.moment.get();
-  const structure = document.getElementById("structure");
-  if (moment && structure?.querySelector("canvas"))
-    save(await picture(structure), nameOf(moment, "png"));
+  if (!moment) return;
+  snapshot()?.toBlob((blob) => {
+    if (blob) save(blob, nameOf(moment, "png"));
+  }, "image/png");
 }
 
 /**

@@ -14,7 +14,16 @@ const ARROWS = new Set(["ArrowLeft", "ArrowRight", "Home", "End"]);
 /** Keys with a name in words, by the words' key; and those with a sign. @type {Record<string, string>} */
 const WORDS = { " ": "keySpace", "Shift+drag": "keyShiftDrag" };
 /** @type {Record<string, string>} */
-const SIGNS = { ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", "-": "−" };
+const SIGNS = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  PageUp: "Page ↑",
+  PageDown: "Page ↓",
+  Escape: "Esc",
+  "-": "−",
+};
 
 /** @param {App} app */
 export function createKeys(app) {

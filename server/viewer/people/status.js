@@ -4,8 +4,16 @@
  * was left out. A picture that has stopped never looks alive.
  */
 
+import { Redraw } from "../state/redraw.js";
 import { element } from "./elements.js";
-import { connectionLine, isStale, momentLine, troubleLines } from "./standing.js";
+import {
+  connectionLine,
+  expectedMs,
+  isStale,
+  momentLine,
+  recordingLines,
+  troubleLines,
+} from "./standing.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("./standing.js").Line} Line */
@@ -29,26 +37,36 @@ export function createStatus(root, app, clock = () => performance.now()) {
   root.append(connection, moment, trouble, details, spoken);
 
   const look = () => {
-    const line = connectionLine(app.status.get(), clock(), expectedMs(app));
-    const lines = troubleLines(app.status.get());
+    const [now, live, cursor, status] = [clock(), liveRun(app), app.cursor.get(), app.status.get()];
+    const line = connectionLine(status, now, expectedMs(live));
+    const shown = momentLine(cursor, status, live, now);
+    const lines = troublesOf(app);
     write(connection, app.text, line);
-    write(moment, app.text, momentLine(app.cursor.get(), app.status.get(), liveRun(app)));
+    write(moment, app.text, shown);
     writeTrouble(trouble, app.text, lines);
-    document.body.dataset.stale = String(isStale(line, app.cursor.get()));
-    // Spoken when it changes in kind, not with each second of a countdown.
-    const words = [line, ...lines].map(({ key }) => key).join(" ");
+    document.body.dataset.stale = String(isStale(line, shown, cursor));
+    // Spoken when it changes in kind, not with each second of a countdown, nor with each frame.
+    const told = [line, ...(shown.weight === "good" ? [] : [shown]), ...lines];
+    const words = told.map(({ key }) => key).join(" ");
     if (spoken.dataset.of !== words) {
       spoken.dataset.of = words;
-      spoken.textContent = [line, ...lines].map((told) => inWords(app.text, told)).join(". ");
+      spoken.textContent = told.map((each) => inWords(app.text, each)).join(". ");
     }
   };
-  const looked = throttled(look);
-  const ends = [app.status.follow(looked), app.cursor.follow(looked), app.text.follow(look)];
+  const redraw = new Redraw(look);
+  const looked = () => redraw.now();
+  const ends = [
+    app.status.follow(looked),
+    app.cursor.follow(looked),
+    app.recording.followFields(["error", "eventsMissing"], looked),
+    app.text.follow(look),
+  ];
   const timer = setInterval(look, LOOK_EVERY_MS);
   details.addEventListener("beforetoggle", () => fillDetails(details, app));
   return {
     dispose() {
       clearInterval(timer);
+      redraw.dispose();
       for (const end of ends) end();
     },
   };
@@ -94,7 +112,7 @@ function writeTrouble(button, text, lines) {
 function fillDetails(details, app) {
   const { text, status } = app;
   const { gaps, reason } = status.get();
-  const lines = troubleLines(status.get()).map((line) =>
+  const lines = troublesOf(app).map((line) =>
     element("li", { className: line.weight }, inWords(text, line)),
   );
   if (reason !== null) lines.push(element("li", {}, reason));
@@ -117,27 +135,14 @@ function fillDetails(details, app) {
 
 /** @param {App} app */
 function liveRun(app) {
-  return app.recording.get().runs.find((run) => run.current)?.run ?? null;
+  return app.recording.get().runs.find((run) => run.current) ?? null;
 }
 
 /** @param {App} app */
-function expectedMs(app) {
-  const run = app.recording.get().runs.find((known) => known.current);
-  return run ? 1000 / run.tickRate : 0;
-}
-
-/**
- * Return a function that does something at the next picture at the latest, once for many calls.
- * @param {() => void} work
- */
-function throttled(work) {
-  let due = false;
-  return () => {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      work();
-    });
-  };
+function troublesOf({ status, recording, cursor, series }) {
+  const { connection } = status.get();
+  // While there is no connection, that is why nothing can be read.
+  const error = connection === "open" ? recording.get().error : null;
+  const known = { ...recording.get(), error };
+  return troubleLines(status.get(), recordingLines(known, cursor.get().run, series.metricsMissing));
 }

@@ -8,6 +8,7 @@ import { agents } from "../text/agents.js";
 import { people } from "../text/people.js";
 import { structure } from "../text/structure.js";
 import { time } from "../text/time.js";
+import { roundedText } from "./numbers.js";
 
 /** @typedef {import("../types.js").Settings} Settings */
 /** @typedef {Settings["language"]} Language */
@@ -57,7 +58,7 @@ export class Text {
    * @returns {string}
    */
   number(value, digits = 6) {
-    return value.toLocaleString(this.language, { maximumFractionDigits: digits });
+    return roundedText(this.language, value, digits);
   }
 
   /**

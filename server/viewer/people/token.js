@@ -36,6 +36,10 @@ export function askForToken(root, text, wasWrong) {
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
+      if (!field.value) {
+        dialog.showModal(); // a second Esc closes it whatever is said to the first
+        return;
+      }
       dialog.remove();
       resolve(field.value);
     });

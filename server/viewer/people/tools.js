@@ -12,8 +12,9 @@ const TOAST_MS = 2_500;
 /**
  * @param {HTMLElement} root
  * @param {App} app
+ * @param {import("./export.js").Snapshot} snapshot gives the picture of the structure
  */
-export function createTools(root, app) {
+export function createTools(root, app, snapshot) {
   const language = element("button", { type: "button", "data-title": "switchLanguage" });
   const exporting = element("button", {
     type: "button",
@@ -25,7 +26,7 @@ export function createTools(root, app) {
     { type: "button", "data-title": "helpTitle", "data-label": "helpTitle" },
     "?",
   );
-  const menu = createMenu(app);
+  const menu = createMenu(app, snapshot);
   exporting.setAttribute("popovertarget", menu.id);
   language.addEventListener("click", () => {
     app.settings.set({ language: app.text.language === "en" ? "zh" : "en" });
@@ -40,8 +41,11 @@ export function createTools(root, app) {
   return { dispose: end };
 }
 
-/** @param {App} app */
-function createMenu(app) {
+/**
+ * @param {App} app
+ * @param {import("./export.js").Snapshot} snapshot
+ */
+function createMenu(app, snapshot) {
   const menu = element("div", {
     id: "export-menu",
     className: "menu",
@@ -50,7 +54,7 @@ function createMenu(app) {
   });
   /** @type {[string, () => void][]} */
   const entries = [
-    ["exportPicture", () => savePicture(app)],
+    ["exportPicture", () => savePicture(app, snapshot)],
     ["exportTable", () => saveTable(app)],
     ["exportFrame", () => saveFrame(app)],
     ["copyLink", () => copyLink(app)],

@@ -4,14 +4,15 @@
  * those at first. They stand behind the `#`, so that they never reach the camera.
  */
 
-import { FEATURES, SERIES } from "./settings.js";
+import { paced } from "./paced.js";
+import { FEATURES, MOST_SELECTED, SERIES } from "./settings.js";
 
 /** @typedef {import("../types.js").Cursor} Cursor */
 /** @typedef {import("../types.js").Feature} Feature */
 /** @typedef {import("../types.js").Settings} Settings */
 
-const WRITE_AFTER_MS = 300;
-const MOST_SELECTED = 64;
+/** Browsers refuse an address that is written too often: 100 times in 30 s, some of them. */
+const WRITE_EVERY_MS = 1_000;
 
 /** @typedef {{settings: Partial<Settings>, moment: {run: string, t: number} | null}} Place */
 
@@ -35,7 +36,7 @@ const oneOf = (values) => ({
  * @returns {Form}
  */
 const someOf = (values) => ({
-  write: (chosen) => chosen.join(","),
+  write: (chosen) => values.filter((value) => chosen.includes(value)).join(","),
   read: (text) => {
     const chosen = text.split(",").filter(Boolean);
     return chosen.every((value) => values.includes(value)) ? chosen : undefined;
@@ -73,9 +74,9 @@ const ranges = {
   read: (text) => {
     const found = /** @type {Settings["ranges"]} */ ({});
     for (const part of text.split(",").filter(Boolean)) {
-      const [feature, from, to] = part.split(":");
-      if (!FEATURES.includes(/** @type {Feature} */ (feature))) return undefined;
-      if (Number.isNaN(Number(from)) || Number.isNaN(Number(to))) return undefined;
+      const [feature, from, to, ...more] = part.split(":");
+      if (!FEATURES.includes(/** @type {Feature} */ (feature)) || more.length) return undefined;
+      if (!from || !to || !(Number(from) <= Number(to))) return undefined;
       found[/** @type {Feature} */ (feature)] = [Number(from), Number(to)];
     }
     return found;
@@ -114,6 +115,15 @@ const FORMS = {
 /** @param {number} id */
 function isId(id) {
   return Number.isSafeInteger(id) && id >= 0;
+}
+
+/**
+ * Whether an address says what to show; it may as well name a part of the page.
+ * @param {string} hash with or without the `#`
+ */
+export function isPlace(hash) {
+  const given = new URLSearchParams(hash.replace(/^#/, ""));
+  return ["mode", ...Object.keys(FORMS)].some((name) => given.has(name));
 }
 
 /**
@@ -161,13 +171,15 @@ export function writePlace(settings, atFirst, cursor) {
 }
 
 /**
- * Show what an address says.
+ * Show what an address says, and of what it does not say what is shown at first.
  * @param {import("../types.js").App} app
+ * @param {Settings} atFirst
  * @param {Place} place
  */
-export function goTo({ settings, director }, place) {
-  settings.set(place.settings);
+export function goTo({ settings, director }, atFirst, place) {
+  settings.set({ ...atFirst, ...place.settings });
   if (place.moment) director.seek(place.moment.run, place.moment.t);
+  else director.goLive();
 }
 
 /**
@@ -176,19 +188,15 @@ export function goTo({ settings, director }, place) {
  * @param {Settings} atFirst
  */
 export function keepAddress(app, atFirst) {
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const write = () => {
-    timer = undefined;
+  const { ask } = paced(WRITE_EVERY_MS, () => {
+    const { mode, t } = app.cursor.get();
+    if (mode === "recorded" && t === null) return; // the moment that it says has not come yet
     const place = writePlace(app.settings.get(), atFirst, app.cursor.get());
     history.replaceState(null, "", `#${place}`);
-  };
-  const later = () => {
-    if (timer === undefined) timer = setTimeout(write, WRITE_AFTER_MS);
-  };
-  app.settings.follow(later);
-  app.cursor.followFields(["mode", "run"], later);
+  });
+  app.settings.follow(ask);
+  app.cursor.followFields(["mode", "run"], ask);
   app.cursor.follow(({ mode }) => {
-    if (mode === "recorded") later();
+    if (mode === "recorded") ask();
   });
 }

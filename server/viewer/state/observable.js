@@ -30,7 +30,7 @@ export class Observable {
     );
     if (same(before, next)) return;
     this.value = next;
-    for (const follower of [...this.followers]) follower(next, before);
+    tellAll(this.followers, next, before);
   }
 
   /**
@@ -58,6 +58,22 @@ export class Observable {
       known = value;
       follower(value);
     });
+  }
+}
+
+/**
+ * Tell all who follow. One that throws is told of on the console, and keeps nothing from the others.
+ * @template {unknown[]} Values
+ * @param {Iterable<(...values: Values) => void>} followers
+ * @param {Values} values
+ */
+export function tellAll(followers, ...values) {
+  for (const follower of [...followers]) {
+    try {
+      follower(...values);
+    } catch (error) {
+      reportError(error);
+    }
   }
 }
 

@@ -32,6 +32,9 @@ export const SERIES = Object.freeze([
   "avg_exp",
 ]);
 
+/** Agents that are selected at most: the address of the page carries them. */
+export const MOST_SELECTED = 100;
+
 /** @type {readonly number[]} */
 export const SPEEDS = Object.freeze([0.25, 0.5, 1, 2, 4, 8, 16]);
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** Draws the axes below the nodes: grid, ticks, labels with units, and where the unknown stands. */
 
+import { numberText } from "../people/numbers.js";
 import { UNITS } from "./features.js";
 import { ticks } from "./range.js";
 
@@ -119,10 +120,7 @@ function line(pen, color, [x0, y0, x1, y1]) {
 function label(text, value, digits) {
   const size = Math.abs(value);
   if (size >= 1e7 || digits > 6) return value.toExponential(2).replace(/\.?0+e/, "e");
-  return value.toLocaleString(text.language, {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  });
+  return numberText(text.language, value, digits);
 }
 
 /** @param {import("../people/text.js").Text} text @param {Axis} axis */

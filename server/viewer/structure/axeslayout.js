@@ -86,7 +86,7 @@ function place(values, { slope, shift }, into) {
 
 /** Places nodes by the features chosen. */
 export class AxesLayout {
-  /** @param {import("./features.js").FeatureReader} reader */
+  /** @param {import("../data/figures.js").FeatureReader} reader */
   constructor(reader) {
     this.reader = reader;
     this.x = new Axis();

@@ -1,7 +1,8 @@
 // @ts-check
 /** Labelled fields. Words are named by key, and filled in by `Text.keep`. */
 
-import { glyph, make } from "./dom.js";
+import { element as make } from "../people/elements.js";
+import { glyph } from "./glyphs.js";
 
 /**
  * A label beside a field.
@@ -11,10 +12,12 @@ import { glyph, make } from "./dom.js";
  */
 export function labelled(key, field) {
   field.id = `field-${key}`;
-  return make("div", { class: "field" }, [
+  return make(
+    "div",
+    { className: "field" },
     make("label", { for: field.id, "data-text": key }),
     field,
-  ]);
+  );
 }
 
 /**
@@ -25,7 +28,7 @@ export function labelled(key, field) {
  */
 export function choice(values, choose) {
   const options = values.map((value) => make("option", { value, "data-text": value }));
-  const select = make("select", {}, options);
+  const select = make("select", {}, ...options);
   select.addEventListener("change", () => choose(select.value));
   return select;
 }
@@ -39,14 +42,16 @@ export function choice(values, choose) {
 export function tick(key, choose, signed = false) {
   const input = make("input", { type: "checkbox" });
   input.addEventListener("change", () => choose(input.checked));
-  const count = make("span", { class: "count number" });
+  const count = make("span", { className: "count number" });
   const words = make("span", { "data-text": key });
-  const element = make("label", { class: "tick" }, [
+  const element = make(
+    "label",
+    { className: "tick" },
     input,
     ...(signed ? [glyph(key)] : []),
     words,
     count,
-  ]);
+  );
   return { element, input, count };
 }
 
@@ -57,5 +62,5 @@ export function tick(key, choose, signed = false) {
  * @param {string} [kind] class
  */
 export function group(key, content, kind = "") {
-  return make("fieldset", { class: kind }, [make("legend", { "data-text": key }), ...content]);
+  return make("fieldset", { className: kind }, make("legend", { "data-text": key }), ...content);
 }

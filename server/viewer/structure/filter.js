@@ -1,7 +1,7 @@
 // @ts-check
 /** What of a frame passes the filters, with its counts. */
 
-import { FeatureReader } from "./features.js";
+import { FeatureReader } from "../data/figures.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Moment} Moment */

@@ -1,9 +1,9 @@
 // @ts-check
 /** Which edges and agents are shown: types, weight, sides, linked only; each with its count. */
 
-import { make, say } from "./dom.js";
+import { element as make, say } from "../people/elements.js";
+import { paced } from "../state/paced.js";
 import { group, labelled, tick } from "./fields.js";
-import { paced } from "./paced.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Settings} Settings */
@@ -24,7 +24,9 @@ export function createFilterForm(app) {
   const weight = weightField(settings);
   const reset = make("button", { type: "button", "data-text": "showAll" });
   reset.addEventListener("click", () => settings.set({ ...OPEN }));
-  const element = make("section", { class: "form" }, [
+  const element = make(
+    "section",
+    { className: "form" },
     make("h2", { "data-text": "filters" }),
     group("edgesGroup", [...types.map((part) => part.element), weight.element]),
     group(
@@ -33,7 +35,7 @@ export function createFilterForm(app) {
     ),
     linked.element,
     reset,
-  ]);
+  );
   const counts = paced(PAUSE, () => {
     const filtered = app.filtered.get();
     if (!filtered) return;
@@ -87,7 +89,7 @@ function weightField(settings) {
   const slider = make("input", { type: "range", min: "0", max: "1", step: "0.01" });
   slider.dataset.label = "minWeight";
   const number = make("input", { type: "number", min: "0", max: "1", step: "0.001" });
-  const count = make("span", { class: "count number" });
+  const count = make("span", { className: "count number" });
   slider.addEventListener("input", () => {
     settings.set({ minWeight: Math.round(slider.valueAsNumber ** 2 * 1e4) / 1e4 });
   });
@@ -101,7 +103,13 @@ function weightField(settings) {
       number.value = `${weight}`;
     }
   };
-  const element = make("div", { class: "weight" }, [labelled("minWeight", number), slider, count]);
+  const element = make(
+    "div",
+    { className: "weight" },
+    labelled("minWeight", number),
+    slider,
+    count,
+  );
   return { element, count, show };
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Whom the user looks at: the selected agents, the one under the pointer, and their neighbours. */
 
-import { rowOf } from "./features.js";
+import { rowOf } from "../data/figures.js";
 
 /** @typedef {import("../types.js").Filtered} Filtered */
 

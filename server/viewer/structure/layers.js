@@ -1,7 +1,7 @@
 // @ts-check
 /** The three canvases of the plot, one over the other: axes, nodes and edges, marks. */
 
-import { make } from "./dom.js";
+import { element as make } from "../people/elements.js";
 
 /** Finer screens are drawn this fine: more costs and shows nothing. */
 const MOST_RATIO = 2;

@@ -1,8 +1,9 @@
 // @ts-check
 /** What colours, sizes, shapes and lines mean, with numbers. */
 
-import { glyph, make, say } from "./dom.js";
+import { element as make, say } from "../people/elements.js";
 import { UNITS, written } from "./features.js";
+import { glyph } from "./glyphs.js";
 import { radiusOf } from "./looks.js";
 
 /** @typedef {import("../types.js").Settings} Settings */
@@ -21,16 +22,18 @@ export class Legend {
   /** @param {Text} text */
   constructor(text) {
     this.text = text;
-    this.sides = make("span", { class: "legend-group" });
-    this.color = make("span", { class: "legend-group" });
-    this.size = make("span", { class: "legend-group" });
-    this.types = make("span", { class: "legend-group" });
-    this.element = make("div", { class: "legend", role: "group", "data-label": "legend" }, [
+    this.sides = make("span", { className: "legend-group" });
+    this.color = make("span", { className: "legend-group" });
+    this.size = make("span", { className: "legend-group" });
+    this.types = make("span", { className: "legend-group" });
+    this.element = make(
+      "div",
+      { className: "legend", role: "group", "data-label": "legend" },
       this.sides,
       this.color,
       this.size,
       this.types,
-    ]);
+    );
     this.known = "";
   }
 
@@ -62,7 +65,7 @@ export class Legend {
 
   /** @param {string} key */
   #named(key) {
-    return make("span", { class: "legend-item" }, [glyph(key), this.text.t(key)]);
+    return make("span", { className: "legend-item" }, glyph(key), this.text.t(key));
   }
 
   /** @param {Settings["color"]} feature @param {SteadyRange} range @param {Theme} theme */
@@ -82,17 +85,19 @@ export class Legend {
     this.size.hidden = feature === "constant";
     if (feature === "constant") return;
     const sized = [range.low, (range.low + range.high) / 2, range.high].map((value) =>
-      make("span", { class: "legend-item" }, [
+      make(
+        "span",
+        { className: "legend-item" },
         circle(radiusOf(value, range, medium)),
         this.#number(value),
-      ]),
+      ),
     );
     this.size.replaceChildren(this.#title(feature), ...sized);
   }
 
   /** @param {import("../types.js").Feature} feature */
   #title(feature) {
-    const title = make("span", { class: "legend-title" });
+    const title = make("span", { className: "legend-title" });
     const unit = UNITS[feature] && this.text.t(UNITS[feature]);
     say(title, this.text.t(feature));
     if (unit) title.title = unit;
@@ -101,13 +106,13 @@ export class Legend {
 
   /** @param {number} value */
   #number(value) {
-    return make("span", { class: "number" }, [written(this.text, value)]);
+    return make("span", { className: "number" }, written(this.text, value));
   }
 }
 
 /** @param {Theme} theme */
 function barOf({ scale }) {
-  const bar = make("span", { class: "legend-bar", "aria-hidden": "true" });
+  const bar = make("span", { className: "legend-bar", "aria-hidden": "true" });
   const last = scale.length / 3 - 1;
   const stops = Array.from({ length: STOPS }, (_, k) => {
     const at = 3 * Math.round((k / (STOPS - 1)) * last);

@@ -25,7 +25,7 @@ const SPREAD = { least: 0.6, most: 2 };
 
 /** Writes the looks of a frame's nodes into a crowd. */
 export class Looks {
-  /** @param {import("./features.js").FeatureReader} reader */
+  /** @param {import("../data/figures.js").FeatureReader} reader */
   constructor(reader) {
     this.reader = reader;
     this.color = new SteadyRange();

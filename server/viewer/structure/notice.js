@@ -1,14 +1,14 @@
 // @ts-check
 /** Says above the plot why nothing, or not what was asked for, is to be seen. */
 
-import { make, say } from "./dom.js";
+import { element as make, say } from "../people/elements.js";
 
 /** A line that is there only when there is something to say. */
 export class Notice {
   /** @param {import("../types.js").App} app */
   constructor(app) {
     this.app = app;
-    this.element = make("p", { class: "notice", role: "status", hidden: "" });
+    this.element = make("p", { className: "notice", role: "status", hidden: true });
     /** @type {string | null} drawing fails */
     this.trouble = null;
     /** @type {string | null} of the selection made last */

@@ -1,8 +1,8 @@
 // @ts-check
 /** How the structure is drawn: layout, axes, colour, size, trails. */
 
+import { element as make } from "../people/elements.js";
 import { FEATURES } from "../state/settings.js";
-import { make } from "./dom.js";
 import { choice, group, labelled, tick } from "./fields.js";
 
 /** @typedef {import("../types.js").App} App */
@@ -19,13 +19,15 @@ export function createPictureForm({ settings }) {
     size: choice(["constant", ...FEATURES], set("size")),
   };
   const layout = layoutChoice(settings);
-  const swap = make("button", { type: "button", class: "swap", "data-text": "swapAxes" });
+  const swap = make("button", { type: "button", className: "swap", "data-text": "swapAxes" });
   swap.addEventListener("click", () => {
     const { x, y } = settings.get();
     settings.set({ x: y, y: x });
   });
   const trails = tick("trailsOfSelected", set("trails"));
-  const element = make("section", { class: "form" }, [
+  const element = make(
+    "section",
+    { className: "form" },
     make("h2", { "data-text": "howDrawn" }),
     layout.element,
     labelled("onX", selects.x),
@@ -34,7 +36,7 @@ export function createPictureForm({ settings }) {
     labelled("byColor", selects.color),
     labelled("bySize", selects.size),
     trails.element,
-  ]);
+  );
   const end = settings.follow((now) => {
     for (const [name, select] of Object.entries(selects)) {
       select.value = now[/** @type {"x" | "y" | "color" | "size"} */ (name)];
@@ -56,10 +58,12 @@ function layoutChoice(settings) {
     return input;
   });
   const labels = inputs.map((input) =>
-    make("label", { class: "tick" }, [
+    make(
+      "label",
+      { className: "tick" },
       input,
       make("span", { "data-text": `layout_${input.value}` }),
-    ]),
+    ),
   );
   return {
     element: group("layout", labels, "beside"),

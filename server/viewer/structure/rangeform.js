@@ -1,12 +1,13 @@
 // @ts-check
 /** Ranges of features that agents must lie in to be shown, each with its count. */
 
+import { FeatureReader } from "../data/figures.js";
+import { element as make, say } from "../people/elements.js";
+import { paced } from "../state/paced.js";
 import { FEATURES } from "../state/settings.js";
-import { make, say } from "./dom.js";
-import { extent, FeatureReader } from "./features.js";
+import { extent } from "./features.js";
 import { choice, labelled } from "./fields.js";
 import { countWithin } from "./filter.js";
-import { paced } from "./paced.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Feature} Feature */
@@ -20,16 +21,18 @@ export function createRangeForm(app) {
   const reader = new FeatureReader();
   /** @type {Map<Feature, Row>} */
   const rows = new Map();
-  const list = make("div", { class: "ranges" });
+  const list = make("div", { className: "ranges" });
   const adding = choice(["chooseFeature", ...FEATURES], (value) => {
     adding.value = "chooseFeature";
     if (value !== "chooseFeature") add(app, reader, /** @type {Feature} */ (value));
   });
-  const element = make("section", { class: "form" }, [
+  const element = make(
+    "section",
+    { className: "form" },
     make("h2", { "data-text": "ranges" }),
     list,
     labelled("addRange", adding),
-  ]);
+  );
   const counts = paced(PAUSE, () => {
     const frame = app.moment.get()?.frame;
     if (!frame) return;
@@ -95,21 +98,25 @@ function keepRows(app, rows, list) {
 
 /** @param {App} app @param {Feature} feature */
 function rangeRow({ settings, text }, feature) {
-  const title = make("span", { class: "range-title" });
-  const count = make("span", { class: "count number" });
+  const title = make("span", { className: "range-title" });
+  const count = make("span", { className: "count number" });
   const low = make("input", { type: "number", step: "any" });
   const high = make("input", { type: "number", step: "any" });
-  const remove = make("button", { type: "button", class: "remove" }, ["×"]);
-  const fault = make("p", { class: "fault", role: "alert" });
-  const element = make("div", { class: "range", role: "group" }, [
-    make("div", { class: "range-head" }, [title, count, remove]),
-    make("div", { class: "range-ends" }, [
+  const remove = make("button", { type: "button", className: "remove" }, "×");
+  const fault = make("p", { className: "fault", role: "alert" });
+  const element = make(
+    "div",
+    { className: "range", role: "group" },
+    make("div", { className: "range-head" }, title, count, remove),
+    make(
+      "div",
+      { className: "range-ends" },
       low,
-      make("span", { "aria-hidden": "true" }, ["–"]),
+      make("span", { "aria-hidden": "true" }, "–"),
       high,
-    ]),
+    ),
     fault,
-  ]);
+  );
   const tellFault = (/** @type {boolean} */ wrong) => {
     for (const input of [low, high]) input.setAttribute("aria-invalid", `${wrong}`);
     say(fault, wrong ? text.t("rangeFault", { low: low.value, high: high.value }) : "");

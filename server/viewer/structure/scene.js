@@ -1,9 +1,9 @@
 // @ts-check
 /** What is drawn: a frame's nodes and edges in their places and looks, on the way from the last. */
 
+import { FeatureReader } from "../data/figures.js";
 import { AxesLayout } from "./axeslayout.js";
 import { BYTES, Crowd, FORM } from "./crowd.js";
-import { FeatureReader } from "./features.js";
 import { Focus } from "./focus.js";
 import { ForceLayout } from "./forcelayout.js";
 import { Links } from "./links.js";

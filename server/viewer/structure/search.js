@@ -1,8 +1,8 @@
 // @ts-check
 /** Finds agents by id: what is found is selected, in addition to what was. */
 
-import { make, say } from "./dom.js";
-import { rowOf } from "./features.js";
+import { rowOf } from "../data/figures.js";
+import { element as make, say } from "../people/elements.js";
 import { labelled } from "./fields.js";
 import { select } from "./selection.js";
 
@@ -10,12 +10,12 @@ import { select } from "./selection.js";
 
 /** @param {App} app */
 export function createSearch(app) {
-  const input = make("input", { type: "search", inputmode: "numeric", autocomplete: "off" });
+  const input = make("input", { type: "search", inputMode: "numeric", autocomplete: "off" });
   const button = make("button", { type: "submit", "data-text": "select" });
-  const answer = make("p", { class: "answer", role: "status" });
+  const answer = make("p", { className: "answer", role: "status" });
   const field = labelled("findAgents", input);
   field.append(button);
-  const element = make("form", { class: "form search", role: "search" }, [field, answer]);
+  const element = make("form", { className: "form search", role: "search" }, field, answer);
   element.addEventListener("submit", (event) => {
     event.preventDefault();
     say(answer, find(app, input.value));

@@ -1,8 +1,7 @@
 // @ts-check
 /** Whom the user has selected. The address of the page carries it, so it has a limit. */
 
-/** Agents that are selected at most. */
-export const MOST_SELECTED = 100;
+import { MOST_SELECTED } from "../state/settings.js";
 
 /**
  * Select agents; of too many the first are taken.

@@ -4,10 +4,10 @@
  * changed or moves, once a picture of the browser.
  */
 
+import { rowOf } from "../data/figures.js";
+import { element as make } from "../people/elements.js";
 import { drawAxes } from "./axes.js";
 import { readTheme } from "./colors.js";
-import { make } from "./dom.js";
-import { rowOf } from "./features.js";
 import { ForceLayout } from "./forcelayout.js";
 import { Layers } from "./layers.js";
 import { Lens } from "./lens.js";
@@ -39,7 +39,7 @@ export class Stage {
     this.app = app;
     this.tell = tell;
     this.layers = new Layers();
-    this.element = make("div", { class: "stage", tabindex: "0", role: "application" });
+    this.element = make("div", { className: "stage", tabIndex: 0, role: "application" });
     const { below, middle, above } = this.layers;
     this.element.append(below, middle, above);
     const renderer = new Renderer(middle);
@@ -117,14 +117,9 @@ export class Stage {
     return { crowd: this.scene.crowd, lens: this.lens, share: this.share };
   }
 
-  /** Draw nodes and edges once more: nothing is kept of the drawing before. */
-  drawNow() {
-    if (!this.lost) this.scene.draw(this.share);
-  }
-
   /** The plot as one picture. @returns {HTMLCanvasElement} */
   snapshot() {
-    this.drawNow();
+    if (!this.lost) this.scene.draw(this.share); // the card keeps a picture for one task only
     return this.layers.together(this.theme.css.ground);
   }
 
@@ -136,10 +131,10 @@ export class Stage {
       return;
     }
     this.drawn = now;
+    const filtered = this.app.filtered.get();
+    if (!filtered || !this.lens.width) return; // what has to be done is done when there is a size
     const work = new Set(this.work);
     this.work.clear();
-    const filtered = this.app.filtered.get();
-    if (!filtered || !this.lens.width) return;
     const before = this.share;
     this.share = this.motion.share(now);
     if (work.has("target")) this.#retarget(filtered, now, work);

@@ -1,8 +1,8 @@
 // @ts-check
 /** The structure: the plot with its counts, buttons and legend, and what the user does with it. */
 
+import { element as make } from "../people/elements.js";
 import { followTheme } from "./colors.js";
-import { make } from "./dom.js";
 import { followGestures } from "./gestures.js";
 import { Legend } from "./legend.js";
 import { Notice } from "./notice.js";
@@ -25,9 +25,6 @@ const LOOKS = ["color", "size"];
 /**
  * Show the structure.
  *
- * The picture of the graphics card is there for the task only in which it was drawn: who wants to
- * copy the canvases sends the event `draw-now` to `root` before, or takes `snapshot`.
- *
  * @param {HTMLElement} root
  * @param {App} app
  * @returns {{dispose: () => void, snapshot: () => HTMLCanvasElement | null}} `snapshot` gives the
@@ -36,7 +33,7 @@ const LOOKS = ["color", "size"];
 export function createStructure(root, app) {
   const notice = new Notice(app);
   const summary = new Summary(app);
-  root.append(make("div", { class: "strip" }, [summary.line]), summary.words, summary.live);
+  root.append(make("div", { className: "strip" }, summary.line), summary.words, summary.live);
   try {
     const view = new Structure(root, app, notice);
     return {
@@ -109,11 +106,8 @@ class Structure {
     const { app, stage } = this;
     const observer = new ResizeObserver(() => stage.resize());
     observer.observe(stage.element);
-    const drawNow = () => stage.drawNow();
-    this.root.addEventListener("draw-now", drawNow);
     return [
       () => observer.disconnect(),
-      () => this.root.removeEventListener("draw-now", drawNow),
       followTheme(() => stage.repaint()),
       followGestures(stage.element, this.#meanings()),
       app.text.keep(this.root),

@@ -1,8 +1,8 @@
 // @ts-check
 /** The frame in words: one line with the counts, and a text in place of the picture. */
 
-import { make, say } from "./dom.js";
-import { paced } from "./paced.js";
+import { element as make, say } from "../people/elements.js";
+import { paced } from "../state/paced.js";
 
 /** @typedef {import("../types.js").Filtered} Filtered */
 /** @typedef {import("../types.js").App} App */
@@ -97,10 +97,10 @@ export class Summary {
   /** @param {App} app */
   constructor(app) {
     this.app = app;
-    this.line = make("p", { class: "counts" });
-    this.words = make("p", { class: "visually-hidden", id: "structure-words" });
+    this.line = make("p", { className: "counts" });
+    this.words = make("p", { className: "visually-hidden", id: "structure-words" });
     /** Says the counts when a filter was changed, and nothing as frames go by. */
-    this.live = make("p", { class: "visually-hidden", "aria-live": "polite" });
+    this.live = make("p", { className: "visually-hidden", "aria-live": "polite" });
     this.filters = this.#filters();
     const line = paced(PAUSE.line, () => this.#tell(this.line, countsLine));
     const words = paced(PAUSE.words, () => this.#tell(this.words, inWords));

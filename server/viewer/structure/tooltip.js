@@ -1,8 +1,9 @@
 // @ts-check
 /** What is told of the agent under the pointer. */
 
-import { make, say } from "./dom.js";
-import { figureOf, written } from "./features.js";
+import { figureOf } from "../data/figures.js";
+import { element as make, say } from "../people/elements.js";
+import { written } from "./features.js";
 
 /** @typedef {import("../types.js").Feature} Feature */
 /** @typedef {import("../types.js").Filtered} Filtered */
@@ -20,10 +21,12 @@ export class Tooltip {
     this.text = text;
     this.head = make("strong");
     this.rows = make("dl");
-    this.element = make("div", { class: "tip", hidden: "", "aria-hidden": "true" }, [
+    this.element = make(
+      "div",
+      { className: "tip", hidden: true, "aria-hidden": "true" },
       this.head,
       this.rows,
-    ]);
+    );
     stage.append(this.element);
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The ways of selected agents over the last frames, by the features on the axes. */
 
-import { figureOf, rowOf } from "./features.js";
+import { figureOf, rowOf } from "../data/figures.js";
 
 /** @typedef {import("../types.js").Moment} Moment */
 /** @typedef {import("../types.js").Feature} Feature */

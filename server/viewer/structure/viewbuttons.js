@@ -1,7 +1,7 @@
 // @ts-check
 /** Buttons for what the wheel and the Shift key do: zoom, show all, draw a line around agents. */
 
-import { make } from "./dom.js";
+import { element as make } from "../people/elements.js";
 
 const STEP = 1.35;
 
@@ -20,17 +20,19 @@ export function viewButtons({ zoom, reset, lasso }) {
     lasso(drawing);
   });
   toggle.setAttribute("aria-pressed", "false");
-  return make("div", { class: "view-buttons", role: "group", "data-label": "view" }, [
+  return make(
+    "div",
+    { className: "view-buttons", role: "group", "data-label": "view" },
     toggle,
     button("−", "zoomOut", () => zoom(1 / STEP)),
     button("+", "zoomIn", () => zoom(STEP)),
     button("⤢", "zoomReset", reset),
-  ]);
+  );
 }
 
 /** @param {string} sign @param {string} key of its name's words @param {() => void} act */
 function button(sign, key, act) {
-  const made = make("button", { type: "button", "data-label": key, "data-title": key }, [sign]);
+  const made = make("button", { type: "button", "data-label": key, "data-title": key }, sign);
   made.addEventListener("click", act);
   return made;
 }

@@ -1,9 +1,10 @@
 // @ts-check
 /** Draws the small multiples: axes, missing ticks, courses and events. */
 
+import { firstAtOrAfter } from "../data/sorted.js";
+import { numberText, shortNumber } from "../people/numbers.js";
 import { drawMark } from "./events.js";
-import { numberText, shortNumber } from "./numbers.js";
-import { firstAtOrAfter, gapLength } from "./reduce.js";
+import { gapLength } from "./reduce.js";
 import { digitsOf, niceValues, Scale, steadyRange } from "./scale.js";
 
 /** @typedef {import("../types.js").SeriesSlice} SeriesSlice */

@@ -1,10 +1,10 @@
 // @ts-check
 /** The line above the charts: which span they show, how they stand, what the marks mean, the menu. */
 
-import { element as make } from "../people/elements.js";
+import { element as make, say } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
 import { SERIES } from "../state/settings.js";
-import { icon, iconButton, say } from "./elements.js";
-import { numberText } from "./numbers.js";
+import { icon, iconButton } from "./elements.js";
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").SeriesKey} SeriesKey */

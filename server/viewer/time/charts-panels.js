@@ -1,9 +1,8 @@
 // @ts-check
 /** The small multiples: a figure with name and value for each series, and where its plot lies. */
 
-import { element as make } from "../people/elements.js";
-import { say } from "./elements.js";
-import { numberText } from "./numbers.js";
+import { element as make, say } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
 import { digitsOf, Scale } from "./scale.js";
 
 /** @typedef {import("../types.js").App} App */
@@ -118,10 +117,24 @@ export class Panels {
 
   /** @param {(key: SeriesKey) => number} figureOf */
   write(figureOf) {
-    const { language } = this.app.text;
-    for (const { key, value, y } of this.list) {
-      const digits = WHOLE_NUMBERS.has(key) ? 0 : digitsOf(Math.abs(y.to - y.from) * PRECISION);
-      say(value, numberText(language, figureOf(key), digits));
-    }
+    for (const panel of this.list) say(panel.value, this.#figure(panel, figureOf));
+  }
+
+  /**
+   * @param {(key: SeriesKey) => number} figureOf
+   * @returns {string[]} name and value of each
+   */
+  texts(figureOf) {
+    const { text } = this.app;
+    return this.list.map((panel) => `${text.t(panel.key)} ${this.#figure(panel, figureOf)}`);
+  }
+
+  /**
+   * @param {Panel} panel
+   * @param {(key: SeriesKey) => number} figureOf
+   */
+  #figure({ key, y }, figureOf) {
+    const digits = WHOLE_NUMBERS.has(key) ? 0 : digitsOf(Math.abs(y.to - y.from) * PRECISION);
+    return numberText(this.app.text.language, figureOf(key), digits);
   }
 }

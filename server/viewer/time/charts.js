@@ -9,10 +9,14 @@
  * three times as long for the same seven pictures, and adds a fifth to what the page may weigh.
  */
 
-import { element as make } from "../people/elements.js";
+import { firstAtOrAfter } from "../data/sorted.js";
+import { element as make, say } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
+import { Redraw } from "../state/redraw.js";
 import { SERIES } from "../state/settings.js";
 import { drawCharts } from "./charts-draw.js";
 import { ChartsHead } from "./charts-head.js";
+import { chartsCommand } from "./charts-keys.js";
 import { drawOverlay } from "./charts-overlay.js";
 import { Panels } from "./charts-panels.js";
 import { ChartPointer } from "./charts-pointer.js";
@@ -20,10 +24,9 @@ import { ChartSource } from "./charts-source.js";
 import { eventText } from "./event-text.js";
 import { eventsBetween, marked, nearestMark } from "./events.js";
 import { followAgain, limitsOf } from "./follow.js";
-import { moveBy, showSection, zoomBy } from "./navigate.js";
+import { goBack, moveBy, showSection, zoomBy } from "./navigate.js";
 import { Palette } from "./palette.js";
-import { Redraw, restFor } from "./redraw.js";
-import { firstAtOrAfter } from "./reduce.js";
+import { restFor } from "./rest.js";
 import { runOf } from "./runs.js";
 import { Scale } from "./scale.js";
 import { Surface } from "./surface.js";
@@ -57,8 +60,16 @@ class Charts {
       follow: () => followAgain(app),
       retry: () => this.source.retry(),
     });
-    this.grid = make("div", { className: "charts-grid" });
-    root.append(this.grid);
+    this.grid = make("div", {
+      className: "charts-grid",
+      tabIndex: 0,
+      role: "group",
+      "data-label": "chartsGrid",
+      "aria-label": app.text.t("chartsGrid"),
+    });
+    /** Says what the keys have come to. */
+    this.spoken = make("p", { className: "visually-hidden", "aria-live": "polite" });
+    root.append(this.grid, this.spoken);
     this.lower = new Surface(this.grid, "charts-lower");
     this.panels = new Panels(this.grid, app);
     this.upper = new Surface(this.grid, "charts-upper");
@@ -95,6 +106,8 @@ class Charts {
         reset: () => this.#reset(),
       },
     );
+    this.grid.addEventListener("keydown", (event) => this.#key(event));
+    this.grid.addEventListener("blur", () => app.hovered.set({ t: null }));
     this.resizing = new ResizeObserver(() => this.#resize());
     this.resizing.observe(this.grid);
     this.ends = [
@@ -223,6 +236,25 @@ class Charts {
     this.app.hovered.set({ t: isThere ? t : null });
   }
 
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const command = chartsCommand(event, this.app);
+    if (!command) return;
+    event.preventDefault();
+    event.stopPropagation(); // the page has keys of its own
+    command();
+    const { t } = this.app.hovered.get();
+    say(this.spoken, t === null ? "" : this.#told(t));
+  }
+
+  /** @param {number} t */
+  #told(t) {
+    const { text } = this.app;
+    const tick = text.t("timeTick", { t: numberText(text.language, t) });
+    const figures = this.panels.texts((key) => this.#figure(key, t));
+    return [tick, ...figures].join(", ");
+  }
+
   /** @param {number} t */
   #seek(t) {
     const cursor = this.app.cursor.get();
@@ -236,9 +268,7 @@ class Charts {
 
   /** Of a double click the first click has moved the cursor: it goes back. */
   #reset() {
-    const { mode, run, t } = this.before;
-    if (mode === "live") this.app.director.goLive();
-    else if (run !== null && t !== null) this.app.director.seek(run, t);
+    goBack(this.app, this.before);
     followAgain(this.app);
   }
 }

@@ -3,18 +3,23 @@
  * Moves the one time cursor, and puts on the screen the moment it stands at.
  *
  * Live, every frame that comes is shown. Away from live, a frame that the page holds is shown at
- * once and others are asked of the recording; while one is on its way only the last wish is kept.
- * It plays from the page's memory as far as that goes, and then from the recording; where playing
+ * once and others are asked of the recording (time/asking.js). Where playing (time/player.js)
  * reaches the live edge, it goes live.
  */
+
+import { Asking } from "./asking.js";
+import { Known } from "./known.js";
+import { Player } from "./player.js";
+import { firstTick } from "./ticks.js";
+import { TIMERS } from "./timers.js";
 
 /** @typedef {import("../types.js").Cursor} Cursor */
 /** @typedef {import("../types.js").Director} Director */
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../types.js").Moment} Moment */
 /** @typedef {import("../types.js").Recording} Recording */
-/** @typedef {import("../types.js").Run} Run */
 /** @typedef {import("../types.js").Status} Status */
+/** @typedef {import("./asking.js").Wish} Wish */
 /**
  * @template T
  * @typedef {import("../state/observable.js").Observable<T>} Observable
@@ -22,8 +27,6 @@
 
 const LEAST_SPEED = 0.25;
 const MOST_SPEED = 16;
-/** Between two frames a silence is not played for longer than this. */
-const LONGEST_WAIT_MS = 2_000;
 
 /** @returns {Cursor} */
 export function initialCursor() {
@@ -38,24 +41,33 @@ export function initialCursor() {
  * @property {Observable<Status>} status
  * @property {import("../data/moments.js").Moments} moments
  * @property {import("../data/replay.js").Replay} replay
+ * @property {(key: string, values?: Record<string, string | number>) => string} words
+ * @property {import("./timers.js").Timers} [timers]
  */
 
 /** @implements {Director} */
 export class TimeDirector {
   /** @param {Parts} parts */
-  constructor({ cursor, moment, recording, status, moments, replay }) {
+  constructor({ cursor, moment, recording, status, moments, replay, words, timers = TIMERS }) {
     this.cursor = cursor;
     this.moment = moment;
-    this.recording = recording;
     this.status = status;
     this.moments = moments;
     this.replay = replay;
-    /** @type {{run: string, frame: Frame} | null} the newest that came live */
-    this.newest = null;
-    /** @type {{run: string, t: number} | null} asked of the recording, not here yet */
-    this.asked = null;
-    /** @type {{run: string, t: number} | null} wished for while something else is on its way */
-    this.wished = null;
+    this.words = words;
+    this.known = new Known({ recording, moments });
+    this.asking = new Asking({ replay, timers, onGivenUp: (wish) => this.#giveUp(wish) });
+    this.player = new Player({
+      cursor,
+      known: this.known,
+      replay,
+      timers,
+      listener: {
+        onFrame: (run, frame) => this.#show(run, frame, "recorded"),
+        onLiveEdge: () => this.goLive(),
+        onLoop: (run, t) => this.#goTo({ run, t }),
+      },
+    });
     this.goLive = this.goLive.bind(this);
     this.play = this.play.bind(this);
     this.pause = this.pause.bind(this);
@@ -75,12 +87,12 @@ export class TimeDirector {
    */
   takeLive(run, frame) {
     this.moments.add(run, frame);
-    this.newest = { run, frame };
+    this.known.newest = { run, frame };
     if (this.cursor.get().mode === "live") this.#show(run, frame, "live");
   }
 
   /**
-   * Take a frame of the recording.
+   * Take a frame of the recording: the one that was asked for, or the next that is played.
    * @param {string} run
    * @param {Frame} frame
    */
@@ -88,15 +100,12 @@ export class TimeDirector {
     this.moments.add(run, frame);
     const { mode, playing } = this.cursor.get();
     if (mode === "live") return;
-    if (this.asked) {
-      this.asked = null;
-      this.status.set({ replayError: null });
-      this.#show(run, frame, "recorded");
-      this.#followWish();
-    } else if (playing) {
-      this.#show(run, frame, "recorded");
-      this.#afterPlayed(run, frame.t);
+    if (!this.asking.asked) {
+      if (playing) this.player.takeFrame(run, frame);
+      return;
     }
+    const answer = this.asking.take(frame);
+    if (answer) this.#arrive(run, answer);
   }
 
   /**
@@ -104,16 +113,12 @@ export class TimeDirector {
    * @param {string} run
    */
   takeEnd(run) {
-    const asked = this.asked;
-    this.asked = null;
-    if (this.cursor.get().mode === "live") return;
-    if (this.newest?.run === run && (asked || this.cursor.get().playing)) {
-      this.#atLiveEdge(this.newest.frame);
-      return;
-    }
-    const last = this.#run(run)?.lastFrame ?? null;
-    if (asked && last !== null && last < asked.t) this.#ask(run, last);
-    else this.cursor.set({ playing: false, seeking: false });
+    const asked = this.asking.end();
+    const { mode, playing, t } = this.cursor.get();
+    if (mode === "live") return;
+    if (this.asking.wished) this.#goOn();
+    else if (asked) this.#findNothing(asked);
+    else if (playing && t !== null) this.player.takeEnd(run, t);
   }
 
   /**
@@ -121,36 +126,54 @@ export class TimeDirector {
    * @param {string} reason
    */
   takeError(reason) {
-    this.asked = null;
-    this.wished = null;
+    this.asking.end();
     if (this.cursor.get().mode === "live") return;
-    this.cursor.set({ playing: false, seeking: false });
-    this.status.set({ replayError: reason });
+    if (this.asking.wished) this.#goOn();
+    else {
+      this.player.stop();
+      this.cursor.set({ playing: false, seeking: false });
+      this.status.set({ replayError: reason });
+    }
+  }
+
+  /**
+   * Take at which pace a run was recorded.
+   * @param {string} run
+   * @param {number} tickRate ticks a second
+   */
+  takeRate(run, tickRate) {
+    this.known.rates.set(run, tickRate);
   }
 
   // ---- what the user wishes -------------------------------------------------------------------
 
   goLive() {
-    this.#stopPlaying();
+    this.player.stop();
+    this.asking.drop();
     this.replay.close();
-    this.asked = this.wished = null;
     this.status.set({ replayError: null });
     this.cursor.set({ mode: "live", playing: true, seeking: false, loop: null });
-    if (this.newest) this.#show(this.newest.run, this.newest.frame, "live");
+    const { newest } = this.known;
+    if (newest) this.#show(newest.run, newest.frame, "live");
+    else {
+      this.cursor.set({ run: null, t: null });
+      this.moment.set(null);
+    }
   }
 
   pause() {
-    this.#stopPlaying();
+    this.player.stop();
     this.cursor.set({ mode: "recorded", playing: false });
   }
 
   play() {
-    const { mode, run, t, playing } = this.cursor.get();
+    const { mode, run, t, playing, loop } = this.cursor.get();
     if (mode === "live" || playing || run === null || t === null) return;
     this.cursor.set({ playing: true });
-    const { loop } = this.cursor.get();
-    if (loop && (t < loop.from || t >= loop.to)) this.seek(run, loop.from);
-    else this.#playOn(run, t);
+    if (this.asking.asked) return; // it plays on from what is on its way
+    if (loop && (t < loop.from || t >= loop.to))
+      this.#goTo({ run, t: this.player.startOf(run, loop) });
+    else this.player.playOn(run, t);
   }
 
   toggle() {
@@ -163,19 +186,9 @@ export class TimeDirector {
    * @param {number} t
    */
   seek(run, t) {
-    this.#stopPlaying();
-    const wanted = this.#frameTick(run, t);
     if (this.cursor.get().mode === "live") this.cursor.set({ mode: "recorded", playing: false });
-    const held = this.moments.at(run, wanted);
-    if (held) {
-      this.asked = this.wished = null;
-      this.status.set({ replayError: null });
-      this.#show(run, held, "recorded");
-      this.#resume();
-    } else if (this.asked) {
-      this.wished = { run, t: wanted };
-      this.cursor.set({ seeking: true });
-    } else this.#ask(run, wanted);
+    const wanted = this.known.lastTick(run, t);
+    this.#goBack(run, wanted, wanted + 1);
   }
 
   /** @param {number} frames */
@@ -183,98 +196,94 @@ export class TimeDirector {
     const { run, t } = this.cursor.get();
     if (run === null || t === null) return;
     this.pause();
-    this.seek(run, t + frames * (this.#run(run)?.stride ?? 1));
+    const extent = this.known.extent(run);
+    const wanted = t + frames * extent.stride;
+    if (frames > 0) this.#goTo({ run, t: firstTick(extent, wanted) });
+    else this.#goBack(run, this.known.lastTick(run, wanted), t);
   }
 
   /** @param {number} speed */
   setSpeed(speed) {
     this.cursor.set({ speed: Math.min(MOST_SPEED, Math.max(LEAST_SPEED, speed)) });
-    if (this.cursor.get().mode === "recorded" && this.cursor.get().playing) {
-      this.replay.setSpeed(this.cursor.get().speed);
-    }
+    this.#adjust();
   }
 
   /** @param {{from: number, to: number} | null} loop */
   setLoop(loop) {
     this.cursor.set({ loop });
+    this.#adjust();
   }
 
-  // ---- playing --------------------------------------------------------------------------------
-
-  /**
-   * Play what follows tick `t`: the page's own frames one by one, else the recording's.
-   * @param {string} run
-   * @param {number} t
-   */
-  #playOn(run, t) {
-    const about = this.#run(run);
-    const stride = about?.stride ?? 1;
-    const next = this.moments.at(run, t + stride);
-    const { speed } = this.cursor.get();
-    if (next) {
-      const wait = (1000 * stride) / ((about?.tickRate ?? 100) * speed);
-      this.timer = setTimeout(
-        () => {
-          this.#show(run, next, "recorded");
-          this.#afterPlayed(run, next.t, () => this.#playOn(run, next.t));
-        },
-        Math.min(wait, LONGEST_WAIT_MS),
-      );
-    } else if (this.newest?.run === run && t >= this.newest.frame.t) this.goLive();
-    else this.replay.play(run, t + 1, speed);
-  }
-
-  /**
-   * See to the ends of what is played: the loop's, and the live edge.
-   * @param {string} run
-   * @param {number} t tick of the frame that was shown
-   * @param {() => void} [goOn]
-   */
-  #afterPlayed(run, t, goOn = () => {}) {
-    const { loop } = this.cursor.get();
-    const stride = this.#run(run)?.stride ?? 1;
-    if (loop && t + stride > loop.to) this.seek(run, loop.from);
-    else if (!loop && this.newest?.run === run && t >= this.newest.frame.t) this.goLive();
-    else goOn();
-  }
-
-  #stopPlaying() {
-    clearTimeout(this.timer);
-    this.replay.pause();
-  }
-
-  /** Go on playing after a seek, if it played. */
-  #resume() {
-    const { run, t, playing, mode } = this.cursor.get();
-    if (playing && mode === "recorded" && run !== null && t !== null) this.#playOn(run, t);
-  }
-
-  /** @param {Frame} frame */
-  #atLiveEdge(frame) {
-    if (this.cursor.get().playing) this.goLive();
-    else if (this.newest) {
-      this.cursor.set({ seeking: false });
-      this.#show(this.newest.run, frame, "recorded");
-    }
+  #adjust() {
+    const { mode, playing } = this.cursor.get();
+    if (mode === "recorded" && playing && !this.asking.asked) this.player.adjust();
   }
 
   // ---- asking ---------------------------------------------------------------------------------
 
   /**
-   * @param {string} run
-   * @param {number} t
+   * Show a moment that the page holds, and ask for another; then go on playing, if it played.
+   * @param {Wish} wish
    */
-  #ask(run, t) {
-    this.asked = { run, t };
-    this.cursor.set({ seeking: true });
-    this.replay.show(run, t);
+  #goTo(wish) {
+    this.player.stop();
+    const held = this.moments.at(wish.run, wish.t);
+    if (held) {
+      this.asking.drop();
+      this.#arrive(wish.run, held);
+    } else {
+      this.cursor.set({ seeking: true });
+      this.asking.want(wish);
+    }
   }
 
-  #followWish() {
-    const wish = this.wished;
-    this.wished = null;
-    if (wish) this.seek(wish.run, wish.t);
-    else this.#resume();
+  /**
+   * Show the frame of tick `t`, or the last one before `before`.
+   * @param {string} run
+   * @param {number} t
+   * @param {number} before
+   */
+  #goBack(run, t, before) {
+    const { first, stride } = this.known.extent(run);
+    this.#goTo({ run, t, back: { before, first: first ?? 0, stride } });
+  }
+
+  /**
+   * @param {string} run
+   * @param {Frame} frame
+   */
+  #arrive(run, frame) {
+    this.status.set({ replayError: null });
+    this.#show(run, frame, "recorded");
+    this.#goOn();
+  }
+
+  /** Follow the wish that waits; or play on, if it played. */
+  #goOn() {
+    const wish = this.asking.nextWish();
+    const { run, t } = this.cursor.get();
+    if (wish) this.#goTo(wish);
+    else if (run !== null && t !== null) this.player.playOn(run, t);
+  }
+
+  /**
+   * Take that the recording has nothing at or after a tick: what lies before it is shown.
+   * @param {Wish} wish
+   */
+  #findNothing({ run, t }) {
+    const instead = this.known.insteadOf(run, t);
+    if (instead && "frame" in instead) this.#arrive(run, instead.frame);
+    else if (instead) this.#goTo({ run, t: instead.t });
+    else {
+      const hasNone = this.known.run(run)?.firstFrame === null;
+      this.takeError(this.words(hasNone ? "seekNoFrames" : "seekNothing", { t }));
+    }
+  }
+
+  /** @param {Wish} wish */
+  #giveUp({ run }) {
+    this.replay.close(); // whatever it waits for
+    this.takeError(this.words(this.known.run(run)?.current ? "seekNotYet" : "seekNoAnswer"));
   }
 
   /**
@@ -288,25 +297,5 @@ export class TimeDirector {
       before?.run === run && frame.t > before.t && frame.t - before.t <= 4 * frame.window.stride;
     this.cursor.set({ run, t: frame.t, seeking: false });
     this.moment.set({ run, t: frame.t, frame, mode, jump: !isNext });
-  }
-
-  /**
-   * Return the tick of the last frame at or before `t`, as far as the run is known.
-   * @param {string} run
-   * @param {number} t
-   */
-  #frameTick(run, t) {
-    const about = this.#run(run);
-    if (!about || about.firstFrame === null || about.lastFrame === null)
-      return Math.max(0, Math.floor(t));
-    const { stride, firstFrame } = about;
-    const newest = this.newest?.run === run ? this.newest.frame.t : 0;
-    const within = Math.min(Math.max(t, firstFrame), Math.max(about.lastFrame, newest));
-    return Math.floor(within / stride) * stride;
-  }
-
-  /** @param {string} run @returns {Run | undefined} */
-  #run(run) {
-    return this.recording.get().runs.find((known) => known.run === run);
   }
 }

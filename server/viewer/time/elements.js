@@ -1,29 +1,10 @@
 // @ts-check
-/** Texts, shapes and buttons. */
+/** Shapes, and buttons that show them. */
 
-import { element as make } from "../people/elements.js";
+import { drawing, element as make } from "../people/elements.js";
 
-/**
- * Set an element's text, if it is another: to set the same costs a layout.
- * @param {Element} element
- * @param {string} text
- */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/**
- * Return one function that ends all of this.
- * @param {(() => void)[]} ends
- * @returns {() => void}
- */
-export function together(...ends) {
-  return () => {
-    for (const end of ends) end();
-  };
-}
-
-/** Shapes on a field of 16 × 16. */
+const FIELD = 16;
+/** Shapes on that field. */
 const ICONS = Object.freeze({
   play: "M4 2.5v11l9-5.5z",
   pause: "M4 3h3v10H4zM9 3h3v10H9z",
@@ -49,13 +30,7 @@ const ICONS = Object.freeze({
  * @returns {SVGElement}
  */
 export function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
-  return svg;
+  return drawing(FIELD, ICONS[name]);
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** What a mark of events says. */
 
-import { numberText } from "./numbers.js";
+import { numberText } from "../people/numbers.js";
 
 /** Digits of a burst's value, a count of matches, and of a shock's, a logarithmic return. */
 const DIGITS = Object.freeze({ burst: 0, shock: 6 });

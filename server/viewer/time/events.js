@@ -1,6 +1,8 @@
 // @ts-check
 /** Bursts and shocks in few pixels. */
 
+import { firstPlace } from "../data/sorted.js";
+
 /** @typedef {import("../types.js").MarketEvent} MarketEvent */
 
 /**
@@ -19,14 +21,7 @@ export function eventsBetween(events, from, to) {
  * @param {number} t
  */
 export function firstFrom(events, t) {
-  let low = 0;
-  let high = events.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (events[middle].t < t) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstPlace(events.length, (place) => events[place].t >= t);
 }
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-/** Nearer, farther, on, and to a section: the user's wishes for the visible span. */
+/** Nearer, farther, on, to a section, and back to where the cursor was. */
 
 import { limitsOf } from "./follow.js";
 import { within, zoomed } from "./span.js";
@@ -44,4 +44,17 @@ export function moveBy(app, part) {
  */
 export function showSection(app, section, follow = false) {
   app.span.set({ ...within(section, limitsOf(app, app.cursor.get())), follow });
+}
+
+/**
+ * Let the cursor be where it was: of a double click the first click has moved it.
+ * @param {App} app
+ * @param {import("../types.js").Cursor} before
+ */
+export function goBack({ director }, { mode, run, t, playing }) {
+  if (mode === "live") director.goLive();
+  else if (run !== null && t !== null) {
+    director.seek(run, t);
+    if (playing) director.play();
+  }
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** Long series for few pixels: least, greatest and last of each bucket of ticks. */
 
+import { firstAtOrAfter } from "../data/sorted.js";
+
 /** @typedef {import("../types.js").SeriesKey} SeriesKey */
 /** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
 /** @typedef {SeriesSlice["series"][SeriesKey]} Line */
@@ -88,24 +90,6 @@ function reduced(column, rows, count) {
     last[bucket] = column[end - 1];
   }
   return { min, max, last };
-}
-
-/**
- * Return the row of the first tick at or after `wanted`, `t.length` if there is none.
- * @param {Float64Array} t ascending
- * @param {number} wanted
- * @param {number} [begin] no row before it is looked at
- * @returns {number}
- */
-export function firstAtOrAfter(t, wanted, begin = 0) {
-  let low = begin;
-  let high = t.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (t[middle] < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /**

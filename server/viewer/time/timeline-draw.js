@@ -1,8 +1,8 @@
 // @ts-check
 /** Draws the timeline: runs, missing ticks, events; and over it what moves. */
 
+import { clockText, numberText } from "../people/numbers.js";
 import { drawMark } from "./events.js";
-import { clockText, numberText } from "./numbers.js";
 import { niceValues } from "./scale.js";
 
 /** @typedef {import("./timeline-layout.js").Stretch} Stretch */

@@ -7,6 +7,7 @@ import { turned } from "./charts-pointer.js";
  * All places are pixels of the element.
  * @typedef {object} TimelineWishes
  * @property {(x: number | null, y: number) => void} hover
+ * @property {() => void} press the pointer goes down: it seeks from here on
  * @property {(x: number) => void} seek
  * @property {(factor: number, x: number) => void} stretch
  * @property {(pixels: number) => void} move
@@ -46,6 +47,7 @@ export class TimelinePointer {
     if (event.button !== 0) return;
     this.element.setPointerCapture(event.pointerId);
     this.drags = true;
+    this.wishes.press();
     this.wishes.seek(this.#place(event).x);
   }
 

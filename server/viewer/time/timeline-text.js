@@ -1,8 +1,8 @@
 // @ts-check
 /** What the timeline says: of the moment shown, and of that under the pointer. */
 
+import { clockText, numberText } from "../people/numbers.js";
 import { eventText } from "./event-text.js";
-import { clockText, numberText } from "./numbers.js";
 import { runOf } from "./runs.js";
 import { positionOf } from "./timeline-layout.js";
 

@@ -5,9 +5,11 @@
  */
 
 import { element as make } from "../people/elements.js";
+import { Redraw } from "../state/redraw.js";
 import { marked, nearestMark } from "./events.js";
+import { goBack } from "./navigate.js";
 import { Palette } from "./palette.js";
-import { Redraw, restFor } from "./redraw.js";
+import { restFor } from "./rest.js";
 import { Surface } from "./surface.js";
 import { BLEED, drawMoving, drawTimeline, LANES } from "./timeline-draw.js";
 import { timelineCommand } from "./timeline-keys.js";
@@ -55,6 +57,8 @@ class Timeline {
     /** @type {{run: Run, t: number, beyond: number} | null} where the pointer drags the cursor */
     this.wish = null;
     this.wasSeen = true;
+    /** Where the cursor was before the last two presses, which are those of a double click. */
+    this.before = [app.cursor.get(), app.cursor.get()];
     this.#listen();
   }
 
@@ -62,13 +66,16 @@ class Timeline {
     const { app, slider } = this;
     this.pointer = new TimelinePointer(slider, {
       hover: (x, y) => this.#hover(x, y),
+      press: () => {
+        this.before = [this.before[1], app.cursor.get()];
+      },
       seek: (x) => {
         this.wish = momentAt(this.stretches, x);
         this.seeking.now();
       },
       stretch: (factor, x) => this.#stretch(factor, x),
       move: (pixels) => this.#look(() => this.view.move(pixels)),
-      reset: () => this.#look(() => this.view.reset()),
+      reset: () => this.#reset(),
     });
     slider.addEventListener("keydown", (event) => this.#key(event));
     this.resizing = new ResizeObserver(() => this.base.now());
@@ -181,6 +188,13 @@ class Timeline {
       this.view.move((pixelOf(this.stretches, at.run.run, at.t) ?? pixel) - pixel);
       this.stretches = this.#layOut();
     });
+  }
+
+  /** The clicks of a double click have moved the cursor: it goes back. */
+  #reset() {
+    this.wish = null;
+    goBack(this.app, this.before[0]);
+    this.#look(() => this.view.reset());
   }
 
   #layOut() {

@@ -1,8 +1,7 @@
 // @ts-check
 /** A few words beside the pointer. */
 
-import { element as make } from "../people/elements.js";
-import { say } from "./elements.js";
+import { element as make, say } from "../people/elements.js";
 
 const DISTANCE = 12;
 

@@ -1,10 +1,10 @@
 // @ts-check
 /** A section that is played again and again: from and to where the cursor is, or what is visible. */
 
-import { element as make } from "../people/elements.js";
-import { iconButton, say, together } from "./elements.js";
+import { element as make, say, together } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
+import { iconButton } from "./elements.js";
 import { limitsOf } from "./follow.js";
-import { numberText } from "./numbers.js";
 
 /** @typedef {import("../types.js").App} App */
 

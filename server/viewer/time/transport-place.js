@@ -1,10 +1,9 @@
 // @ts-check
 /** Which run and which tick is shown, both to be chosen. */
 
-import { element as make } from "../people/elements.js";
-import { together } from "./elements.js";
-import { clockText, numberText } from "./numbers.js";
-import { Redraw } from "./redraw.js";
+import { element as make, together } from "../people/elements.js";
+import { clockText, numberText } from "../people/numbers.js";
+import { Redraw } from "../state/redraw.js";
 import { runOf } from "./runs.js";
 
 /** @typedef {import("../types.js").App} App */

@@ -1,10 +1,9 @@
 // @ts-check
 /** How the moment shown stands to what comes live: behind by how much, how many frames wait. */
 
-import { element as make } from "../people/elements.js";
-import { say, together } from "./elements.js";
-import { numberText } from "./numbers.js";
-import { Redraw } from "./redraw.js";
+import { element as make, say, together } from "../people/elements.js";
+import { numberText } from "../people/numbers.js";
+import { Redraw } from "../state/redraw.js";
 import { newestTick, runOf } from "./runs.js";
 
 /** @typedef {import("../types.js").App} App */
@@ -60,18 +59,7 @@ function behindText(app) {
     ticks: numberText(text.language, ticks),
     seconds: numberText(text.language, ticks / known.tickRate, 1),
   });
-  const frames = framesAfter(app.moments, run, t);
+  const frames = app.moments.countAfter(run, t);
   if (!frames) return words;
   return `${words} · ${text.t("transportWaiting", { frames: numberText(text.language, frames) })}`;
-}
-
-/**
- * Return how many frames after a tick the page holds.
- * @param {import("../data/moments.js").Moments} moments
- * @param {string} run
- * @param {number} t
- */
-function framesAfter(moments, run, t) {
-  const held = moments.before(run, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
-  return held.reduce((count, frame) => count + Number(frame.t > t), 0);
 }

@@ -1,9 +1,9 @@
 // @ts-check
 /** What plays, stops and steps; which run, which tick, how fast; and how far behind live it is. */
 
-import { element as make } from "../people/elements.js";
+import { element as make, together } from "../people/elements.js";
 import { SPEEDS } from "../state/settings.js";
-import { icon, iconButton, together } from "./elements.js";
+import { icon, iconButton } from "./elements.js";
 import { createEventSteps } from "./transport-events.js";
 import { createLoopControls } from "./transport-loop.js";
 import { createPlaceControls } from "./transport-place.js";

@@ -145,6 +145,17 @@ def test_a_hole_in_the_events_is_said_where_it_matters(tmp_path: Path) -> None:
     assert page_of(tmp_path, 111, None).complete
 
 
+def test_a_hole_in_the_frames_is_said_where_events_are_told_from_them(tmp_path: Path) -> None:
+    record(tmp_path, FRAMES, ABOUT)
+    run = OpenRun(RunJournal(tmp_path), "run")
+    run.add_hole(Hole("events", 0, 279, 5, "disk full"))
+    assert page_of(tmp_path).complete
+    run.add_hole(Hole("frames", 100, 110, 2, "disk full"))
+    assert not page_of(tmp_path).complete
+    assert not page_of(tmp_path, 90, 95).complete
+    assert page_of(tmp_path, None, 60).complete
+
+
 def test_a_run_without_frames_has_no_events(tmp_path: Path) -> None:
     record(tmp_path, [], ABOUT)
     assert page_of(tmp_path) == EventPage((), None, complete=True, source="frames")

@@ -1,6 +1,20 @@
 // @ts-check
 /** Numbers and times as text, quickly: a formatter is made once, since making one costs most. */
 
+/** Ways to write a number, given digits of the fraction. */
+const MANNERS = {
+  exact: (/** @type {number} */ digits) => ({
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }),
+  rounded: (/** @type {number} */ digits) => ({ maximumFractionDigits: digits }),
+  plain: (/** @type {number} */ digits) => ({ maximumFractionDigits: digits, useGrouping: false }),
+  short: (/** @type {number} */ digits) => ({
+    notation: /** @type {const} */ ("compact"),
+    maximumFractionDigits: digits,
+  }),
+};
+
 /** @type {Map<string, Intl.NumberFormat>} */
 const numbers = new Map();
 /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -10,23 +24,52 @@ const clocks = new Map();
 const MOST_CLOCKS = 1_000;
 
 /**
+ * @param {keyof typeof MANNERS} manner
+ * @param {string} language
+ * @param {number} value
+ * @param {number} digits of the fraction
+ * @returns {string}
+ */
+function inManner(manner, language, value, digits) {
+  const key = `${manner} ${language} ${digits}`;
+  let format = numbers.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat(language, MANNERS[manner](digits));
+    numbers.set(key, format);
+  }
+  return format.format(value === 0 ? 0 : value); // not "-0"
+}
+
+/**
  * @param {string} language
  * @param {number} value NaN is a dash
  * @param {number} [digits] after the point, always so many
  * @returns {string}
  */
 export function numberText(language, value, digits = 0) {
-  if (Number.isNaN(value)) return "–";
-  const key = `${language} ${digits}`;
-  let format = numbers.get(key);
-  if (!format) {
-    format = new Intl.NumberFormat(language, {
-      minimumFractionDigits: digits,
-      maximumFractionDigits: digits,
-    });
-    numbers.set(key, format);
-  }
-  return format.format(value === 0 ? 0 : value); // not "-0"
+  return Number.isNaN(value) ? "–" : inManner("exact", language, value, digits);
+}
+
+/**
+ * Return a number with no more digits than it has.
+ * @param {string} language
+ * @param {number} value
+ * @param {number} digits after the point at most
+ * @returns {string}
+ */
+export function roundedText(language, value, digits) {
+  return inManner("rounded", language, value, digits);
+}
+
+/**
+ * Return a number with no more digits than it has, and nothing between thousands.
+ * @param {string} language
+ * @param {number} value
+ * @param {number} digits after the point at most
+ * @returns {string}
+ */
+export function plainText(language, value, digits) {
+  return inManner("plain", language, value, digits);
 }
 
 /**
@@ -38,13 +81,7 @@ export function numberText(language, value, digits = 0) {
  */
 export function shortNumber(language, value, digits) {
   if (Math.abs(value) < 100_000) return numberText(language, value, digits);
-  const key = `${language} short`;
-  let format = numbers.get(key);
-  if (!format) {
-    format = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 2 });
-    numbers.set(key, format);
-  }
-  return format.format(value);
+  return inManner("short", language, value, 2);
 }
 
 /**
