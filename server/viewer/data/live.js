@@ -268,9 +268,10 @@ export class Live {
       this.status.set({ gaps: [], serverT: null, lastFrameAt: null, pace: null });
     }
     this.run = health.run;
+    const records = health.recording ?? health.history; // an edge passes on what its camera has
     this.status.set({
       sourceRunning: health.meta.running,
-      recordingOff: health.recording ? null : (health.recorder?.error ?? "off"),
+      recordingOff: records ? null : (health.recorder?.error ?? "off"),
       degraded: (health.reasons ?? []).map(
         (/** @type {any} */ reason) => reason.message ?? reason.code ?? String(reason),
       ),
