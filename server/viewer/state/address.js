@@ -189,8 +189,8 @@ export function goTo({ settings, director }, atFirst, place) {
  */
 export function keepAddress(app, atFirst) {
   const { ask } = paced(WRITE_EVERY_MS, () => {
-    const { mode, t } = app.cursor.get();
-    if (mode === "recorded" && t === null) return; // the moment that it says has not come yet
+    const { mode, seeking, t } = app.cursor.get();
+    if (mode === "recorded" && (seeking || t === null)) return; // what it says has not come yet
     const place = writePlace(app.settings.get(), atFirst, app.cursor.get());
     history.replaceState(null, "", `#${place}`);
   });
