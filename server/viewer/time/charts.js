@@ -80,6 +80,8 @@ class Charts {
     this.slice = null;
     /** @type {Mark[]} */
     this.marks = [];
+    /** @type {{t: number | null, x: number, y: number}} where the pointer is */
+    this.pointer = { t: null, x: 0, y: 0 };
     /** @type {{from: number, to: number} | null} */
     this.brush = null;
     /** @type {Cursor} where the cursor was before the last click */
@@ -160,6 +162,7 @@ class Charts {
     const events = run === null ? [] : (recording.events.get(run) ?? []);
     const place = (/** @type {number} */ t) => this.scale.at(t);
     this.marks = marked(eventsBetween(events, from, to), place, MARK_WIDTH);
+    this.#showTip(); // marks come and go under a pointer that stands still
     const holes = runOf(app, run)?.holes ?? [];
     drawCharts(context, this.panels.list, {
       slice: this.slice,
@@ -229,11 +232,17 @@ class Charts {
    * @param {number} y
    */
   #hover(t, x, y) {
-    const mark = t === null ? null : nearestMark(this.marks, this.scale.at(t), TIP_REACH);
-    this.tip.show(mark ? eventText(this.app.text, mark) : "", x, y);
+    this.pointer = { t, x, y };
+    this.#showTip();
     const limits = limitsOf(this.app, this.app.cursor.get());
     const isThere = t !== null && t >= limits.from && t <= limits.to;
     this.app.hovered.set({ t: isThere ? t : null });
+  }
+
+  #showTip() {
+    const { t, x, y } = this.pointer;
+    const mark = t === null ? null : nearestMark(this.marks, this.scale.at(t), TIP_REACH);
+    this.tip.show(mark ? eventText(this.app.text, mark) : "", x, y);
   }
 
   /** @param {KeyboardEvent} event */

@@ -99,7 +99,7 @@ def test_the_figures_of_a_real_camera(tmp_path: Path) -> None:
             now = look_at(address, lambda: 3.0)
     interval = Interval(before, now)
     assert interval.rate("ticks_total") == 6.0
-    assert interval.labels("recorded_lines_total") == ["frames", "metrics"]
+    assert interval.labels("recorded_lines_total") == ["frames", "metrics", "events"]
     text = shown(interval)
     for said in (
         "tick 11",
