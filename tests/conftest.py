@@ -37,8 +37,8 @@ LONGEST_FIRST = ("torture", "attacks", "end_to_end")
 """Rooms with files that take a minute: begun last, one of them would be all that is left to run."""
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", UVICORN_FAULTS)
-LOGGERS = ("", "marketcam", *_UVICORN)
-"""Those that a command, or a server, sets up where it runs in this process."""
+LEVELS = {name: logging.getLogger(name).level for name in ("", "marketcam", *_UVICORN)}
+"""Those that a command, or a server, sets up where it runs in this process; none has yet."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,15 +49,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """Put logging back: what was set up writes to a stream that ends with its test."""
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    before = [(logger, logger.level, logger.propagate, [*logger.handlers]) for logger in loggers]
+    """Have no test begin with what another, or the fixture of a whole module, has set up."""
+    _undo_logging()
     yield
-    for logger, level, propagate, handlers in before:
-        for handler in set(logger.handlers).difference(handlers):
-            handler.close()
-        logger.propagate, logger.handlers = propagate, handlers
+    _undo_logging()
+
+
+def _undo_logging() -> None:
+    for name, level in LEVELS.items():
+        logger = logging.getLogger(name)
         logger.setLevel(level)
+        logger.propagate = True
+        for handler in [*logger.handlers]:
+            if name or (handler.name or "").startswith(
+                "marketcam."
+            ):  # the root's also has pytest's
+                logger.removeHandler(handler)
+                handler.close()
 
 
 @pytest.fixture
