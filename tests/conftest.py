@@ -61,11 +61,10 @@ def _undo_logging() -> None:
         logger.setLevel(level)
         logger.propagate = True
         for handler in [*logger.handlers]:
-            if name or (handler.name or "").startswith(
-                "marketcam."
-            ):  # the root's also has pytest's
-                logger.removeHandler(handler)
-                handler.close()
+            if not name and not (handler.name or "").startswith("marketcam."):
+                continue  # pytest's own
+            logger.removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture
