@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -51,6 +52,9 @@ def main() -> None:
     )
     parser.add_argument("--agents", type=int, default=74)
     parser.add_argument("--ticks", type=int, default=20_000)
+    parser.add_argument(
+        "--measured-ticks", type=int, default=4_000, help="their frames are measured"
+    )
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--seed-ticks", type=int, default=5_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
@@ -70,13 +74,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 *((f"{n} workers", Choice(workers=n)) for n in options.workers),
             )
         }
-        recording = _recording(folder / "ticks.jsonl", options)
+        recording = _recording(folder / "ticks.jsonl", options, options.ticks)
         for cluster in ways.values():
             _film_seeds(folder, cluster, options, seeds=4, ticks=400)  # kernels are loaded
         film: dict[str, list[float]] = {name: [] for name in ways}
         seeds: dict[str, list[float]] = {name: [] for name in ways}
         measures: dict[str, list[float]] = {name: [] for name in ways}
-        store = _store(folder / "measured", recording)
+        short = _recording(folder / "short.jsonl", options, options.measured_ticks)
+        store = _store(folder / "measured", short)
         expected = _measured(store, ways["one camera"])[1]
         for _ in range(options.rounds):
             for name, cluster in ways.items():
@@ -87,11 +92,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 measures[name].append(took)
                 if lines != expected:
                     raise AssertionError(f"the measures by {name} are not those by one process")
+                print(
+                    f"{name}: film {film[name][-1]:.1f} s, seeds {seeds[name][-1]:.1f} s, "
+                    f"measures {took:.1f} s",
+                    file=sys.stderr,
+                )
         return {
             "machine": describe(),
             "film": _figures(film, options.ticks),
             "seeds": _figures(seeds, options.seeds * options.seed_ticks),
-            "measures": _figures(measures, options.ticks),
+            "measures": _figures(measures, options.measured_ticks),
         }
 
 
@@ -107,10 +117,10 @@ def _figures(seconds: dict[str, list[float]], ticks: int) -> dict[str, Any]:
     }
 
 
-def _recording(path: Path, options: argparse.Namespace) -> Path:
+def _recording(path: Path, options: argparse.Namespace, ticks: int) -> Path:
     market = InfiniteGameMarket(agents=options.agents, seed=1, adjust_interval=2**50)
     with path.open("wb") as file:
-        for tick in islice(market, options.ticks):
+        for tick in islice(market, ticks):
             file.write(encode_tick(tick) + b"\n")
     return path
 

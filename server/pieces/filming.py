@@ -32,7 +32,7 @@ Event: TypeAlias = "tuple[Literal['warning', 'error'], str, dict[str, Any]]"
 
 _KINDS: Final = ("frames", "metrics", "ticks")
 _LEVEL: Final = 1
-"""250 MB/s, and less than a third of what JSON ticks of 74 agents take."""
+"""As in a `LinePack`."""
 _WAIT_SECONDS: Final = 60.0
 
 

@@ -17,7 +17,7 @@ _KINDS: Final = ("frames", "metrics", "ticks")
 _CODE: Final = {kind: code for code, kind in enumerate(_KINDS)}
 _HEAD: Final = struct.Struct("<BqI")
 _LEVEL: Final = 1
-"""590 MB/s, and a 24th of what frames of 74 agents take; level 3 takes twice the time."""
+"""Lines live in a pack for a moment only: time counts more than bytes."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 
