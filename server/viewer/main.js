@@ -136,18 +136,6 @@ function createViews(app) {
 }
 
 /**
- * Tell the browser's own timeline when there was something to see.
- * @param {App} app
- */
-function markFirstPicture({ moment }) {
-  const end = moment.follow((shown) => {
-    if (!shown) return;
-    end();
-    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first-picture")));
-  });
-}
-
-/**
  * Show the moment of the link that the page was opened with, unless another was chosen meanwhile.
  * @param {App} app
  * @param {import("./state/address.js").Place} place
@@ -171,7 +159,6 @@ function start() {
   addEventListener("hashchange", () => {
     if (isPlace(location.hash)) goTo(app, atFirst, readPlace(location.hash)); // it was pasted
   });
-  markFirstPicture(app);
   live.start();
 }
 

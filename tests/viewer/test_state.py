@@ -141,6 +141,9 @@ WRITTEN = """async () => {
     app.cursor.set({ t: 6 });
     hashes.push(works.length);
     runAll();
+    location.hash = "#mode=recorded&run=b&t=9";
+    app.cursor.set({ t: 7 }); // before the page hears of the link
+    runAll();
     self.setTimeout = later;
     return hashes;
 }"""
@@ -219,7 +222,7 @@ def test_a_link_that_is_pasted_says_all(modules, hash_, told, trails, weight):
 
 def test_the_address_is_kept_until_its_moment_has_come(modules):
     assert modules.evaluate(WRITTEN) == [
-        "#mode=recorded&run=a&t=7", 1, "#mode=recorded&run=a&t=6",
+        "#mode=recorded&run=a&t=7", 1, "#mode=recorded&run=a&t=6", "#mode=recorded&run=b&t=9",
     ]  # fmt: skip
 
 

@@ -24,6 +24,15 @@ BODY = """<!doctype html><html lang="en"><head><title>structure</title>
 <body><header id="bar"></header><main><aside id="controls"></aside>
 <section id="structure" aria-label="Structure"></section></main></body></html>"""
 
+WORKER = "viewer/structure/painter.worker.js"
+
+# What is done around the graphics card, where the drawing is done.
+KEEP_CARD = """const get = OffscreenCanvas.prototype.getContext;
+OffscreenCanvas.prototype.getContext = function (...asked) {
+    return (self.card = get.apply(this, asked));
+};"""
+NO_CARD = "OffscreenCanvas.prototype.getContext = () => null;"
+
 START = """async ([options, language]) => {
     const helper = await import("/structure_app.js");
     const { createStructure } = await import("/viewer/structure/structure.js");
@@ -75,8 +84,8 @@ PIXEL = """async (agent) => {
 }"""
 
 # The picture, as a number that changes with it, and how much of it is in a node's colours.
-PICTURE = """() => {
-    const picture = view.snapshot();
+PICTURE = """async () => {
+    const picture = await view.snapshot();
     const { data } = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height);
     let mark = 0, blue = 0, orange = 0;
     for (let at = 0; at < data.length; at += 4) {
@@ -144,18 +153,25 @@ def answer(route: Route) -> None:
         route.fulfill(path=VIEWER / path.removeprefix("/viewer/"))
 
 
+def answer_with(route: Route, script: str) -> None:
+    worker = (VIEWER / WORKER.removeprefix("viewer/")).read_text()
+    route.fulfill(body=f"{script}\n{worker}", content_type="text/javascript")
+
+
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Callable[..., Viewed]]:
     contexts = []
     errors: list[str] = []
 
-    def open_page(before: str = "", **options: Any) -> Viewed:
+    def open_page(in_worker: str = "", **options: Any) -> Viewed:
         context = browser.new_context(viewport={"width": 1000, "height": 640}, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.add_init_script(COUNT_PICTURES + before)
+        page.add_init_script(COUNT_PICTURES)
         page.route(f"{ORIGIN}/**", answer)
+        if in_worker:
+            page.route(f"{ORIGIN}/{WORKER}", lambda route: answer_with(route, in_worker))
         page.goto(f"{ORIGIN}/")
         return Viewed(page)
 
@@ -355,7 +371,10 @@ def test_forces_place_linked_agents_and_take_so_many(opened):
     viewed.start(agents=300, edges=60)
     viewed.page.check("input[value=force]")
     viewed.page.wait_for_function(
-        f"() => {{ const {{ blue, orange }} = ({PICTURE})(); return blue > 50 && orange > 50; }}"
+        f"""async () => {{
+            const {{ blue, orange }} = await ({PICTURE})();
+            return blue > 50 && orange > 50;
+        }}"""
     )
     assert viewed.page.is_disabled("#field-onX")
     hidden = viewed.page.locator(".notice").is_hidden()
@@ -371,30 +390,24 @@ def test_forces_place_linked_agents_and_take_so_many(opened):
     assert viewed.picture()["blue"] > 50  # on feature axes
 
 
-def test_the_graphics_may_be_taken_away(viewed):
+def test_the_graphics_may_be_taken_away(opened):
+    viewed = opened(KEEP_CARD)
+    viewed.start(agents=60, edges=40)
     before = viewed.picture()["mark"]
-    viewed.page.evaluate(
-        """() => {
-            const gl = document.querySelectorAll(".stage canvas")[1].getContext("webgl2");
-            globalThis.loss = gl.getExtension("WEBGL_lose_context");
-            loss.loseContext();
-        }"""
+    (worker,) = (each for each in viewed.page.workers if each.url.endswith(WORKER))
+    worker.evaluate(
+        "() => { self.loss = card.getExtension('WEBGL_lose_context'); loss.loseContext(); }"
     )
     viewed.says(".notice", "The browser has taken the graphics away")
     viewed.page.evaluate("() => at(310)")
-    viewed.page.evaluate("() => loss.restoreContext()")
+    worker.evaluate("() => loss.restoreContext()")
     viewed.hides(".notice")
     viewed.show(300)
     assert viewed.picture()["mark"] == before
 
 
 def test_without_webgl_it_says_so_and_counts(opened):
-    viewed = opened(
-        """const get = HTMLCanvasElement.prototype.getContext;
-        HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
-            return kind === "webgl2" ? null : get.call(this, kind, ...rest);
-        };"""
-    )
+    viewed = opened(NO_CARD)
     viewed.start(agents=60, edges=40)
     viewed.says(".notice", "does not draw with WebGL2")
     viewed.says(".counts", "of 60 linked")

@@ -68,10 +68,10 @@ function save(blob, name) {
  * @param {App} app
  * @param {Snapshot} snapshot
  */
-export function savePicture(app, snapshot) {
+export async function savePicture(app, snapshot) {
   const moment = app.moment.get();
   if (!moment) return;
-  snapshot()?.toBlob((blob) => {
+  (await snapshot())?.toBlob((blob) => {
     if (blob) save(blob, nameOf(moment, "png"));
   }, "image/png");
 }

@@ -188,11 +188,18 @@ export function goTo({ settings, director }, atFirst, place) {
  * @param {Settings} atFirst
  */
 export function keepAddress(app, atFirst) {
+  let kept = location.hash;
   const { ask } = paced(WRITE_EVERY_MS, () => {
+    if (location.hash !== kept) return; // a link was pasted just now, and is not yet followed
     const { mode, seeking, t } = app.cursor.get();
     if (mode === "recorded" && (seeking || t === null)) return; // what it says has not come yet
     const place = writePlace(app.settings.get(), atFirst, app.cursor.get());
     history.replaceState(null, "", `#${place}`);
+    kept = location.hash;
+  });
+  addEventListener("hashchange", () => {
+    kept = location.hash;
+    ask();
   });
   app.settings.follow(ask);
   app.cursor.followFields(["mode", "run"], ask);

@@ -32,14 +32,20 @@ export class Layers {
     return ratio;
   }
 
-  /** All three in one. @param {string} ground @returns {HTMLCanvasElement} */
-  together(ground) {
+  /**
+   * All three in one.
+   * @param {string} ground
+   * @param {ImageBitmap} middle what the middle one shows
+   * @returns {HTMLCanvasElement}
+   */
+  together(ground, middle) {
     const whole = make("canvas");
     [whole.width, whole.height] = [this.below.width, this.below.height];
     const pen = penOf(whole);
     pen.fillStyle = ground;
     pen.fillRect(0, 0, whole.width, whole.height);
-    for (const canvas of [this.below, this.middle, this.above]) pen.drawImage(canvas, 0, 0);
+    for (const canvas of [this.below, middle, this.above]) pen.drawImage(canvas, 0, 0);
+    middle.close();
     return whole;
   }
 }

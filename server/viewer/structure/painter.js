@@ -24,15 +24,17 @@ export class NoWebGL extends Error {}
 /**
  * One picture.
  * @typedef {object} View
- * @property {import("./lens.js").Lens} lens
+ * @property {number[]} clip the way from the unit square to clip space: scale x, y, shift x, y
+ * @property {number[]} scissor what is drawn in: left, bottom, width, height in device pixels
+ * @property {number} ratio device pixels of a CSS pixel
  * @property {number} share of the way that the nodes have gone, 0 to 1
  * @property {number} grow factor of the radius
  */
 
 /** Draws into a canvas. */
-export class Renderer {
+export class Painter {
   /**
-   * @param {HTMLCanvasElement} canvas
+   * @param {OffscreenCanvas} canvas
    * @throws {NoWebGL}
    */
   constructor(canvas) {
@@ -40,7 +42,6 @@ export class Renderer {
     if (!gl) throw new NoWebGL("no context of the kind webgl2");
     this.canvas = canvas;
     this.gl = gl;
-    this.ratio = 1;
     /** There is no graphics card: the processor draws. */
     this.soft = SOFT.test(nameOf(gl));
     this.parts = partsOf(gl);
@@ -51,15 +52,10 @@ export class Renderer {
     this.parts = partsOf(this.gl);
   }
 
-  /**
-   * @param {number} width
-   * @param {number} height in CSS pixels
-   * @param {number} ratio device pixels of a CSS pixel
-   */
-  resize(width, height, ratio) {
-    this.ratio = ratio;
-    this.canvas.width = Math.max(1, Math.round(width * ratio));
-    this.canvas.height = Math.max(1, Math.round(height * ratio));
+  /** @param {number} width @param {number} height in device pixels */
+  resize(width, height) {
+    this.canvas.width = width;
+    this.canvas.height = height;
   }
 
   /** @param {Uint8Array} data see crowd.js @param {Uint32Array} order nodes, those on top last */
@@ -75,21 +71,20 @@ export class Renderer {
   }
 
   /** @param {View} view */
-  draw({ lens, share, grow }) {
-    const { gl, ratio, canvas } = this;
-    const { left, top, width, height } = lens.plot;
+  draw(view) {
+    const { gl, canvas } = this;
+    const [left, bottom, width, height] = view.scissor;
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.disable(gl.SCISSOR_TEST);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.SCISSOR_TEST);
-    const below = (lens.height - top - height) * ratio;
-    gl.scissor(left * ratio, below, width * ratio, height * ratio);
-    this.#drawEdges(clipOf(lens), share);
-    this.#drawNodes(clipOf(lens), share, grow * ratio);
+    gl.scissor(left, bottom, width, height);
+    this.#drawEdges(view);
+    this.#drawNodes(view);
   }
 
-  /** @param {number[]} clip @param {number} share */
-  #drawEdges(clip, share) {
+  /** @param {View} view */
+  #drawEdges({ clip, ratio, share }) {
     const { gl, canvas } = this;
     if (!this.parts.edges.count) return;
     const { program, places } = this.parts.edgeProgram;
@@ -97,20 +92,20 @@ export class Renderer {
     gl.uniform4fv(at(places, "lens"), clip);
     gl.uniform2f(at(places, "pixels"), canvas.width / 2, canvas.height / 2);
     gl.uniform1f(at(places, "share"), share);
-    gl.uniform1f(at(places, "dash"), DASH * this.ratio);
+    gl.uniform1f(at(places, "dash"), DASH * ratio);
     gl.bindVertexArray(this.parts.edgeArray);
     gl.drawArrays(gl.LINES, 0, this.parts.edges.count);
   }
 
-  /** @param {number[]} clip @param {number} share @param {number} grow */
-  #drawNodes(clip, share, grow) {
+  /** @param {View} view */
+  #drawNodes({ clip, ratio, share, grow }) {
     const { gl } = this;
     if (!this.parts.order.count) return;
     const { program, places } = this.parts.nodeProgram;
     gl.useProgram(program);
     gl.uniform4fv(at(places, "lens"), clip);
     gl.uniform1f(at(places, "share"), share);
-    gl.uniform1f(at(places, "grow"), grow);
+    gl.uniform1f(at(places, "grow"), grow * ratio);
     gl.bindVertexArray(this.parts.nodeArray);
     gl.drawElements(gl.POINTS, this.parts.order.count, gl.UNSIGNED_INT, 0);
   }
@@ -164,16 +159,6 @@ function edgeArray(gl, edges) {
   attribute(gl, 2, 4, gl.UNSIGNED_BYTE, stride, 32);
   attribute(gl, 3, 2, gl.UNSIGNED_BYTE, stride, 36);
   return array;
-}
-
-/**
- * Return the way from the unit square to clip space: scale x, y, shift x, y.
- * @param {import("./lens.js").Lens} lens
- */
-function clipOf(lens) {
-  const { scaleX, shiftX, scaleY, shiftY } = lens.factors;
-  const [x, y] = [2 / lens.width, -2 / lens.height];
-  return [scaleX * x, scaleY * y, shiftX * x - 1, shiftY * y + 1];
 }
 
 /** @param {Gl} gl @param {number} target @returns {Store} */

@@ -20,29 +20,24 @@ import { trailsOf } from "./trails.js";
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("../types.js").Filtered} Filtered */
 
-/**
- * Milliseconds between two pictures of a movement where the processor draws: of 60 a second every
- * other one. A picture of 10,000 nodes and 2,000 edges takes it about 30 ms, and others need it too.
- */
-const SOFT_PACE = 24;
-
 /** What has to be done before the next picture. @typedef {"target" | "looks" | "stress" | "trails" | "axes" | "marks"} Work */
 
 /** Draws what the state says; knows nothing of gestures. */
 export class Stage {
   /**
    * @param {App} app
-   * @param {(error: string | null) => void} tell when drawing fails, and when it is well again
-   * @throws {import("./renderer.js").NoWebGL}
+   * @param {object} given
+   * @param {(error: string | null) => void} given.onTrouble drawing fails, or is well again
+   * @param {() => void} given.onUnable the browser does not draw with WebGL2
    */
-  constructor(app, tell) {
+  constructor(app, { onTrouble, onUnable }) {
     this.app = app;
-    this.tell = tell;
+    this.tell = onTrouble;
     this.layers = new Layers();
     this.element = make("div", { className: "stage", tabIndex: 0, role: "application" });
     const { below, middle, above } = this.layers;
     this.element.append(below, middle, above);
-    const renderer = new Renderer(middle);
+    const renderer = new Renderer(middle, { onUnable, onLoss: (lost) => this.#takeLoss(lost) });
     this.renderer = renderer;
     this.lens = new Lens();
     this.motion = new Motion();
@@ -51,9 +46,7 @@ export class Stage {
     /** @type {Set<Work>} */
     this.work = new Set();
     this.request = 0;
-    this.drawn = 0;
     this.share = 1;
-    this.lost = false;
     this.layout = "";
     /** The axes as they were drawn last. */
     this.axes = "";
@@ -63,12 +56,12 @@ export class Stage {
     this.trails = [];
     /** Called when a picture has been made. */
     this.onDrawn = () => {};
-    this.#followLoss();
   }
 
   dispose() {
     cancelAnimationFrame(this.request);
     this.scene.dispose();
+    this.renderer.dispose();
   }
 
   /** @param {...Work} work what has to be done anew */
@@ -117,20 +110,14 @@ export class Stage {
     return { crowd: this.scene.crowd, lens: this.lens, share: this.share };
   }
 
-  /** The plot as one picture. @returns {HTMLCanvasElement} */
-  snapshot() {
-    if (!this.lost) this.scene.draw(this.share); // the card keeps a picture for one task only
-    return this.layers.together(this.theme.css.ground);
+  /** The plot as one picture. @returns {Promise<HTMLCanvasElement>} */
+  async snapshot() {
+    return this.layers.together(this.theme.css.ground, await this.renderer.picture());
   }
 
   /** @param {number} now */
   #picture(now) {
     this.request = 0;
-    if (this.#tooSoon(now)) {
-      this.need();
-      return;
-    }
-    this.drawn = now;
     const filtered = this.app.filtered.get();
     if (!filtered || !this.lens.width) return; // what has to be done is done when there is a size
     const work = new Set(this.work);
@@ -142,16 +129,11 @@ export class Stage {
     if (work.has("trails")) this.trails = this.#trails(filtered);
     this.share = this.motion.share(now);
     const moving = this.share < 1 || before < 1;
-    if (!this.lost) this.scene.draw(this.share);
+    this.scene.draw(this.share);
     if (work.has("axes") || (moving && this.#axesMove())) this.#drawAxes();
     if (work.has("marks") || (moving && this.scene.focus.any)) this.#drawMarks();
     this.onDrawn();
     if (this.share < 1) this.need();
-  }
-
-  /** Nothing has changed, it only moves, and the processor draws. @param {number} now */
-  #tooSoon(now) {
-    return this.renderer.soft && this.work.size === 0 && now - this.drawn < SOFT_PACE;
   }
 
   /** @param {Filtered} filtered @param {number} now @param {Set<Work>} work */
@@ -250,19 +232,9 @@ export class Stage {
     });
   }
 
-  /** The graphics card may be taken away at any time, and come back. */
-  #followLoss() {
-    const canvas = this.layers.middle;
-    canvas.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // else it never comes back
-      this.lost = true;
-      this.tell(this.app.text.t("graphicsLost"));
-    });
-    canvas.addEventListener("webglcontextrestored", () => {
-      this.renderer.restore();
-      this.lost = false;
-      this.tell(null);
-      this.need("looks");
-    });
+  /** The graphics card may be taken away at any time, and come back. @param {boolean} lost */
+  #takeLoss(lost) {
+    this.tell(lost ? this.app.text.t("graphicsLost") : null);
+    if (!lost) this.need("looks");
   }
 }

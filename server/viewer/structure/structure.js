@@ -7,7 +7,6 @@ import { followGestures } from "./gestures.js";
 import { Legend } from "./legend.js";
 import { Notice } from "./notice.js";
 import { enclosed, nearest } from "./picker.js";
-import { NoWebGL } from "./renderer.js";
 import { select } from "./selection.js";
 import { Stage } from "./stage.js";
 import { Summary } from "./summary.js";
@@ -27,50 +26,51 @@ const LOOKS = ["color", "size"];
  *
  * @param {HTMLElement} root
  * @param {App} app
- * @returns {{dispose: () => void, snapshot: () => HTMLCanvasElement | null}} `snapshot` gives the
- *   plot as one picture; null where the browser does not draw it
+ * @returns {{dispose: () => void, snapshot: () => Promise<HTMLCanvasElement | null>}} `snapshot`
+ *   gives the plot as one picture; null where the browser does not draw it
  */
 export function createStructure(root, app) {
   const notice = new Notice(app);
   const summary = new Summary(app);
   root.append(make("div", { className: "strip" }, summary.line), summary.words, summary.live);
-  try {
-    const view = new Structure(root, app, notice);
-    return {
-      dispose() {
-        view.dispose();
-        summary.dispose();
-        root.replaceChildren();
-      },
-      snapshot: () => view.stage.snapshot(),
-    };
-  } catch (error) {
-    if (!(error instanceof NoWebGL)) throw error;
+  /** @type {Structure | null} */
+  let view = new Structure(root, app, { notice, onUnable: withoutView });
+  let end = () => {};
+
+  function withoutView() {
+    view?.dispose();
+    view = null;
     notice.element.classList.add("alone");
     root.append(notice.element);
-    const end = app.text.follow(() => {
+    end = app.text.follow(() => {
       notice.trouble = app.text.t("noWebGL");
       notice.explain();
     });
-    return {
-      dispose() {
-        end();
-        summary.dispose();
-        root.replaceChildren();
-      },
-      snapshot: () => null,
-    };
   }
+
+  return {
+    dispose() {
+      end();
+      view?.dispose();
+      summary.dispose();
+      root.replaceChildren();
+    },
+    snapshot: async () => (view ? view.stage.snapshot() : null),
+  };
 }
 
 /** Joins the state, the stage and the gestures. */
 class Structure {
-  /** @param {HTMLElement} root @param {App} app @param {Notice} notice */
-  constructor(root, app, notice) {
+  /**
+   * @param {HTMLElement} root
+   * @param {App} app
+   * @param {{notice: Notice, onUnable: () => void}} given
+   */
+  constructor(root, app, { notice, onUnable }) {
     this.root = root;
     this.app = app;
     this.notice = notice;
-    this.stage = new Stage(app, (trouble) => this.#tell(trouble));
+    this.stage = new Stage(app, { onTrouble: (trouble) => this.#tell(trouble), onUnable });
     this.stage.element.dataset.label = "plot";
     this.stage.element.setAttribute("aria-describedby", "structure-words");
     this.tooltip = new Tooltip(this.stage.element, app.text);
@@ -83,14 +83,14 @@ class Structure {
     this.told = null;
     /** @type {import("../types.js").Filtered | null} */
     this.toldOf = null;
-    const buttons = viewButtons({
+    this.buttons = viewButtons({
       zoom: (factor) => this.#zoomMiddle(factor),
       reset: () => this.#look(() => this.stage.lens.reset()),
       lasso: (drawing) => {
         this.lassoing = drawing;
       },
     });
-    root.querySelector(".strip")?.append(buttons);
+    root.querySelector(".strip")?.append(this.buttons);
     root.append(this.stage.element, this.legend.element);
     this.stage.element.append(notice.element);
     this.stage.onDrawn = () => this.#afterPicture();
@@ -100,6 +100,7 @@ class Structure {
   dispose() {
     for (const end of this.ends) end();
     this.stage.dispose();
+    for (const element of [this.buttons, this.stage.element, this.legend.element]) element.remove();
   }
 
   #follow() {
