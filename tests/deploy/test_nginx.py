@@ -14,6 +14,7 @@ import pytest
 import zstandard
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from tests.conforming import CheckedClient
 from tests.ingest_helpers import BEARER, Producer, ingest_server
 from tests.nginx import NAME, has_ipv6, nginx_before
 from tests.raw_ticks import crowd
@@ -183,10 +184,10 @@ def test_it_listens_over_ipv6_too(front: Front) -> None:
         pytest.skip("this machine has no IPv6")
     answer = httpx.get(f"http://[::1]:{front.plain_port}/runs", headers={"Host": NAME})
     assert (answer.status_code, answer.headers["location"]) == (301, f"https://{NAME}/runs")
-    url = f"https://[::1]:{front.port}/runs"
-    with httpx.Client(verify=front.trust(), timeout=PATIENCE) as http:
+    base = f"https://[::1]:{front.port}"
+    with CheckedClient(base_url=base, verify=front.trust(), timeout=PATIENCE) as http:
         extensions = {"sni_hostname": "127.0.0.1"}  # which the certificate is for
-        assert http.get(url, extensions=extensions).status_code == 200
+        assert http.get("/runs", extensions=extensions).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/measures", "/overview/metrics"])
@@ -198,8 +199,10 @@ def test_what_is_computed_has_longer_to_begin(tmp_path: Path, path: str) -> None
         def do_GET(self) -> None:
             others_given_up.wait(PATIENCE)
             if self.path == path:
-                self.send_response(204)
+                self.send_response(404)
+                self.send_header("content-type", "application/json")
                 self.end_headers()
+                self.wfile.write(b'{"error":"no such run"}')
 
     short = {"proxy_connect_timeout 5s;": "proxy_connect_timeout 5s; proxy_read_timeout 1s;"}
     with ExitStack() as stack:
@@ -207,13 +210,12 @@ def test_what_is_computed_has_longer_to_begin(tmp_path: Path, path: str) -> None
         stack.enter_context(ThreadPoolExecutor()).submit(camera.serve_forever)
         stack.callback(camera.shutdown)
         front = stack.enter_context(nginx_before(tmp_path / "front", camera.server_port, short))
-        http = stack.enter_context(httpx.Client(verify=front.trust(), timeout=PATIENCE))
-        url = f"https://127.0.0.1:{front.port}"
-        asked = stack.enter_context(ThreadPoolExecutor()).submit(http.get, url + path)
+        http = stack.enter_context(front.http())
+        asked = stack.enter_context(ThreadPoolExecutor()).submit(http.get, path)
         stack.callback(others_given_up.set)
-        assert http.get(f"{url}/health").status_code == 504
+        assert http.get("/health").status_code == 504
         others_given_up.set()
-        assert asked.result(PATIENCE).status_code == 204
+        assert asked.result(PATIENCE).json() == {"error": "no such run"}
 
 
 def test_a_camera_that_is_not_there_is_a_502(tmp_path: Path) -> None:
