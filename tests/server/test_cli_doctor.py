@@ -18,6 +18,7 @@ from marketcam.server.doctor import listening, machine, outside, storing
 from marketcam.server.doctor.checks import CHECKS, examine
 from marketcam.server.settings import Settings
 from tests.nats_helpers import NatsServer, nats_server
+from tests.server_helpers import PATIENCE
 from tests.simulators import FAKE_FOLDER, FAKE_NAME, clean_slate
 
 if TYPE_CHECKING:
@@ -226,7 +227,10 @@ def nats_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
         yield server
 
 
-def test_nats_that_answers(settings: Callable[..., Settings], nats_of: NatsServer) -> None:
+def test_nats_that_answers(
+    settings: Callable[..., Settings], nats_of: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", PATIENCE)
     several = f"nats://127.0.0.1:1,{nats_of.url}"
     assert outside.check_nats(settings(nats=several, nats_token=RANDOM)).state == "ok"
     assert outside.check_nats(settings()).text == "off"
@@ -235,7 +239,7 @@ def test_nats_that_answers(settings: Callable[..., Settings], nats_of: NatsServe
 def test_nats_that_cannot_be_used(
     settings: Callable[..., Settings], nats_of: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 1.0)
     for given, text in (
         ({"nats": "nats://127.0.0.1:1"}, "connection refused"),
         ({"nats": nats_of.url}, "authorization"),
@@ -247,7 +251,7 @@ def test_nats_that_cannot_be_used(
 def test_nats_without_jetstream(
     settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 1.0)
     with nats_server(tmp_path, jetstream=False) as plain:
         finding = outside.check_nats(settings(nats=plain.url))
     assert (finding.state, "JetStream is not to be had" in finding.text) == ("warning", True)
