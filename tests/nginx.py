@@ -84,6 +84,8 @@ def nginx_before(
         "server 127.0.0.1:8000;": f"server 127.0.0.1:{camera_port};",
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "listen 80;": f"listen 127.0.0.1:{plain_port};",
+        "listen [::]:443 ssl;": f"listen [::1]:{port} ssl;" if has_ipv6() else "",
+        "listen [::]:80;": f"listen [::1]:{plain_port};" if has_ipv6() else "",
         "/etc/ssl/marketcam/fullchain.pem": str(certificate),
         "/etc/ssl/marketcam/privkey.pem": str(key),
     }
@@ -92,6 +94,15 @@ def nginx_before(
     (folder / "nginx.conf").write_text(_MAIN.format(user=user, folder=folder))
     with _running(folder):
         yield Front(port, plain_port, certificate)
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine can listen at ::1."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -34,7 +34,10 @@ the port and the store. 8 MiB are written to the store's disk, and removed.""",
   marketcam doctor --store-dir ./data
   marketcam doctor --json | jq -r 'select(.state != "ok") | .text'
   systemd-run --pty -p User=marketcam -p EnvironmentFile=/etc/marketcam/marketcam.env \\
-      -E IG_CAM_STORE_DIR=/var/lib/marketcam /opt/marketcam/bin/marketcam doctor""",
+      -p StateDirectory=marketcam -p StateDirectoryMode=0750 \\
+      -p CacheDirectory=marketcam -p CacheDirectoryMode=0700 \\
+      -E IG_CAM_STORE_DIR=/var/lib/marketcam -E NUMBA_CACHE_DIR=/var/cache/marketcam \\
+      /opt/marketcam/bin/marketcam doctor""",
     exit_codes="""\
 exit codes:
   0    no problem

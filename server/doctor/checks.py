@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from marketcam.server.doctor import listening, machine, storing
+from marketcam.server.doctor import listening, machine, outside, storing
 from marketcam.server.doctor.finding import Finding, problem
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ CHECKS: Final[dict[str, Callable[[Settings], Finding]]] = {
     "openness": listening.check_openness,
     "tls": listening.check_tls,
     "tokens": listening.check_tokens,
+    "source": outside.check_source,
+    "webhook": outside.check_webhook,
+    "nats": outside.check_nats,
     "store": storing.check_store,
     "store lock": storing.check_lock,
     "disk room": storing.check_disk_room,

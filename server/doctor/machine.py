@@ -126,6 +126,8 @@ def check_memory(settings: Settings) -> Finding:
     queues = settings.record_queue_bytes
     if settings.source == "ingest":
         queues += settings.ingest_queue_bytes
+    if settings.nats is not None:
+        queues += settings.nats_queue_bytes
     needed = _BASE_BYTES + pairs + queues
     text = f"{free // _MIB} MiB free, {needed // _MIB} MiB may be used, {pairs // _MIB} by pairs"
     if free < _BASE_BYTES:

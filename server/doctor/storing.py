@@ -65,7 +65,7 @@ def check_disk_room(settings: Settings) -> Finding:
     if rate is None:
         return ok("disk room", text)
     hours = -disk.bytes_above(settings.disk_start_pct) / rate / 3600
-    text += f", lasts {hours:.0f} h at {rate / 1e6:.2f} MB/s"
+    text += f", lasts {hours:.0f} h at {_shown(rate, settings)}"
     is_bounded = settings.retain_bytes or settings.retain_seconds
     if hours < _HOURS and not is_bounded:
         remedy = "after that the oldest segments go; set IG_CAM_RETAIN_BYTES or _SECONDS yourself"
@@ -84,7 +84,7 @@ def check_disk_speed(settings: Settings) -> Finding:
     text = f"{speed.bytes_a_second / 1e6:.0f} MB/s, a sync takes {1000 * speed.sync:.1f} ms"
     rate = written_a_second(settings)
     if rate is not None:
-        text += f"; {rate / 1e6:.2f} MB/s are to be written"
+        text += f"; to be written: {_shown(rate, settings)}"
         if speed.bytes_a_second < rate:
             remedy = "a faster disk, a longer IG_CAM_STRIDE, or a lower IG_CAM_EDGE_CAP"
             return problem("disk speed", text, remedy)
@@ -157,7 +157,10 @@ def measured(folder: Path) -> Speed:
 
 
 def written_a_second(settings: Settings) -> float | None:
-    """Return the bytes a second that the settings have written at most; None where no pace says."""
+    """Return the bytes a second that the settings have written at most; None where no pace says.
+
+    Of a market that grows without a limit, as it is at its first agents.
+    """
     if settings.source != "market" or not settings.pace:
         return None
     agents = max(settings.agents, settings.max_agents)
@@ -166,6 +169,13 @@ def written_a_second(settings: Settings) -> float | None:
     if settings.record_ticks:
         line += agents * _TICK_BYTES
     return settings.pace * line / _RATIO
+
+
+def _shown(rate: float, settings: Settings) -> str:
+    told = f"{rate / 1e6:.2f} MB/s"
+    if settings.max_agents:
+        return told
+    return f"{told} with the first {settings.agents} agents, and more as the market grows"
 
 
 def nearest_folder(path: Path) -> Path:

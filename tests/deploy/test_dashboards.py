@@ -1,4 +1,4 @@
-"""Alerts and the dashboard ask for nothing but what a live camera exposes."""
+"""Alerts and the dashboard ask for nothing but what live cameras and edges expose."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from marketcam.server import serve
+from marketcam.server.edges.condition import EDGE_CODES
 from marketcam.server.operators.condition import CODES
 from marketcam.server.settings import Settings
 from tests.deploy_files import DEPLOY
+from tests.nats_helpers import nats_server
 from tests.promql import Expression
 from tests.server_helpers import fed_server, receive_until, running_server
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOKEN = "0123456789abcdef0123"
+LOST_ON_THE_WAY = ("nats_dropped", "upstream_gaps", "upstream_damaged")
 BY_PROMETHEUS = {"job", "instance"}
 """Labels that Prometheus adds to whatever it scrapes."""
 
@@ -49,16 +53,22 @@ EXPRESSIONS = [
 
 @pytest.fixture(scope="module")
 def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """The labels of each series that cameras expose: one that is fed, one that has all parts."""
+    """The labels of each series exposed: by a camera with an edge, one that has the rest."""
     texts = []
     folder = tmp_path_factory.mktemp("fed")
-    with fed_server(folder, webhook_url="http://127.0.0.1:1/") as (server, feed):
-        with server.stream() as stream:
+    with (
+        nats_server(folder) as nats,
+        fed_server(folder, webhook_url="http://127.0.0.1:1/", nats=nats.url) as (server, feed),
+        running_server(Settings(port=0, nats=nats.url), serve.run_edge) as edge,
+    ):
+        with server.stream() as near, edge.stream() as far:
             feed.send_ticks(0, 5)
-            receive_until(stream, "frame", 4)
+            for stream in (near, far):
+                receive_until(stream, "frame", 4)
         server.rig.recorder.flush()
-        with server.http() as http:
-            texts.append(http.get("/metrics").text)
+        for each in (server, edge):
+            with each.http() as http:
+                texts.append(http.get("/metrics").text)
     settings = Settings(port=0, store_dir=tmp_path_factory.mktemp("all"), ingest_token=TOKEN)
     with running_server(settings) as server, server.http() as http:
         texts.append(http.get("/metrics").text)
@@ -91,10 +101,23 @@ def test_what_alerts_say_of_labels_and_reasons_is_there() -> None:
         assert set(rule["annotations"]) == {"summary", "action"}
         for label in re.findall(r"\$labels\.(\w+)", str(rule["annotations"])):
             assert label == "instance" or label in rule["expr"], rule["alert"]
-        for reason in re.findall(r'reason!?="(\w+)"', rule["expr"]):
-            assert reason in CODES
+        for reasons in re.findall(r'reason[!=][=~]?"([\w|]+)"', rule["expr"]):
+            assert set(reasons.split("|")) <= {*CODES, *EDGE_CODES}
     names = [rule["alert"] for rule in rules()]
     assert len(set(names)) == len(names)
+
+
+def test_a_reason_has_one_alert() -> None:
+    """One that has a rule of its own is left out of the rule for all others."""
+    told = {rule["alert"]: rule["expr"] for rule in rules() if "health_reason" in rule["expr"]}
+    (left_out,) = re.findall(r'reason!~"([\w|]+)"', told.pop("MarketcamDegraded"))
+    own = {one for text in told.values() for one in re.findall(r"\w+", text.partition('"')[2])}
+    assert set(left_out.split("|")) == own & {*CODES, *EDGE_CODES}
+
+
+def test_what_an_edge_and_the_way_to_it_lose_has_an_alert() -> None:
+    asked = {metric for rule in rules() for metric in Expression(rule["expr"]).metrics}
+    assert asked >= {f"marketcam_{name}_total" for name in LOST_ON_THE_WAY}
 
 
 def test_legends_name_labels_that_are_there(exposed: dict[str, set[str]]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,8 +14,9 @@ import pytest
 import zstandard
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from tests.conforming import CheckedClient
 from tests.ingest_helpers import BEARER, Producer, ingest_server
-from tests.nginx import NAME, nginx_before
+from tests.nginx import NAME, has_ipv6, nginx_before
 from tests.raw_ticks import crowd
 from tests.server_helpers import (
     PATIENCE,
@@ -173,6 +177,45 @@ def test_clients_are_counted_by_their_own_addresses(tmp_path: Path) -> None:
             front.stream(**other, **lie)
         assert refused.value.response.status_code == 429
         stack.enter_context(front.stream())  # from 127.0.0.1, which has places left
+
+
+def test_it_listens_over_ipv6_too(front: Front) -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    answer = httpx.get(f"http://[::1]:{front.plain_port}/runs", headers={"Host": NAME})
+    assert (answer.status_code, answer.headers["location"]) == (301, f"https://{NAME}/runs")
+    base = f"https://[::1]:{front.port}"
+    with CheckedClient(base_url=base, verify=front.trust(), timeout=PATIENCE) as http:
+        extensions = {"sni_hostname": "127.0.0.1"}  # which the certificate is for
+        assert http.get("/runs", extensions=extensions).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/measures", "/overview/metrics"])
+def test_what_is_computed_has_longer_to_begin(tmp_path: Path, path: str) -> None:
+    """An answer that comes after another request has been given up for slowness still comes."""
+    others_given_up = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            others_given_up.wait(PATIENCE)
+            if self.path == path:
+                self.send_response(404)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(b'{"error":"no such run"}')
+
+    short = {"proxy_connect_timeout 5s;": "proxy_connect_timeout 5s; proxy_read_timeout 1s;"}
+    with ExitStack() as stack:
+        camera = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Slow))
+        stack.enter_context(ThreadPoolExecutor()).submit(camera.serve_forever)
+        stack.callback(camera.shutdown)
+        front = stack.enter_context(nginx_before(tmp_path / "front", camera.server_port, short))
+        http = stack.enter_context(front.http())
+        asked = stack.enter_context(ThreadPoolExecutor()).submit(http.get, path)
+        stack.callback(others_given_up.set)
+        assert http.get("/health").status_code == 504
+        others_given_up.set()
+        assert asked.result(PATIENCE).json() == {"error": "no such run"}
 
 
 def test_a_camera_that_is_not_there_is_a_502(tmp_path: Path) -> None:

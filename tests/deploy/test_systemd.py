@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from marketcam.server.cli import doctor
 from marketcam.server.security.descriptors import RESERVED
 from marketcam.server.settings import Settings, described_settings, unknown_variables
-from tests.deploy_files import DEPLOY, rendered
+from tests.deploy_files import DEPLOY, ROOT, rendered
 
 UNIT = "systemd/marketcam.service"
 KNOWN = {setting.variable for setting in described_settings()}
@@ -93,3 +94,19 @@ def test_every_variable_is_a_setting_and_the_example_is_a_configuration() -> Non
     settings = Settings.from_flags({named[variable]: value for variable, value in given.items()})
     assert settings.host == "127.0.0.1"
     assert settings.retain_seconds == 30 * 24 * 3600
+
+
+def test_the_command_that_asks_doctor_has_what_the_unit_has() -> None:
+    """The same user, folders and variables, so that it finds what the camera will find."""
+    command = (ROOT / "docs/deployment.md").read_text().partition("systemd-run ")[2]
+    command = command.partition("```")[0]
+    unit = directives()
+    for name, value in re.findall(r"-p (\w+)=(\S+)", command):
+        assert value in unit[name], name
+    asked = set(re.findall(r"-p (\w+)=", command))
+    folders = {name for name in unit if name.startswith(("StateDirectory", "CacheDirectory"))}
+    assert asked == {"User", "EnvironmentFile", *folders}
+    given = set(re.findall(r"-E (\S+)", command))
+    assert given == {each for each in unit["Environment"] if "PYTHONFAULTHANDLER" not in each}
+    helped = " ".join(doctor._TEXTS.examples.replace("\\\n", " ").split())
+    assert " ".join(command.replace("\\\n", " ").split()) in helped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -54,6 +55,17 @@ def page() -> Iterator[Page]:
 def test_every_page_is_there(site: Path) -> None:
     sources = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
     assert [name for name in sources if not (site / name.with_suffix(".html")).is_file()] == []
+
+
+@pytest.mark.parametrize("index", ["index.md", "zh/index.md"])
+def test_the_first_page_leads_to_every_other(index: str) -> None:
+    """But for those of the other language."""
+    first = ROOT / "docs" / index
+    found = re.findall(r"\]\(([\w./-]+\.md)\)", first.read_text())
+    led_to = {(first.parent / link).resolve() for link in found}
+    pages = {*(ROOT / "docs").glob("*.md"), *first.parent.glob("*.md")}
+    others = {ROOT / "docs" / name for name in ("index.md", "tutorial.md")}
+    assert pages - led_to - {first} <= (others if first.parent.name == "zh" else set())
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,15 @@ import pytest
 
 from marketcam.io.store.lock import StoreLock
 from marketcam.server.cli import main
-from marketcam.server.doctor import listening, machine, storing
+from marketcam.server.doctor import listening, machine, outside, storing
 from marketcam.server.doctor.checks import CHECKS, examine
 from marketcam.server.settings import Settings
+from tests.nats_helpers import NatsServer, nats_server
+from tests.server_helpers import PATIENCE
+from tests.simulators import FAKE_FOLDER, FAKE_NAME, clean_slate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from marketcam.server.doctor.finding import Finding
@@ -177,6 +180,88 @@ def test_who_reaches_the_port(settings: Callable[..., Settings], tmp_path: Path)
         assert listening.check_openness(settings(**given)).state == state
 
 
+@pytest.mark.parametrize(
+    ("given", "state", "text"),
+    [
+        ({"scenario": "ecology"}, "ok", "the embedded market, ecology"),
+        ({"ingest_token": RANDOM}, "ok", "a producer, at /ws/ingest"),
+        ({"ticks": "-"}, "ok", "nothing is read from it"),
+        ({"ticks": "-", "ticks_run": "x"}, "problem", "a run can be named of a store's ticks only"),
+        ({"ticks": "/no/ticks.jsonl"}, "problem", "/no/ticks.jsonl: no such file"),
+        ({"simulator": "no_module:Market"}, "problem", "No module named 'no_module'"),
+        ({"simulator": "random:Market"}, "problem", "Market"),
+    ],
+)
+def test_a_source_that_cannot_be_opened(
+    settings: Callable[..., Settings], given: dict[str, Any], state: str, text: str
+) -> None:
+    finding = outside.check_source(settings(**given))
+    assert (finding.state, text in finding.text) == (state, True), finding
+
+
+def test_a_source_is_opened_and_left_as_it_was(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    ticks = tmp_path / "ticks.jsonl"
+    ticks.write_text("no tick\n")
+    simulator = {"simulator": FAKE_NAME, "simulator_path": FAKE_FOLDER}
+    with clean_slate():
+        for given in ({"ticks": str(ticks)}, simulator):
+            assert outside.check_source(settings(**given)).text.endswith("can be opened")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert outside.check_source(settings(ticks=str(pipe))).state == "ok"
+
+
+def test_an_address_that_no_webhook_has(settings: Callable[..., Settings]) -> None:
+    finding = outside.check_webhook(settings(webhook_url="http://example.org:99999/"))
+    assert (finding.state, "IG_WEBHOOK_URL must be" in finding.text) == ("problem", True)
+    finding = outside.check_webhook(settings(webhook_url="http://u:pw@example.org/secret"))
+    assert (finding.state, "posted to example.org" in finding.text) == ("ok", True)
+    assert outside.check_webhook(settings()).text == "off"
+
+
+@pytest.fixture(scope="module")
+def nats_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with nats_server(tmp_path_factory.mktemp("nats"), authorization={"token": RANDOM}) as server:
+        yield server
+
+
+def test_nats_that_answers(
+    settings: Callable[..., Settings], nats_of: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", PATIENCE)
+    several = f"nats://127.0.0.1:1,{nats_of.url}"
+    assert outside.check_nats(settings(nats=several, nats_token=RANDOM)).state == "ok"
+    assert outside.check_nats(settings()).text == "off"
+
+
+def test_nats_that_cannot_be_used(
+    settings: Callable[..., Settings], nats_of: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 1.0)
+    for given, text in (
+        ({"nats": "nats://127.0.0.1:1"}, "connection refused"),
+        ({"nats": nats_of.url}, "authorization"),
+    ):
+        finding = outside.check_nats(settings(**given))
+        assert (finding.state, text in finding.text) == ("warning", True), finding
+
+
+def test_nats_without_jetstream(
+    settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_PATIENCE_SECONDS", 1.0)
+    with nats_server(tmp_path, jetstream=False) as plain:
+        finding = outside.check_nats(settings(nats=plain.url))
+    assert (finding.state, "JetStream is not to be had" in finding.text) == ("warning", True)
+
+
+def test_files_of_nats_that_are_not_there(settings: Callable[..., Settings]) -> None:
+    finding = outside.check_nats(settings(nats="tls://127.0.0.1:1", nats_ca="/no/ca.pem"))
+    assert (finding.state, "/no/ca.pem: no such file" in finding.text) == ("problem", True)
+
+
 def test_a_store_that_is_being_written(settings: Callable[..., Settings], tmp_path: Path) -> None:
     with StoreLock(tmp_path / "store"):
         finding = storing.check_lock(settings())
@@ -202,6 +287,17 @@ def test_a_disk_that_is_too_slow_or_too_full(
     assert storing.check_disk_speed(settings()).state == "warning"
     assert storing.check_disk_room(settings(disk_start_pct=1, disk_target_pct=1)).state == "warning"
     assert "lasts" in storing.check_disk_room(settings(disk_start_pct=100)).text
+
+
+def test_what_a_market_that_grows_will_write_is_told_of_its_first_agents(
+    settings: Callable[..., Settings],
+) -> None:
+    for check in (storing.check_disk_room, storing.check_disk_speed):
+        growing = check(settings(agents=5, disk_start_pct=100))
+        assert "MB/s with the first 5 agents, and more as" in growing.text
+        bounded = check(settings(agents=5, max_agents=9, disk_start_pct=100))
+        assert "MB/s" in bounded.text
+        assert "agents" not in bounded.text
 
 
 def test_what_is_written_is_at_most_what_is_said(settings: Callable[..., Settings]) -> None:
@@ -249,6 +345,14 @@ def test_memory(
 ) -> None:
     monkeypatch.setattr(machine, "_free_bytes", lambda: free)
     assert machine.check_memory(settings()).state == state
+
+
+def test_memory_counts_what_waits_for_nats(settings: Callable[..., Settings]) -> None:
+    plain, more = (
+        machine.check_memory(settings(**each)).text for each in ({}, {"nats": "nats://a"})
+    )
+    counted = [int(text.partition(" MiB free, ")[2].partition(" MiB")[0]) for text in (plain, more)]
+    assert counted[1] - counted[0] == settings().nats_queue_bytes // 2**20
 
 
 def test_what_is_not_installed(
