@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from tests.viewer.conftest import ORIGIN, VIEWER
@@ -12,7 +13,7 @@ from tests.viewer.conftest import ORIGIN, VIEWER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page, Route, Worker
 
 pytestmark = pytest.mark.browser
 
@@ -26,12 +27,27 @@ BODY = """<!doctype html><html lang="en"><head><title>structure</title>
 
 WORKER = "viewer/structure/painter.worker.js"
 
-# What is done around the graphics card, where the drawing is done.
-KEEP_CARD = """const get = OffscreenCanvas.prototype.getContext;
-OffscreenCanvas.prototype.getContext = function (...asked) {
-    return (self.card = get.apply(this, asked));
-};"""
-NO_CARD = "OffscreenCanvas.prototype.getContext = () => null;"
+# The browser of the tests has no graphics card; it has WebGL all the same, which the page takes for
+# one by its name.
+CARD = """{
+    const { getParameter } = WebGL2RenderingContext.prototype;
+    WebGL2RenderingContext.prototype.getParameter = function (what) {
+        const name = getParameter.call(this, what);
+        return String(name).includes("SwiftShader") ? "a card" : name;
+    };
+    const { getContext } = OffscreenCanvas.prototype;
+    OffscreenCanvas.prototype.getContext = function (kind, ...rest) {
+        const context = getContext.call(this, kind, ...rest);
+        if (kind === "webgl2") self.card = context;
+        return context;
+    };
+}"""
+NO_WEBGL = """{
+    const { getContext } = OffscreenCanvas.prototype;
+    OffscreenCanvas.prototype.getContext = function (kind, ...rest) {
+        return kind === "webgl2" ? null : getContext.call(this, kind, ...rest);
+    };
+}"""
 
 START = """async ([options, language]) => {
     const helper = await import("/structure_app.js");
@@ -83,19 +99,24 @@ PIXEL = """async (agent) => {
     return [left + share(x) * scaleX + shiftX, top + share(y) * scaleY + shiftY];
 }"""
 
-# The picture, as a number that changes with it, and how much of it is in a node's colours.
-PICTURE = """async () => {
+# What is seen: red, green, blue and alpha of each pixel.
+SEEN = """async () => {
     const picture = await view.snapshot();
-    const { data } = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height);
+    return picture.getContext("2d").getImageData(0, 0, picture.width, picture.height).data;
+}"""
+
+# The picture, as a number that changes with it, and how much of it is in a node's colours.
+PICTURE = f"""async () => {{
+    const data = await ({SEEN})();
     let mark = 0, blue = 0, orange = 0;
-    for (let at = 0; at < data.length; at += 4) {
+    for (let at = 0; at < data.length; at += 4) {{
         const [r, g, b] = [data[at], data[at + 1], data[at + 2]];
         mark = (Math.imul(mark, 31) + (r << 16) + (g << 8) + b) | 0;
         if (b > r + 100) blue++;
         if (r > b + 80) orange++;
-    }
-    return { mark, blue, orange };
-}"""
+    }}
+    return {{ mark, blue, orange }};
+}}"""
 
 
 class Viewed:
@@ -132,6 +153,16 @@ class Viewed:
 
     def picture(self) -> dict[str, int]:
         return self.page.evaluate(PICTURE)
+
+    @property
+    def painter(self) -> Worker:
+        """The Worker that draws."""
+        (painter,) = (each for each in self.page.workers if each.url.endswith(WORKER))
+        return painter
+
+    @property
+    def is_drawn_by_a_card(self) -> bool:
+        return self.painter.evaluate("() => Boolean(self.card && !self.card.isContextLost())")
 
     def says(self, selector: str, words: str) -> None:
         self.page.wait_for_function(
@@ -183,6 +214,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., Viewed]]:
 
 @pytest.fixture
 def viewed(opened: Callable[..., Viewed]) -> Viewed:
+    """A page whose structure the processor draws."""
     viewed = opened()
     viewed.start(agents=60, edges=40)
     return viewed
@@ -390,11 +422,30 @@ def test_forces_place_linked_agents_and_take_so_many(opened):
     assert viewed.picture()["blue"] > 50  # on feature axes
 
 
+@pytest.mark.parametrize("looks", [{}, {"color": "match_rate", "size": "experience_end"}])
+def test_card_and_processor_draw_the_same(opened, looks):
+    pictures = []
+    for in_worker in (CARD, NO_WEBGL):
+        viewed = opened(in_worker)
+        viewed.start(agents=300, edges=200)
+        viewed.set(**looks)
+        viewed.rest()
+        assert viewed.is_drawn_by_a_card == (in_worker is CARD)
+        pictures.append(viewed.page.evaluate(f"async () => [...(await ({SEEN})())]"))
+    [card, processor] = (np.array(picture, float) for picture in pictures)
+    ground = np.bincount(
+        card.astype(int)
+    ).argmax()  # of each of the four bytes it is about the same
+    assert np.mean(card != ground) > 0.05
+    # Lines and rims fall on one of two pixels beside each other.
+    assert np.mean(np.abs(card - processor)) < 0.1 * np.mean(np.abs(card - ground))
+
+
 def test_the_graphics_may_be_taken_away(opened):
-    viewed = opened(KEEP_CARD)
+    viewed = opened(CARD)
     viewed.start(agents=60, edges=40)
     before = viewed.picture()["mark"]
-    (worker,) = (each for each in viewed.page.workers if each.url.endswith(WORKER))
+    worker = viewed.painter
     worker.evaluate(
         "() => { self.loss = card.getExtension('WEBGL_lose_context'); loss.loseContext(); }"
     )
@@ -406,11 +457,12 @@ def test_the_graphics_may_be_taken_away(opened):
     assert viewed.picture()["mark"] == before
 
 
-def test_without_webgl_it_says_so_and_counts(opened):
-    viewed = opened(NO_CARD)
+def test_what_cannot_be_drawn_is_counted_all_the_same(opened):
+    viewed = opened("throw new Error('no painter');")
     viewed.start(agents=60, edges=40)
-    viewed.says(".notice", "does not draw with WebGL2")
+    viewed.says(".notice", "cannot draw the structure")
     viewed.says(".counts", "of 60 linked")
+    assert viewed.page.locator(".stage").count() == 0
     viewed.page.evaluate("() => { view.dispose(); controls.dispose(); }")
     assert viewed.page.inner_html("#structure") == ""
 

@@ -3,11 +3,12 @@
 
 import { FLOATS } from "./crowd.js";
 
-/** Floats of one end: its way, the other end's way, colour, form (which end, dashed). */
+/** Floats of one end: its way, the other end's way, colour, form. */
 const END = 10;
 export const EDGE_BYTES = 2 * END * 4;
-const COLOR = 32;
-const FORM = 36;
+/** Where the bytes of an end begin. Colour: red, green, blue, strength. Form: which end, dashed. */
+export const EDGE_COLOR = 32;
+export const EDGE_FORM = 36;
 
 /** Strengths of edges, 0 to 255: of the weakest and of the strongest. */
 const STRENGTH = { weak: 70, strong: 190, focused: 235, dimmed: 16 };
@@ -78,16 +79,16 @@ export class Links {
         this.floats[at + k] = way[own + k];
         this.floats[at + 4 + k] = way[other + k];
       }
-      this.bytes.set(rgb, 4 * at + COLOR);
-      this.bytes[4 * at + FORM] = 255 * end;
-      this.bytes[4 * at + FORM + 1] = 255 * dashed;
+      this.bytes.set(rgb, 4 * at + EDGE_COLOR);
+      this.bytes[4 * at + EDGE_FORM] = 255 * end;
+      this.bytes[4 * at + EDGE_FORM + 1] = 255 * dashed;
     }
     this.count++;
   }
 
   /** @param {number} strength of the edge added last */
   #strengthen(strength) {
-    const at = (this.count - 1) * EDGE_BYTES + COLOR + 3;
+    const at = (this.count - 1) * EDGE_BYTES + EDGE_COLOR + 3;
     this.bytes[at] = strength;
     this.bytes[at + EDGE_BYTES / 2] = strength;
   }

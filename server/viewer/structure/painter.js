@@ -5,21 +5,12 @@
  */
 
 import { COLOR, FORM, BYTES as NODE_BYTES } from "./crowd.js";
-import { EDGE_BYTES } from "./links.js";
-import { EDGE_FRAGMENT, EDGE_VERTEX, NODE_FRAGMENT, NODE_VERTEX } from "./shaders.js";
-
-/** Of dashes with their gaps, in CSS pixels. */
-const DASH = 6;
-
-/** How renderers are called that make do without a graphics card. */
-const SOFT = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+import { EDGE_BYTES, EDGE_COLOR, EDGE_FORM } from "./links.js";
+import { DASH, EDGE_FRAGMENT, EDGE_VERTEX, NODE_FRAGMENT, NODE_VERTEX } from "./shaders.js";
 
 /** @typedef {WebGL2RenderingContext} Gl */
 /** @typedef {{target: number, buffer: WebGLBuffer, room: number, count: number}} Store */
 /** @typedef {{program: WebGLProgram, places: Map<string, WebGLUniformLocation | null>}} Program */
-
-/** The browser does not draw with WebGL2. */
-export class NoWebGL extends Error {}
 
 /**
  * One picture.
@@ -33,17 +24,10 @@ export class NoWebGL extends Error {}
 
 /** Draws into a canvas. */
 export class Painter {
-  /**
-   * @param {OffscreenCanvas} canvas
-   * @throws {NoWebGL}
-   */
-  constructor(canvas) {
-    const gl = canvas.getContext("webgl2", { antialias: false, powerPreference: "low-power" });
-    if (!gl) throw new NoWebGL("no context of the kind webgl2");
+  /** @param {OffscreenCanvas} canvas @param {Gl} gl its context */
+  constructor(canvas, gl) {
     this.canvas = canvas;
     this.gl = gl;
-    /** There is no graphics card: the processor draws. */
-    this.soft = SOFT.test(nameOf(gl));
     this.parts = partsOf(gl);
   }
 
@@ -92,7 +76,7 @@ export class Painter {
     gl.uniform4fv(at(places, "lens"), clip);
     gl.uniform2f(at(places, "pixels"), canvas.width / 2, canvas.height / 2);
     gl.uniform1f(at(places, "share"), share);
-    gl.uniform1f(at(places, "dash"), DASH * ratio);
+    gl.uniform1f(at(places, "dash"), DASH.length * ratio);
     gl.bindVertexArray(this.parts.edgeArray);
     gl.drawArrays(gl.LINES, 0, this.parts.edges.count);
   }
@@ -109,12 +93,6 @@ export class Painter {
     gl.bindVertexArray(this.parts.nodeArray);
     gl.drawElements(gl.POINTS, this.parts.order.count, gl.UNSIGNED_INT, 0);
   }
-}
-
-/** @param {Gl} gl @returns {string} */
-function nameOf(gl) {
-  const unmasked = gl.getExtension("WEBGL_debug_renderer_info");
-  return String(gl.getParameter(unmasked ? unmasked.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
 /** Make programs, buffers and what leads from the ones to the others. @param {Gl} gl */
@@ -156,8 +134,8 @@ function edgeArray(gl, edges) {
   const stride = EDGE_BYTES / 2;
   attribute(gl, 0, 4, gl.FLOAT, stride, 0);
   attribute(gl, 1, 4, gl.FLOAT, stride, 16);
-  attribute(gl, 2, 4, gl.UNSIGNED_BYTE, stride, 32);
-  attribute(gl, 3, 2, gl.UNSIGNED_BYTE, stride, 36);
+  attribute(gl, 2, 4, gl.UNSIGNED_BYTE, stride, EDGE_COLOR);
+  attribute(gl, 3, 2, gl.UNSIGNED_BYTE, stride, EDGE_FORM);
   return array;
 }
 
@@ -216,7 +194,7 @@ function program(gl, vertex, fragment, names) {
   }
   gl.linkProgram(made);
   if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) {
-    throw new NoWebGL(`the graphics program does not link: ${gl.getProgramInfoLog(made)}`);
+    throw new Error(`the graphics program does not link: ${gl.getProgramInfoLog(made)}`);
   }
   return {
     program: made,

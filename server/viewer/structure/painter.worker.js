@@ -4,7 +4,7 @@
  * while it draws, the newest counts.
  */
 
-import { NoWebGL, Painter } from "./painter.js";
+import { painterOf } from "./painters.js";
 
 /** @typedef {import("./painter.js").View} View */
 
@@ -21,25 +21,17 @@ import { NoWebGL, Painter } from "./painter.js";
 
 /**
  * @typedef {object} Told
- * @property {string} [unable] why it cannot draw at all
  * @property {boolean} [lost] the graphics card was taken away, or has come back
  * @property {true} [first] there is something to see
  * @property {number} [wanted]
  * @property {ImageBitmap} [picture]
  */
 
-/**
- * Milliseconds between two pictures of the same nodes where the processor draws: a picture of 10,000
- * of them and 2,000 edges takes it about 25 ms, and others need it too.
- */
-const SOFT_PACE = 24;
-
-/** @type {Painter | null} */
+/** @type {ReturnType<typeof painterOf> | null} */
 let painter = null;
 /** @type {Job} what has come since the last picture */
 let next = {};
 let request = 0;
-let drawn = 0;
 let lost = false;
 let seen = false;
 
@@ -47,7 +39,7 @@ self.onmessage = (/** @type {MessageEvent<Job>} */ { data: job }) => {
   if (job.canvas) begin(job.canvas);
   next = { ...next, ...job };
   if (job.wanted !== undefined) send(job.wanted);
-  else if (!request) request = requestAnimationFrame(picture);
+  else if (!request) request = requestAnimationFrame(draw);
 };
 
 /** @param {Told} told @param {Transferable[]} [transfer] */
@@ -57,13 +49,7 @@ function tell(told, transfer = []) {
 
 /** @param {OffscreenCanvas} canvas */
 function begin(canvas) {
-  try {
-    painter = new Painter(canvas);
-  } catch (error) {
-    if (!(error instanceof NoWebGL)) throw error;
-    tell({ unable: error.message });
-    return;
-  }
+  painter = painterOf(canvas);
   canvas.addEventListener("webglcontextlost", (event) => {
     event.preventDefault(); // else it never comes back
     lost = true;
@@ -76,18 +62,9 @@ function begin(canvas) {
   });
 }
 
-/** @param {number} now */
-function picture(now) {
-  request = 0;
-  if (painter?.soft && !next.nodes && now - drawn < SOFT_PACE) {
-    request = requestAnimationFrame(picture);
-    return;
-  }
-  drawn = now;
-  draw();
-}
-
 function draw() {
+  cancelAnimationFrame(request);
+  request = 0;
   if (!painter || lost) return;
   if (next.size) painter.resize(...next.size);
   if (next.nodes) painter.setNodes(next.nodes.data, next.nodes.order);

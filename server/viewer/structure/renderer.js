@@ -10,12 +10,11 @@ export class Renderer {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {object} given
-   * @param {() => void} given.onUnable the browser does not draw with WebGL2
+   * @param {() => void} given.onUnable it cannot be drawn at all
    * @param {(lost: boolean) => void} given.onLoss the graphics card was taken away, or has come back
    *   and is to be given everything anew
    */
   constructor(canvas, { onUnable, onLoss }) {
-    this.onUnable = onUnable;
     this.onLoss = onLoss;
     this.ratio = 1;
     /** @type {Job} what is new since the last picture */
@@ -25,7 +24,10 @@ export class Renderer {
     this.asked = 0;
     this.worker = new Worker(new URL("./painter.worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => this.#take(data);
-    this.worker.onerror = onUnable;
+    this.worker.onerror = (event) => {
+      event.preventDefault(); // it is told
+      onUnable();
+    };
     const offscreen = canvas.transferControlToOffscreen();
     this.worker.postMessage({ canvas: offscreen }, [offscreen]);
   }
@@ -87,8 +89,7 @@ export class Renderer {
   }
 
   /** @param {Told} told */
-  #take({ unable, lost, first, wanted, picture }) {
-    if (unable !== undefined) this.onUnable();
+  #take({ lost, first, wanted, picture }) {
     if (lost !== undefined) this.onLoss(lost);
     if (first) performance.mark("first-picture"); // for the browser's own timeline
     if (wanted === undefined || !picture) return;

@@ -7,6 +7,9 @@
 /** Shapes by the number that nodes carry. */
 export const SHAPES = Object.freeze({ none: 0, buy: 1, sell: 2 });
 
+/** Of dashed edges: a dash with its gap in CSS pixels, and the share of it that is drawn. */
+export const DASH = Object.freeze({ length: 6, drawn: 0.6 });
+
 export const NODE_VERTEX = `#version 300 es
 layout(location = 0) in vec4 way;    // from x, y, to x, y in the unit square
 layout(location = 1) in vec4 paint;  // red, green, blue, strength
@@ -74,5 +77,5 @@ flat in vec4 color;
 in float along;
 out vec4 pixel;
 void main() {
-  pixel = color * step(fract(along), 0.6);
+  pixel = color * step(fract(along), ${DASH.drawn});
 }`;

@@ -28,7 +28,7 @@ export class Stage {
    * @param {App} app
    * @param {object} given
    * @param {(error: string | null) => void} given.onTrouble drawing fails, or is well again
-   * @param {() => void} given.onUnable the browser does not draw with WebGL2
+   * @param {() => void} given.onUnable it cannot be drawn at all
    */
   constructor(app, { onTrouble, onUnable }) {
     this.app = app;

@@ -43,7 +43,7 @@ export function createStructure(root, app) {
     notice.element.classList.add("alone");
     root.append(notice.element);
     end = app.text.follow(() => {
-      notice.trouble = app.text.t("noWebGL");
+      notice.trouble = app.text.t("notDrawn");
       notice.explain();
     });
   }

@@ -60,8 +60,7 @@ export const structure = {
     // why there is nothing to see
     noFrameYet: "No frame yet: the first comes when the camera's window is full.",
     nobodyPasses: "No agent passes the filters.",
-    noWebGL:
-      "This browser does not draw with WebGL2, so there is no picture here. Counts, table and charts work.",
+    notDrawn: "This browser cannot draw the structure. Counts, table and charts work.",
     graphicsLost:
       "The browser has taken the graphics away. The picture returns when it gives them back.",
     forceFailed: "The layout by forces has failed: {reason}",
@@ -154,7 +153,7 @@ export const structure = {
       "第 {t} 个 tick：共 {nodes} 个智能体，显示 {shown} 个；{buy} 个以买为主，{sell} 个以卖为主，{none} 个多数时间未报价。显示 {edges} 条连边：成交 {matches} 条，报价邻近 {near} 条。它们连接 {linked} 个智能体，分为 {groups} 组，最大的一组有 {largest} 个。",
     noFrameYet: "尚无帧：相机的窗口填满后才有第一帧。",
     nobodyPasses: "没有智能体符合筛选条件。",
-    noWebGL: "此浏览器不支持 WebGL2，无法显示图形。计数、表格和图表仍可使用。",
+    notDrawn: "此浏览器无法绘制图形。计数、表格和图表仍可使用。",
     graphicsLost: "浏览器收回了图形资源，归还后图形会恢复。",
     forceFailed: "力导向布局失败：{reason}",
     forceTooMany:
