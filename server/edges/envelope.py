@@ -190,6 +190,11 @@ class Status(NamedTuple):
     sent: Mapping[Kind, int | None]
     filmed: FilmedWith
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything of the run, by this process or by one before it."""
+        return self.last_t is not None or any(t is not None for t in self.sent.values())
+
     def to_bytes(self) -> bytes:
         """Return it as it travels."""
         filmed = {name: getattr(self.filmed, name) for name in FilmedWith.__slots__}
