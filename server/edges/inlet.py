@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -27,9 +26,11 @@ from marketcam.server.edges.envelope import (
     unpack,
 )
 from marketcam.server.edges.link import Link, LinkError
+from marketcam.server.edges.succession import Succession
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import GOING_AWAY, Closing
 from marketcam.server.stream.messages import Entry
+from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,13 +42,12 @@ if TYPE_CHECKING:
 
     from marketcam.server.edges.link import LinkOptions
     from marketcam.server.stream.hub import Hub
-    from marketcam.server.stream.messages import Message
+    from marketcam.server.stream.messages import Gap, Message
 
 __all__ = ["Inlet"]
 
 _BATCH_MESSAGES: Final = 256
 _BATCH_BYTES: Final = 8 * 2**20
-_LEFT_RUNS: Final = 1000
 _NO_STREAM_SECONDS: Final = 0.5
 _ANOTHER_RUN: Final = Closing(GOING_AWAY, "the camera has begun another run")
 _NO_STREAM: Final = "the stream is not there: has the camera been started with --nats?"
@@ -82,7 +82,7 @@ class Inlet:
         self._number = 0  # of the last message that is dealt with, and all before it
         self._seen = 0  # of the last that has come
         self._past: Past | None = None
-        self._left: deque[str] = deque(maxlen=_LEFT_RUNS)
+        self._runs = Succession()
         self._parts = Assembler()
         self._continuity = Continuity({}, {})
         self._heard_at: float | None = None
@@ -137,6 +137,8 @@ class Inlet:
         elif info.created != self._created or info.state.last_seq < self._number:
             log.warning("nats_stream_is_another", stream=self._stream)
             self._number = max(info.state.first_seq, 1) - 1  # 0 where it has nothing yet
+            if self._past is not None:
+                self._past.last = info.state.last_seq
         self._seen = self._number
         self._created = info.created
         if self._past is not None and self._number >= self._past.last:
@@ -144,7 +146,9 @@ class Inlet:
 
     def _begin(self, begin: Beginning) -> None:
         if begin.status is not None:
+            self._runs.follows(begin.status)
             self._go_over_to(begin.status)
+            self._heard_at = time.monotonic()  # of now on, whenever that was said
             self._past = Past(begin.last, self._hub.options.connect_metrics)
 
     async def _follow(self, jetstream: JetStreamContext) -> None:
@@ -205,7 +209,9 @@ class Inlet:
             self._behind = message.metadata.num_pending
             try:
                 if message.subject == self._status_subject:
-                    await self._take_status(Status.of_bytes(message.data), wholes)
+                    status = Status.of_bytes(message.data)
+                    if self._runs.follows(status, message.metadata.timestamp):
+                        await self._take_status(status, wholes)
                 elif (whole := self._whole(*unpack(message.data))) is not None:
                     wholes.append(whole)
             except EnvelopeError as error:
@@ -229,23 +235,36 @@ class Inlet:
         return None if whole is None else Whole(head, whole)
 
     async def _take_status(self, status: Status, before: list[Whole]) -> None:
-        """Take what the camera says of itself; what came before a new run is published first."""
+        """Take what the camera says of itself, once what came before that is published."""
         is_known = self.status is not None and status.run == self.status.run
-        if not is_known and status.run in self._left:
-            return  # of another camera, which was there before
+        await self._publish(before)
+        before.clear()
         if not is_known:
-            await self._publish(before)
-            before.clear()
             self._go_over_to(status)
             self.has_begun.set()
+        elif self._past is None:
+            self._note_sent(status)
         self.status = status
         self._heard_at = time.monotonic()
         self._note_t(status.last_t)
 
+    def _note_sent(self, status: Status) -> None:
+        """Declare what was stored before this word of the camera, and is not there any more."""
+        gaps = []
+        for kind, t in status.sent.items():
+            if (gap := self._continuity.note_sent(kind, t)) is not None:
+                gaps.append(gap)
+                self._note_gap(gap)
+        if gaps:
+            self._hub.declare(sorted(gaps, key=lambda gap: Place.of(gap.kind, gap.to_t)))
+
+    def _note_gap(self, gap: Gap) -> None:
+        self._gaps[gap.kind] += 1
+        log.warning("upstream_gap", kind=gap.kind, from_t=gap.from_t, to_t=gap.to_t)
+
     def _go_over_to(self, status: Status) -> None:
         """Go over to another run: whoever follows the one before has to connect again."""
         if self.status is not None:
-            self._left.append(self.status.run)
             log.info("run_changed", run=status.run, before=self.status.run)
         self.status = status
         self.last_t = None
@@ -260,12 +279,14 @@ class Inlet:
 
     async def _publish(self, wholes: list[Whole]) -> None:
         """Give messages to the hub, or keep them of the past."""
-        if not wholes:
-            return
         if self._past is not None:
             for whole in wholes:
                 self._past.add(whole)
-            return
+        elif wholes:
+            await self._give(wholes)
+
+    async def _give(self, wholes: list[Whole]) -> None:
+        """Give messages to the hub."""
         opened = await self._opened(wholes)
         entries = []
         for whole, message in zip(wholes, opened, strict=True):
@@ -283,8 +304,7 @@ class Inlet:
         self._received[head.kind] += 1
         self._note_t(head.t)
         if step.gap is not None:
-            self._gaps[head.kind] += 1
-            log.warning("upstream_gap", kind=head.kind, from_t=step.gap.from_t, to_t=step.gap.to_t)
+            self._note_gap(step.gap)
         return Entry(step.gap, message)
 
     async def _opened(self, wholes: list[Whole]) -> list[Message | None]:
@@ -308,14 +328,15 @@ class Inlet:
     async def _end_past(self) -> None:
         """Give the hub what is kept of the past, and go on with the present."""
         assert self._past is not None  # noqa: S101 - whoever calls this has seen it
-        kept, self._past = self._past.kept(), None
+        kept = self._past.kept()
         continuity = self._continuity
         if kept and self.status is not None:
             # What lies before the first that is kept of a kind is before this edge's time.
             first = {whole.head.kind: whole.head.prev for whole in reversed(kept)}
             known = {**continuity.last, **first}
             self._continuity = Continuity(self.status.filmed.steps, known)
-        await self._publish(kept)
+        await self._give(kept)  # the past stays until then: the connection may be lost meanwhile
+        self._past = None
         self._note_t(None if self.status is None else self.status.last_t)
         self.has_begun.set()
 
