@@ -10,6 +10,7 @@ missing between the two, whatever the ticks are.
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -51,6 +52,22 @@ MOST_BYTES: Final = 64 * 2**20
 
 STATUS: Final = "status"
 """The kind of message with which a camera says how it is, and of which run what follows is."""
+
+
+_TYPES: Final[Mapping[str, set[type]]] = {
+    "run": {str},
+    "start_ts": {int, float},
+    "seed": {int},
+    "running": {bool},
+    "ticks": {int},
+    "last_t": {int, NoneType},
+}
+_FILMED_TYPES: Final[Mapping[str, set[type]]] = {
+    "stride": {int},
+    "metric_downsample": {int},
+    "edge_cap": {int},
+    "match_share": {int, float},
+}
 
 
 class EnvelopeError(ServerError):
@@ -126,7 +143,7 @@ def unpack(message: bytes) -> tuple[Head, bytes]:
     numbers = (head.t, head.check, head.part, head.parts)
     maybe = (head.prev, head.missing_from)
     is_whole = all(type(number) is int for number in numbers)
-    if not (known and is_whole and all(type(each) in {int, type(None)} for each in maybe)):
+    if not (known and is_whole and all(type(each) in {int, NoneType} for each in maybe)):
         raise EnvelopeError(f"not a head: {bytes(line[:80])!r}")
     if not 1 <= head.part <= head.parts <= MOST_PARTS:
         raise EnvelopeError(
@@ -261,23 +278,17 @@ class Status(NamedTuple):
 
 
 def _has_types(status: Status) -> bool:
-    """Return whether the fields of a status are what they say; JSON has no other numbers."""
-    ticks = (status.last_t, *status.sent.values())
-    return (
-        isinstance(status.run, str)
-        and type(status.start_ts) in {int, float}
-        and type(status.seed) is int
-        and type(status.running) is bool
-        and type(status.ticks) is int
-        and all(type(t) in {int, type(None)} for t in ticks)
+    """Return whether the fields of a status are what they say."""
+    told: dict[str, Any] = status._asdict()  # whatever has come
+    return all(type(told[name]) in types for name, types in _TYPES.items()) and all(
+        type(t) in _TYPES["last_t"] for t in status.sent.values()
     )
 
 
 def _is_filmed_with(filmed: FilmedWith) -> bool:
-    steps = (filmed.stride, filmed.metric_downsample)
+    values: dict[str, Any] = {name: getattr(filmed, name) for name in FilmedWith.__slots__}
     return (
-        all(type(step) is int and step >= 1 for step in steps)
-        and type(filmed.edge_cap) is int
-        and type(filmed.match_share) in {int, float}
+        all(type(values[name]) in types for name, types in _FILMED_TYPES.items())
+        and filmed.stride >= 1 <= filmed.metric_downsample
         and 0 <= filmed.match_share <= 1
     )

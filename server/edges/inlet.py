@@ -50,6 +50,8 @@ _BATCH_MESSAGES: Final = 256
 _BATCH_BYTES: Final = 8 * 2**20
 _NO_STREAM_SECONDS: Final = 0.5
 _ANOTHER_RUN: Final = Closing(GOING_AWAY, "the camera has begun another run")
+_FIRST_RUN: Final = Closing(GOING_AWAY, "the camera has begun a run")
+"""For those who came before any: what they asked for is counted in the run's own steps."""
 _NO_STREAM: Final = "the stream is not there: has the camera been started with --nats?"
 
 log = get_logger(__name__)
@@ -263,7 +265,8 @@ class Inlet:
         log.warning("upstream_gap", kind=gap.kind, from_t=gap.from_t, to_t=gap.to_t)
 
     def _go_over_to(self, status: Status) -> None:
-        """Go over to another run: whoever follows the one before has to connect again."""
+        """Go over to another run: whoever is here has to connect again."""
+        closing = _FIRST_RUN if self.status is None else _ANOTHER_RUN
         if self.status is not None:
             log.info("run_changed", run=status.run, before=self.status.run)
         self.status = status
@@ -271,7 +274,7 @@ class Inlet:
         self._past = None
         self._parts = Assembler()
         self._continuity = Continuity(status.filmed.steps, status.sent)
-        self._hub.begin_anew(status.filmed.steps, _ANOTHER_RUN)
+        self._hub.begin_anew(status.filmed.steps, closing)
 
     def _note_t(self, t: int | None) -> None:
         if t is not None and (self.last_t is None or t > self.last_t):

@@ -31,7 +31,7 @@ _PATIENCE_SECONDS: Final = 10.0
 """How long the camera may take to take a connection, and to begin an answer."""
 
 _SILENCE_SECONDS: Final = 60.0
-"""How long the camera may be silent within an answer: it may have to read far for what comes next."""
+"""How long it may be silent within an answer: it may have to read far for what comes next."""
 
 _PIECE: Final = 64 * 1024
 _MOST_HEAD_BYTES: Final = 64 * 1024
@@ -120,12 +120,13 @@ class Upstream:
         self, method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]
     ) -> h11.Request:
         parts = urlsplit(self.url)
-        own = {"host": parts.netloc, "connection": "close", **self.headers}
+        named = {"host": parts.netloc, "connection": "close", **self.headers}
+        own = [(name.encode(), value.encode()) for name, value in named.items()]
         try:
             return h11.Request(
                 method=method,
                 target=quote(parts.path.encode() + target, safe=_AS_IT_IS),
-                headers=[*((name.encode(), value.encode()) for name, value in own.items()), *headers],
+                headers=[*own, *headers],
             )
         except h11.LocalProtocolError as error:
             raise RefusedError(400, f"cannot be asked: {error}") from error

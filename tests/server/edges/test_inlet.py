@@ -178,3 +178,16 @@ def test_a_camera_that_is_silent_from_the_beginning_is_silent():
         assert stream.inlet.figures().silence >= 0
 
     asyncio.run(run())
+
+
+def test_who_came_before_the_first_run_is_not_told_of_another():
+    async def run():
+        stream = FakeStream()
+        early = stream.hub.join()
+        await stream.tell(status("A"))
+        assert early.closing == (1001, "the camera has begun a run")
+        late = stream.hub.join()
+        await stream.tell(status("B", start_ts=2.0))
+        assert late.closing == (1001, "the camera has begun another run")
+
+    asyncio.run(run())
