@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nats
@@ -35,9 +37,10 @@ from tests.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import httpx
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +222,7 @@ def test_an_edge_is_there_before_nats_and_before_the_camera(tmp_path: Path) -> N
         nats_of.start()
         try:
             with camera(tmp_path, nats_of.url) as (_, feed):
-                wait_until(lambda: far.rig.inlet.status is not None)
-                assert not {"upstream_lost", "no_run"} & set(reasons(http))
+                wait_until(lambda: not {"upstream_lost", "no_run"} & set(reasons(http)))
                 assert http.get("/health?ready=1").status_code == 200
                 with far.stream() as stream:
                     feed.send_ticks(0, 4)
@@ -306,6 +308,53 @@ def test_who_may_use_nats_has_to_show_it(
                 with each.http() as http:
                     assert "secret-pw" not in http.get("/health").text + http.get("/metrics").text
     assert "secret-pw" not in caplog.text
+
+
+def permissions_of_docs(stream: str) -> dict[str, Any]:
+    """Return what docs/scaling.md has a user of edges be permitted, for a stream."""
+    (block,) = [
+        block
+        for block in (ROOT / "docs/scaling.md").read_text().split("```")
+        if "permissions" in block
+    ]
+    subjects = re.findall(r'"([^"]+)"', block)
+    publish = [each.replace("marketcam", stream) for each in subjects if each.startswith("$")]
+    return {"publish": publish, "subscribe": [each for each in subjects if each[0] == "_"]}
+
+
+def test_an_edge_needs_no_more_of_nats_than_the_documents_say(tmp_path: Path) -> None:
+    name = tmp_path.name
+    users = [
+        {"user": "camera", "password": "secret-pw"},
+        {"user": "edge", "password": "secret-pw", "permissions": permissions_of_docs(name)},
+    ]
+    shown = [{"nats_user": each["user"], "nats_password": "secret-pw"} for each in users]
+    with (
+        nats_server(tmp_path, authorization={"users": users}) as guarded,
+        camera(tmp_path, guarded.url, **shown[0]) as (_, feed),
+        ExitStack() as stack,
+    ):
+        for first in (0, 100):  # the second begins in the past, where some is missing
+            far = stack.enter_context(edge(guarded.url, nats_stream=name, **shown[1]))
+            watcher = Watcher(stack.enter_context(far.stream()))
+            feed.send_ticks(first, first + 20)
+            watcher.wait_for("frame", first + 20)
+            assert far.rig.inlet.figures().problem is None
+            assert far.rig.inlet.link.connects == 1
+            watcher.close()
+
+        async def purge() -> None:
+            client = await nats.connect(
+                guarded.url, user="edge", password="secret-pw", dont_randomize=True, error_cb=quiet
+            )
+            with pytest.raises(nats.errors.TimeoutError):
+                await client.jetstream(timeout=0.5).purge_stream(name)
+            await client.close()
+
+        async def quiet(_: Exception) -> None:
+            """Which says that it is not permitted."""
+
+        asyncio.run(purge())
 
 
 def test_nats_over_tls_is_checked_against_its_authority(tmp_path: Path) -> None:
