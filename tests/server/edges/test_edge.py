@@ -500,7 +500,8 @@ def test_help_lists_what_concerns_an_edge(flag: str, capsys: pytest.CaptureFixtu
         main(["edge", "--help"])
     shown = capsys.readouterr().out
     assert flag in shown
-    for other in ("--agents", "--store-dir", "--webhook-url", "--nats-keep-bytes", "--stride"):
+    others = ("--agents", "--store-dir", "--webhook-url", "--nats-keep-bytes", "--stride")
+    for other in (*others, "--measures-clients", "--replay-idle-seconds"):
         assert other not in shown
 
 
