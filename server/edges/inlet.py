@@ -25,7 +25,8 @@ from marketcam.server.edges.envelope import (
     subject_of,
     unpack,
 )
-from marketcam.server.edges.link import Link, LinkError
+from marketcam.server.edges.link import Link
+from marketcam.server.edges.stream import find_stream, next_batch, subscribe
 from marketcam.server.edges.succession import Succession
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import GOING_AWAY, Closing
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Inlet"]
 
-_BATCH_MESSAGES: Final = 256
-_BATCH_BYTES: Final = 8 * 2**20
 _NO_STREAM_SECONDS: Final = 0.5
 _ANOTHER_RUN: Final = Closing(GOING_AWAY, "the camera has begun another run")
 _FIRST_RUN: Final = Closing(GOING_AWAY, "the camera has begun a run")
@@ -121,7 +120,7 @@ class Inlet:
         """Take what comes, until the connection is lost."""
         jetstream = client.jetstream(timeout=self._silence_seconds)
         while True:
-            info = await _info(jetstream, self._stream)
+            info = await find_stream(jetstream, self._stream)
             if info is None:
                 self.link.note_problem(_NO_STREAM)
                 await asyncio.sleep(_NO_STREAM_SECONDS)
@@ -155,35 +154,18 @@ class Inlet:
 
     async def _follow(self, jetstream: JetStreamContext) -> None:
         """Take messages from here on; return when they have to be asked for anew."""
-        from nats.errors import TimeoutError as SilenceError  # noqa: PLC0415 - of an extra
-        from nats.js.api import ConsumerConfig, DeliverPolicy  # noqa: PLC0415 - as above
-
         patience = self._silence_seconds / 2
-        coming = await jetstream.subscribe(
-            f"{self._stream}.>",
-            stream=self._stream,
-            ordered_consumer=True,
-            idle_heartbeat=patience,
-            config=ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._number + 1
-            ),
-        )
+        coming = await subscribe(jetstream, self._stream, self._number + 1, patience)
         self.link.note_use()
         try:
             while True:
-                try:
-                    batch = [await coming.next_msg(patience)]
-                except SilenceError:
-                    if not await self._is_up_to_date(jetstream):
-                        return
-                    if self._past is not None:  # what was its last message is not there any more
-                        await self._end_past()
-                    continue
-                size = len(batch[0].data)
-                while coming.pending_msgs and len(batch) < _BATCH_MESSAGES and size < _BATCH_BYTES:
-                    batch.append(await coming.next_msg(patience))
-                    size += len(batch[-1].data)
-                await self._take(batch)
+                batch = await next_batch(coming, patience)
+                if batch:
+                    await self._take(batch)
+                elif not await self._is_up_to_date(jetstream):
+                    return
+                elif self._past is not None:  # what was its last message is not there any more
+                    await self._end_past()
         finally:
             with suppress(Exception):  # the connection may be lost
                 await coming.unsubscribe()
@@ -194,7 +176,7 @@ class Inlet:
         Raises:
             nats.errors.Error: JetStream does not answer.
         """
-        info = await _info(jetstream, self._stream)
+        info = await find_stream(jetstream, self._stream)
         return (
             info is not None and info.created == self._created and info.state.last_seq == self._seen
         )
@@ -346,20 +328,3 @@ class Inlet:
     def _note_damage(self, what: str) -> None:
         self._damaged += 1
         log.warning("nats_message_refused", error=what)
-
-
-async def _info(jetstream: JetStreamContext, stream: str) -> StreamInfo | None:
-    """Return what JetStream says of a stream, None where there is none.
-
-    Raises:
-        nats.errors.Error: JetStream does not answer.
-    """
-    from nats.errors import NoRespondersError  # noqa: PLC0415 - comes with an extra
-    from nats.js.errors import NotFoundError, ServiceUnavailableError  # noqa: PLC0415 - as above
-
-    try:
-        return await jetstream.stream_info(stream)
-    except NotFoundError:
-        return None
-    except (NoRespondersError, ServiceUnavailableError) as error:
-        raise LinkError("JetStream is not to be had") from error
