@@ -187,8 +187,8 @@ class Assembler:
         Raises:
             EnvelopeError: it makes the message larger than any is; what there is of it is left out.
         """
-        begun = _Begun(head) if head.part == 1 else self._begun.pop(head.kind, None)
-        self._begun.pop(head.kind, None)
+        before = self._begun.pop(head.kind, None)
+        begun = _Begun(head) if head.part == 1 else before
         if begun is None or not begun.is_followed_by(head):
             return None
         begun.add(data)

@@ -94,7 +94,7 @@ async def _unless_left(receive: Receive, answering: Coroutine[Any, Any, None]) -
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)  # what came of it is told above
 
 
 async def _send_body(answer: Answer, send: Send) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Succession"]
 
-_LEFT_RUNS: Final = 1000
-
 _SILENCE: Final = timedelta(seconds=10)
 """A camera says how it is every second; one that has not for so long stands in nobody's way."""
 
@@ -24,18 +21,18 @@ log = get_logger(__name__)
 
 
 class Succession:
-    """Follows the run that began last.
+    """Follows the run that goes on, and of several the one whose camera began last.
 
-    A run that was left is followed again once a camera has gone on with it, which begins later than
-    the one that was left; or once the run that is followed has fallen silent. Else two cameras of
-    one name would take the viewers from each other with every word.
+    So all edges follow the same one, and two cameras of one name do not take the viewers from each
+    other with every word. A camera that goes on with a run begins anew. Where one's clock is behind
+    that of the one before, which did not say that it ended, its run is followed once that one has
+    been silent for 10 s.
     """
 
     def __init__(self) -> None:
         self._current: Status | None = None
         self._spoke_at: datetime | None = None
-        self._left: OrderedDict[str, float] = OrderedDict()  # when its camera had begun
-        self._passed_over: set[str] = set()
+        self._passed_over: str | None = None
 
     def follows(self, status: Status, at: datetime | None = None) -> bool:
         """Take in what a camera says; return whether its run is the one to follow, from now on.
@@ -46,27 +43,23 @@ class Succession:
         """
         current = self._current
         if current is not None and status.run != current.run:
-            if not self._is_over(current.run, status, at):
+            self._spoke_at = self._spoke_at or at
+            if _rank(status) <= _rank(current) and not self._is_silent(at):
+                self._note_passed_over(status.run, current.run)
                 return False
-            self._leave(current)
-        self._left.pop(status.run, None)
+            self._passed_over = None
         self._current, self._spoke_at = status, at
         return True
 
-    def _is_over(self, run: str, status: Status, at: datetime | None) -> bool:
-        """Return whether the run that is followed makes way for another one."""
-        begun = self._left.get(status.run)
-        if begun is None or status.start_ts > begun:
-            return True
-        if at is not None and self._spoke_at is not None and at - self._spoke_at >= _SILENCE:
-            return True
-        if status.run not in self._passed_over:
-            self._passed_over.add(status.run)
-            log.warning("run_passed_over", run=status.run, follows=run)
-        return False
+    def _is_silent(self, at: datetime | None) -> bool:
+        """Return whether the run that is followed has said nothing for long."""
+        return at is not None and self._spoke_at is not None and at - self._spoke_at >= _SILENCE
 
-    def _leave(self, status: Status) -> None:
-        self._left[status.run] = status.start_ts
-        if len(self._left) > _LEFT_RUNS:
-            self._left.popitem(last=False)
-        self._passed_over.clear()
+    def _note_passed_over(self, run: str, follows: str) -> None:
+        if run != self._passed_over:
+            self._passed_over = run
+            log.warning("run_passed_over", run=run, follows=follows)
+
+
+def _rank(status: Status) -> tuple[bool, float]:
+    return status.running, status.start_ts

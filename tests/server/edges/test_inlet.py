@@ -87,8 +87,35 @@ def test_of_two_cameras_at_once_the_later_is_followed_until_it_falls_silent():
             await stream.tell(first)
             followed.append(stream.inlet.status.run)
         assert followed == ["B"] * 9 + ["A"] * 3
-        await stream.tell(second)  # which has been left, and is the same still
-        assert stream.inlet.status.run == "A"
+        await stream.tell(second)
+        assert stream.inlet.status.run == "B"
+
+    asyncio.run(run())
+
+
+def test_a_run_that_has_ended_makes_way_whatever_the_clocks_say():
+    async def run():
+        stream = FakeStream()
+        await stream.tell(status("A", start_ts=5.0))
+        await stream.tell(status("A", start_ts=5.0, running=False))
+        for _ in range(2):
+            await stream.tell(status("B", start_ts=2.0))
+            assert stream.inlet.status.run == "B"
+            await stream.tell(status("A", start_ts=5.0, running=False))  # it serves what it has
+            assert stream.inlet.status.run == "B"
+
+    asyncio.run(run())
+
+
+def test_older_words_that_are_read_at_the_beginning_lead_to_no_other_run():
+    async def run():
+        stream = FakeStream()
+        stream.inlet._begin(Beginning(status("B", start_ts=2.0), 1, 3))
+        client = stream.hub.join()
+        for told in (status("A"), status("B", start_ts=2.0), status("A")):
+            await stream.tell(told)
+        assert stream.inlet.status.run == "B"
+        assert client.closing is None
 
     asyncio.run(run())
 
