@@ -219,7 +219,8 @@ class Settings(BaseSettings):
     client_slow_seconds: float = _setting(60.0, "IG_CAM_CLIENT_SLOW_SECONDS", "server",
         "a client that stays behind for this long is dropped", unit="seconds", gt=0, le=_SECONDS)
     history_clients: int = _setting(16, "IG_CAM_HISTORY_CLIENTS", "server",
-        "clients that read the recording at the same time, over /range or /ws/stream?from_t=",
+        "clients that read the recording at the same time, over /range, /overview or "
+        "/ws/stream?from_t=; of an edge, all requests that it passes on, too",
         ge=1, le=4096)
     measures_clients: int = _setting(2, "IG_CAM_MEASURES_CLIENTS", "server",
         "clients of /measures at the same time, each with a process that computes", ge=1, le=64)

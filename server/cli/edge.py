@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 _GROUPS: Final[frozenset[Group]] = frozenset({"server", "nats", "edge", "security", "logging"})
-_OF_A_CAMERA: Final = ("webhook_", "nats_keep_", "nats_queue_", "nats_storage", "nats_replicas")
+_OF_A_CAMERA: Final = (
+    *("webhook_", "nats_keep_", "nats_queue_", "nats_storage", "nats_replicas"),
+    *("measures_clients", "replay_idle_seconds"),
+)
 """Settings of these groups that concern the camera only begin so."""
 
 _TEXTS: Final = CommandTexts(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from marketcam.io.store import KINDS
 from marketcam.server.edges.condition import EDGE_TURNING_AWAY
 from marketcam.server.edges.exposition import EdgeExposition
 from marketcam.server.operators.judging import told
@@ -17,7 +16,12 @@ from marketcam.server.running.compiling import kernel_figures
 from marketcam.server.security.telling import shows_version
 from marketcam.server.web.answers import NOT_CACHED
 from marketcam.server.web.api import health_response, upgrade_required
-from marketcam.server.web.index import answer_index, page_routes
+from marketcam.server.web.index import (
+    RECORDED_ENDPOINTS,
+    RECORDED_PATHS,
+    answer_index,
+    page_routes,
+)
 from marketcam.server.web.prometheus import CONTENT_TYPE
 from marketcam.server.web.published import published
 
@@ -29,12 +33,6 @@ if TYPE_CHECKING:
     from marketcam.server.stream.forms import Forms
 
 __all__ = ["EdgeApi"]
-
-_RECORDED: Final = (
-    *("/manifest/{kind}", "/runs", "/range/{kind}", "/segment/{kind}/{name:path}"),
-    *("/measures", "/events", "/overview/metrics"),
-)
-"""Paths of what the camera answers from its recording."""
 
 _NO_META: Final = {"running": False, "start_ts": None, "ticks": 0, "seed": None}
 
@@ -53,10 +51,10 @@ class EdgeApi:
     def routes(self) -> list[Route]:
         """Return the routes; each answers HEAD as well."""
         forward = self._forward
-        recorded = (
-            [] if forward is None else [Route(p, forward, methods=["GET"]) for p in _RECORDED]
-        )
-        replay = [] if forward is None else [Route("/ws/replay", upgrade_required)]
+        recorded = []
+        if forward is not None:
+            recorded = [Route(path, forward, methods=["GET"]) for path in RECORDED_PATHS]
+            recorded.append(Route("/ws/replay", upgrade_required))
         routes = [
             Route("/", self.index),
             Route("/health", self.health),
@@ -64,25 +62,14 @@ class EdgeApi:
             *recorded,
             *page_routes(),
             Route("/ws/stream", upgrade_required),
-            *replay,
         ]
         return [*routes, *published(routes)]
 
     async def index(self, request: Request) -> Response:
         """Say what can be asked for."""
-        recorded = {
-            **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
-            **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
-            "runs": "/runs",
-            **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
-            "measures": "/measures",
-            "events": "/events",
-            "overview_metrics": "/overview/metrics",
-            "replay": "/ws/replay",
-        }
         endpoints = {
             "health": "/health",
-            **({} if self._forward is None else recorded),
+            **({} if self._forward is None else RECORDED_ENDPOINTS),
             "websocket": "/ws/stream",
             "metrics": "/metrics",
         }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from marketcam.server.edges.envelope import Head
+    from marketcam.server.stream.messages import Kind
     from marketcam.server.stream.selection import Form
 
 __all__ = ["InletFigures", "Past", "Whole", "open_message"]
@@ -55,16 +56,26 @@ class Whole(NamedTuple):
 
 
 class Past:
-    """What is kept of the past while an edge begins: what it will send to those who connect."""
+    """What is kept of the past while an edge begins: what it will send to those who connect.
+
+    Attributes:
+        last: number, in the stream, of the last message that is of the past.
+    """
 
     def __init__(self, last: int, connect_metrics: int) -> None:
         self.last = last
         self._metrics: deque[Whole] = deque(maxlen=connect_metrics)
         self._frame: Whole | None = None
+        self._last_t: dict[Kind, int] = {}
 
     def add(self, whole: Whole) -> None:
-        """Keep a message, so long as it is among the last."""
-        if whole.head.kind == "metric":
+        """Keep a message, so long as it is among the last, unless it has come before."""
+        kind, t = whole.head.kind, whole.head.t
+        last = self._last_t.get(kind)
+        if last is not None and t <= last:
+            return
+        self._last_t[kind] = t
+        if kind == "metric":
             self._metrics.append(whole)
         else:
             self._frame = whole

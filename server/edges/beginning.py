@@ -1,12 +1,13 @@
 """Where an edge begins in the stream: so far back that whoever connects gets what the camera sends.
 
 That is the last metrics and the latest frame. Their place is found by halving: within a run ticks
-only grow along the stream, so that some 20 questions find it, whatever the stream holds.
+only grow along the stream, so that some 20 questions find it, whatever the stream holds; where
+ticks skip, some 20 for each time that it has to be looked twice as far back.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.server.edges.envelope import (
     STATUS,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from marketcam.server.stream.messages import Kind
 
 __all__ = ["Beginning", "find_beginning"]
+
+_COUNTING_SECONDS: Final = 2.0
 
 log = get_logger(__name__)
 
@@ -111,12 +114,22 @@ class _Search:
         return await self._number_of("frame", head.t if head.prev is None else head.prev, number)
 
     async def metrics(self, count: int, step: int) -> int | None:
-        """Return the number of the first of the last so many metrics, which are so far apart."""
+        """Return a number from which on there are so many metrics, or all there are.
+
+        Most often they are `step` ticks apart. Where ticks skip, it is looked further back.
+        """
         found = await self._last_head("metric") if count else None
         if found is None:
             return None
         number, head = found
-        return await self._number_of("metric", head.t - (count - 1) * step, number)
+        _, earliest = await self._next("metric", self._first)
+        span = (count - 1) * step
+        while True:
+            first = await self._number_of("metric", head.t - span, number)
+            is_all = head.t - span <= earliest.t
+            if is_all or await self._count("metric", first) >= count:
+                return first
+            span *= 2
 
     async def _last_head(self, kind: Kind) -> tuple[int, Head] | None:
         """Return the last message of a kind; None without any, or where the last is none."""
@@ -144,6 +157,22 @@ class _Search:
             else:
                 first = number + 1
         return last
+
+    async def _count(self, kind: Kind, number: int) -> int:
+        """Return how many messages of a kind there are from a number on."""
+        from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # noqa: PLC0415 - of an extra
+
+        # Only a consumer is told so; it is never asked for any, and soon forgotten.
+        counting = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=number,
+            filter_subject=self._subject(kind),
+            ack_policy=AckPolicy.NONE,
+            mem_storage=True,
+            inactive_threshold=_COUNTING_SECONDS,
+        )
+        info = await self._jetstream.add_consumer(self._stream, counting)
+        return info.num_pending or 0
 
     async def _next(self, kind: Kind, number: int) -> tuple[int, Head]:
         """Return the first message of a kind with a number or a greater one, of which there is."""

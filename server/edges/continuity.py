@@ -57,6 +57,18 @@ class Continuity:
             return Step(is_new=True)
         return Step(is_new=True, gap=self._gap(head, head.prev, last))
 
+    def note_sent(self, kind: Kind, t: int | None) -> Gap | None:
+        """Take in that a kind was sent up to a tick, all that has come of it before this word.
+
+        Returns:
+            What of it has not come.
+        """
+        last = self.last[kind]
+        if t is None or (last is not None and t <= last):
+            return None
+        self.last[kind] = t
+        return Gap(kind, t if last is None else self._after(kind, last), t, "upstream")
+
     def _gap(self, head: Head, prev: int, last: int | None) -> Gap | None:
         """Return what lies between two messages, the latter of which names the one before it."""
         if last is None:

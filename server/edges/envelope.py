@@ -10,6 +10,7 @@ missing between the two, whatever the ticks are.
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "HEAD_BYTES",
+    "MOST_BYTES",
+    "MOST_PARTS",
     "STATUS",
     "Assembler",
     "EnvelopeError",
@@ -43,8 +46,28 @@ FORMAT: Final = 1
 HEAD_BYTES: Final = 1024
 """A head has no more: it holds numbers, and a run's name of 128 characters at most."""
 
+MOST_PARTS: Final = 2**16
+MOST_BYTES: Final = 64 * 2**20
+"""What a message may have; columns of so many bytes are 600 MB of JSON text."""
+
 STATUS: Final = "status"
 """The kind of message with which a camera says how it is, and of which run what follows is."""
+
+
+_TYPES: Final[Mapping[str, set[type]]] = {
+    "run": {str},
+    "start_ts": {int, float},
+    "seed": {int},
+    "running": {bool},
+    "ticks": {int},
+    "last_t": {int, NoneType},
+}
+_FILMED_TYPES: Final[Mapping[str, set[type]]] = {
+    "stride": {int},
+    "metric_downsample": {int},
+    "edge_cap": {int},
+    "match_share": {int, float},
+}
 
 
 class EnvelopeError(ServerError):
@@ -120,8 +143,13 @@ def unpack(message: bytes) -> tuple[Head, bytes]:
     numbers = (head.t, head.check, head.part, head.parts)
     maybe = (head.prev, head.missing_from)
     is_whole = all(type(number) is int for number in numbers)
-    if not (known and is_whole and all(type(each) in {int, type(None)} for each in maybe)):
+    if not (known and is_whole and all(type(each) in {int, NoneType} for each in maybe)):
         raise EnvelopeError(f"not a head: {bytes(line[:80])!r}")
+    if not 1 <= head.part <= head.parts <= MOST_PARTS:
+        raise EnvelopeError(
+            f"part must be 1 to parts, and parts {MOST_PARTS} at most, "
+            f"got part {head.part} of {head.parts}"
+        )
     return head, data
 
 
@@ -139,32 +167,60 @@ def _fields(line: bytes) -> dict[str, Any]:
 
 
 class Assembler:
-    """Puts the parts of messages together, which come one after the other; bounded by one message.
+    """Puts the parts of messages together; bounded by one message of each kind.
 
-    What is not whole when another begins is left out: the next of its kind will say so.
+    The parts of a message come in order. What is not whole when another of its kind begins is left
+    out: the next of its kind will say so.
     """
 
     def __init__(self) -> None:
-        self._head: Head | None = None
-        self._parts: list[bytes] = []
+        self._begun: dict[Kind, _Begun] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no part of a message that is yet to become whole."""
-        return self._head is None
+        return not self._begun
 
     def take(self, head: Head, data: bytes) -> bytes | None:
-        """Take a part; return the bytes of a message that is whole with it."""
-        if head.part == 1:
-            self._head, self._parts = head, []
-        elif self._head is None or self._head._replace(part=len(self._parts) + 1) != head:
-            self._head = None
+        """Take a part; return the bytes of a message that is whole with it.
+
+        Raises:
+            EnvelopeError: it makes the message larger than any is; what there is of it is left out.
+        """
+        before = self._begun.pop(head.kind, None)
+        begun = _Begun(head) if head.part == 1 else before
+        if begun is None or not begun.is_followed_by(head):
             return None
-        self._parts.append(data)
-        if head.part < head.parts:
-            return None
-        self._head = None
-        return b"".join(self._parts)
+        begun.add(data)
+        if head.part == head.parts:
+            return b"".join(begun.parts)
+        self._begun[head.kind] = begun
+        return None
+
+
+class _Begun:
+    """The parts that have come of a message, from the first on."""
+
+    def __init__(self, head: Head) -> None:
+        self.parts: list[bytes] = []
+        self._head = head
+        self._size = 0
+
+    def is_followed_by(self, head: Head) -> bool:
+        """Return whether this is the head of its next part."""
+        return self._head._replace(part=len(self.parts) + 1) == head
+
+    def add(self, data: bytes) -> None:
+        """Have the next part.
+
+        Raises:
+            EnvelopeError: that is more than a message may have.
+        """
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            kind, t = self._head.kind, self._head.t
+            raise EnvelopeError(f"the {kind} of tick {t} must have {MOST_BYTES} bytes at most")
+        self.parts.append(data)
 
 
 class Status(NamedTuple):
@@ -190,6 +246,11 @@ class Status(NamedTuple):
     sent: Mapping[Kind, int | None]
     filmed: FilmedWith
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything of the run, by this process or by one before it."""
+        return self.last_t is not None or any(t is not None for t in self.sent.values())
+
     def to_bytes(self) -> bytes:
         """Return it as it travels."""
         filmed = {name: getattr(self.filmed, name) for name in FilmedWith.__slots__}
@@ -208,10 +269,26 @@ class Status(NamedTuple):
         try:
             status = cls(**{**fields, "filmed": FilmedWith(**fields["filmed"])})
             sent: dict[Kind, int | None] = {kind: status.sent.get(kind) for kind in KINDS}
-            _ = status.filmed.steps, str(status.run), float(status.start_ts)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise EnvelopeError(f"not a status: {bytes(message[:80])!r}") from error
-        steps = (status.filmed.stride, status.filmed.metric_downsample)
-        if not all(type(step) is int and step >= 1 for step in steps):
+        status = status._replace(sent=sent)
+        if not (_has_types(status) and _is_filmed_with(status.filmed)):
             raise EnvelopeError(f"not a status: {bytes(message[:80])!r}")
-        return status._replace(sent=sent)
+        return status
+
+
+def _has_types(status: Status) -> bool:
+    """Return whether the fields of a status are what they say."""
+    told: dict[str, Any] = status._asdict()  # whatever has come
+    return all(type(told[name]) in types for name, types in _TYPES.items()) and all(
+        type(t) in _TYPES["last_t"] for t in status.sent.values()
+    )
+
+
+def _is_filmed_with(filmed: FilmedWith) -> bool:
+    values: dict[str, Any] = {name: getattr(filmed, name) for name in FilmedWith.__slots__}
+    return (
+        all(type(values[name]) in types for name, types in _FILMED_TYPES.items())
+        and filmed.stride >= 1 <= filmed.metric_downsample
+        and 0 <= filmed.match_share <= 1
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from marketcam.server.web.answers import JsonResponse
 from marketcam.server.web.asking import Query, QueryError, refuse_websocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from starlette.types import Receive, Scope, Send
     from websockets.asyncio.client import ClientConnection
@@ -56,42 +57,56 @@ class ForwardHttp:
         request = Request(scope, receive)
         try:
             with self._seats.seat():
-                await self._pass_on(request, send)
+                await _unless_left(receive, self._pass_on(request, send))
         except TooManyError as error:
             await JsonResponse({"error": str(error)}, 503, {"retry-after": "1"})(
                 scope, receive, send
             )
+        except RefusedError as error:
+            await JsonResponse({"error": str(error)}, error.status)(scope, receive, send)
         except UnreachableError as error:
             await JsonResponse({"error": str(error)}, 502)(scope, receive, send)
 
     async def _pass_on(self, request: Request, send: Send) -> None:
-        asked = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in request.scope["headers"]
-            if name in _ASKED
-        ]
+        asked = [header for header in request.scope["headers"] if header[0] in _ASKED]
         async with self._upstream.get(request.method, _target(request.scope), asked) as answer:
             headers = [header for header in answer.headers if header[0] in _ANSWERED]
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             try:
-                await _send_body(answer, request, send)
+                await _send_body(answer, send)
             except UnreachableError as error:
                 # Without its end, which tells the client that this is not the whole.
                 log.warning("forwarding_broken_off", path=request.url.path, error=str(error))
 
 
-async def _send_body(answer: Answer, request: Request, send: Send) -> None:
+async def _unless_left(receive: Receive, answering: Coroutine[Any, Any, None]) -> None:
+    """Answer a client, so long as it is there: while the camera is silent as well."""
+
+    async def leave() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.ensure_future(answering), asyncio.ensure_future(leave())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # what came of it is told above
+
+
+async def _send_body(answer: Answer, send: Send) -> None:
     async for piece in answer.pieces():
-        if await request.is_disconnected():
-            return
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body"})
 
 
-def _target(scope: Scope) -> str:
+def _target(scope: Scope) -> bytes:
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
-    return (path + b"?" + query if query else path).decode("latin-1")
+    return path + b"?" + query if query else path
 
 
 class ForwardReplay:

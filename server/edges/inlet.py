@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -26,10 +25,13 @@ from marketcam.server.edges.envelope import (
     subject_of,
     unpack,
 )
-from marketcam.server.edges.link import Link, LinkError
+from marketcam.server.edges.link import Link
+from marketcam.server.edges.stream import find_stream, next_batch, subscribe
+from marketcam.server.edges.succession import Succession
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.ending import GOING_AWAY, Closing
 from marketcam.server.stream.messages import Entry
+from marketcam.server.stream.place import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,15 +43,14 @@ if TYPE_CHECKING:
 
     from marketcam.server.edges.link import LinkOptions
     from marketcam.server.stream.hub import Hub
-    from marketcam.server.stream.messages import Message
+    from marketcam.server.stream.messages import Gap, Message
 
 __all__ = ["Inlet"]
 
-_BATCH_MESSAGES: Final = 256
-_BATCH_BYTES: Final = 8 * 2**20
-_LEFT_RUNS: Final = 1000
 _NO_STREAM_SECONDS: Final = 0.5
 _ANOTHER_RUN: Final = Closing(GOING_AWAY, "the camera has begun another run")
+_FIRST_RUN: Final = Closing(GOING_AWAY, "the camera has begun a run")
+"""For those who came before any: what they asked for is counted in the run's own steps."""
 _NO_STREAM: Final = "the stream is not there: has the camera been started with --nats?"
 
 log = get_logger(__name__)
@@ -82,7 +83,7 @@ class Inlet:
         self._number = 0  # of the last message that is dealt with, and all before it
         self._seen = 0  # of the last that has come
         self._past: Past | None = None
-        self._left: deque[str] = deque(maxlen=_LEFT_RUNS)
+        self._runs = Succession()
         self._parts = Assembler()
         self._continuity = Continuity({}, {})
         self._heard_at: float | None = None
@@ -119,7 +120,7 @@ class Inlet:
         """Take what comes, until the connection is lost."""
         jetstream = client.jetstream(timeout=self._silence_seconds)
         while True:
-            info = await _info(jetstream, self._stream)
+            info = await find_stream(jetstream, self._stream)
             if info is None:
                 self.link.note_problem(_NO_STREAM)
                 await asyncio.sleep(_NO_STREAM_SECONDS)
@@ -137,6 +138,8 @@ class Inlet:
         elif info.created != self._created or info.state.last_seq < self._number:
             log.warning("nats_stream_is_another", stream=self._stream)
             self._number = max(info.state.first_seq, 1) - 1  # 0 where it has nothing yet
+            if self._past is not None:
+                self._past.last = info.state.last_seq
         self._seen = self._number
         self._created = info.created
         if self._past is not None and self._number >= self._past.last:
@@ -144,40 +147,25 @@ class Inlet:
 
     def _begin(self, begin: Beginning) -> None:
         if begin.status is not None:
+            self._runs.follows(begin.status)
             self._go_over_to(begin.status)
+            self._heard_at = time.monotonic()  # of now on, whenever that was said
             self._past = Past(begin.last, self._hub.options.connect_metrics)
 
     async def _follow(self, jetstream: JetStreamContext) -> None:
         """Take messages from here on; return when they have to be asked for anew."""
-        from nats.errors import TimeoutError as SilenceError  # noqa: PLC0415 - of an extra
-        from nats.js.api import ConsumerConfig, DeliverPolicy  # noqa: PLC0415 - as above
-
         patience = self._silence_seconds / 2
-        coming = await jetstream.subscribe(
-            f"{self._stream}.>",
-            stream=self._stream,
-            ordered_consumer=True,
-            idle_heartbeat=patience,
-            config=ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._number + 1
-            ),
-        )
+        coming = await subscribe(jetstream, self._stream, self._number + 1, patience)
         self.link.note_use()
         try:
             while True:
-                try:
-                    batch = [await coming.next_msg(patience)]
-                except SilenceError:
-                    if not await self._is_up_to_date(jetstream):
-                        return
-                    if self._past is not None:  # what was its last message is not there any more
-                        await self._end_past()
-                    continue
-                size = len(batch[0].data)
-                while coming.pending_msgs and len(batch) < _BATCH_MESSAGES and size < _BATCH_BYTES:
-                    batch.append(await coming.next_msg(patience))
-                    size += len(batch[-1].data)
-                await self._take(batch)
+                batch = await next_batch(coming, patience)
+                if batch:
+                    await self._take(batch)
+                elif not await self._is_up_to_date(jetstream):
+                    return
+                elif self._past is not None:  # what was its last message is not there any more
+                    await self._end_past()
         finally:
             with suppress(Exception):  # the connection may be lost
                 await coming.unsubscribe()
@@ -188,7 +176,7 @@ class Inlet:
         Raises:
             nats.errors.Error: JetStream does not answer.
         """
-        info = await _info(jetstream, self._stream)
+        info = await find_stream(jetstream, self._stream)
         return (
             info is not None and info.created == self._created and info.state.last_seq == self._seen
         )
@@ -205,7 +193,9 @@ class Inlet:
             self._behind = message.metadata.num_pending
             try:
                 if message.subject == self._status_subject:
-                    await self._take_status(Status.of_bytes(message.data), wholes)
+                    status = Status.of_bytes(message.data)
+                    if self._runs.follows(status, message.metadata.timestamp):
+                        await self._take_status(status, wholes)
                 elif (whole := self._whole(*unpack(message.data))) is not None:
                     wholes.append(whole)
             except EnvelopeError as error:
@@ -229,30 +219,44 @@ class Inlet:
         return None if whole is None else Whole(head, whole)
 
     async def _take_status(self, status: Status, before: list[Whole]) -> None:
-        """Take what the camera says of itself; what came before a new run is published first."""
+        """Take what the camera says of itself, once what came before that is published."""
         is_known = self.status is not None and status.run == self.status.run
-        if not is_known and status.run in self._left:
-            return  # of another camera, which was there before
+        await self._publish(before)
+        before.clear()
         if not is_known:
-            await self._publish(before)
-            before.clear()
             self._go_over_to(status)
             self.has_begun.set()
+        elif self._past is None:
+            self._note_sent(status)
         self.status = status
         self._heard_at = time.monotonic()
         self._note_t(status.last_t)
 
+    def _note_sent(self, status: Status) -> None:
+        """Declare what was stored before this word of the camera, and is not there any more."""
+        gaps = []
+        for kind, t in status.sent.items():
+            if (gap := self._continuity.note_sent(kind, t)) is not None:
+                gaps.append(gap)
+                self._note_gap(gap)
+        if gaps:
+            self._hub.declare(sorted(gaps, key=lambda gap: Place.of(gap.kind, gap.to_t)))
+
+    def _note_gap(self, gap: Gap) -> None:
+        self._gaps[gap.kind] += 1
+        log.warning("upstream_gap", kind=gap.kind, from_t=gap.from_t, to_t=gap.to_t)
+
     def _go_over_to(self, status: Status) -> None:
-        """Go over to another run: whoever follows the one before has to connect again."""
+        """Go over to another run: whoever is here has to connect again."""
+        closing = _FIRST_RUN if self.status is None else _ANOTHER_RUN
         if self.status is not None:
-            self._left.append(self.status.run)
             log.info("run_changed", run=status.run, before=self.status.run)
         self.status = status
         self.last_t = None
         self._past = None
         self._parts = Assembler()
         self._continuity = Continuity(status.filmed.steps, status.sent)
-        self._hub.begin_anew(status.filmed.steps, _ANOTHER_RUN)
+        self._hub.begin_anew(status.filmed.steps, closing)
 
     def _note_t(self, t: int | None) -> None:
         if t is not None and (self.last_t is None or t > self.last_t):
@@ -260,12 +264,14 @@ class Inlet:
 
     async def _publish(self, wholes: list[Whole]) -> None:
         """Give messages to the hub, or keep them of the past."""
-        if not wholes:
-            return
         if self._past is not None:
             for whole in wholes:
                 self._past.add(whole)
-            return
+        elif wholes:
+            await self._give(wholes)
+
+    async def _give(self, wholes: list[Whole]) -> None:
+        """Give messages to the hub."""
         opened = await self._opened(wholes)
         entries = []
         for whole, message in zip(wholes, opened, strict=True):
@@ -283,8 +289,7 @@ class Inlet:
         self._received[head.kind] += 1
         self._note_t(head.t)
         if step.gap is not None:
-            self._gaps[head.kind] += 1
-            log.warning("upstream_gap", kind=head.kind, from_t=step.gap.from_t, to_t=step.gap.to_t)
+            self._note_gap(step.gap)
         return Entry(step.gap, message)
 
     async def _opened(self, wholes: list[Whole]) -> list[Message | None]:
@@ -308,34 +313,18 @@ class Inlet:
     async def _end_past(self) -> None:
         """Give the hub what is kept of the past, and go on with the present."""
         assert self._past is not None  # noqa: S101 - whoever calls this has seen it
-        kept, self._past = self._past.kept(), None
+        kept = self._past.kept()
         continuity = self._continuity
         if kept and self.status is not None:
             # What lies before the first that is kept of a kind is before this edge's time.
             first = {whole.head.kind: whole.head.prev for whole in reversed(kept)}
             known = {**continuity.last, **first}
             self._continuity = Continuity(self.status.filmed.steps, known)
-        await self._publish(kept)
+        await self._give(kept)  # the past stays until then: the connection may be lost meanwhile
+        self._past = None
         self._note_t(None if self.status is None else self.status.last_t)
         self.has_begun.set()
 
     def _note_damage(self, what: str) -> None:
         self._damaged += 1
         log.warning("nats_message_refused", error=what)
-
-
-async def _info(jetstream: JetStreamContext, stream: str) -> StreamInfo | None:
-    """Return what JetStream says of a stream, None where there is none.
-
-    Raises:
-        nats.errors.Error: JetStream does not answer.
-    """
-    from nats.errors import NoRespondersError  # noqa: PLC0415 - comes with an extra
-    from nats.js.errors import NotFoundError, ServiceUnavailableError  # noqa: PLC0415 - as above
-
-    try:
-        return await jetstream.stream_info(stream)
-    except NotFoundError:
-        return None
-    except (NoRespondersError, ServiceUnavailableError) as error:
-        raise LinkError("JetStream is not to be had") from error

@@ -1,8 +1,10 @@
 """The camera's end of NATS: every message published once, however many edges and viewers there are.
 
 The camera never waits for it. What is published waits in lanes, bounded like those of a viewer, and
-leaves in volleys: the next when JetStream has acknowledged the last. What of a volley is not
-acknowledged is sent again, whole and in order; so it may be stored twice, never in another order.
+leaves in volleys: the next when JetStream has acknowledged the last. A volley of which anything is
+not acknowledged is sent again, whole and in order. So what it holds may be stored twice; and what
+JetStream refused of it the first time, or a lost connection still had, after what follows it. Edges
+leave out what comes late, and declare it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -125,11 +128,11 @@ class Outlet:
         self._is_ending = True
         self._something.set()
         if self.link.is_connected:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_SECONDS):
                     await self._all_sent.wait()
-            except TimeoutError:
-                log.warning("nats_left_behind", messages=self.figures().waiting)
+        if waiting := self.figures().waiting:
+            log.warning("nats_left_behind", messages=waiting)
         self._task.cancel()
         await asyncio.wait([self._task])
 

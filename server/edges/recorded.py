@@ -97,8 +97,17 @@ class RemoteHistory:
         return Run(self._known().run, "")
 
     async def reach(self, run: Run) -> Reach | None:
-        """Return how far a run can be read: as far as this edge has come with it."""
-        return self._hub.reach if run.id == self._known().run else None
+        """Return how far a run can be read: as far as this edge has come with it.
+
+        Raises:
+            UnreachableError: there is more than nothing, and none of it has come here yet.
+        """
+        status = self._known()
+        if run.id != status.run:
+            return None
+        if self._hub.reach is None and status.has_begun:
+            raise UnreachableError("is ahead of this edge, which has had nothing of its run yet")
+        return self._hub.reach
 
     async def flush(self) -> None:
         """Wait for nothing: what has come here was given to the camera's recorder before."""

@@ -1,21 +1,25 @@
-"""The stream in JetStream that keeps a camera's recent messages: made, or brought up to date."""
+"""The stream in JetStream that keeps a camera's recent messages: made, found, and read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from marketcam.server.edges.link import LinkError
 from marketcam.server.logs import get_logger
 
 if TYPE_CHECKING:
+    from nats.aio.msg import Msg
     from nats.js import JetStreamContext
-    from nats.js.api import StreamConfig
+    from nats.js.api import StreamConfig, StreamInfo
 
     from marketcam.server.settings import Settings
 
-__all__ = ["StreamOptions", "ensure_stream"]
+__all__ = ["StreamOptions", "ensure_stream", "find_stream", "next_batch", "subscribe"]
 
 _NAME_IN_USE: Final = 10058
+_BATCH_MESSAGES: Final = 256
+_BATCH_BYTES: Final = 8 * 2**20
 
 log = get_logger(__name__)
 
@@ -86,3 +90,62 @@ async def ensure_stream(jetstream: JetStreamContext, options: StreamOptions) -> 
             await jetstream.update_stream(config)
         except APIError as refusal:
             log.warning("nats_stream_not_changed", stream=options.name, reason=refusal.description)
+
+
+async def find_stream(jetstream: JetStreamContext, stream: str) -> StreamInfo | None:
+    """Return what JetStream says of a stream, None where there is none.
+
+    Raises:
+        LinkError: there is no JetStream.
+        nats.errors.Error: it does not answer.
+    """
+    from nats.errors import NoRespondersError  # noqa: PLC0415 - comes with an extra
+    from nats.js.errors import NotFoundError, ServiceUnavailableError  # noqa: PLC0415 - as above
+
+    try:
+        return await jetstream.stream_info(stream)
+    except NotFoundError:
+        return None
+    except (NoRespondersError, ServiceUnavailableError) as error:
+        raise LinkError("JetStream is not to be had") from error
+
+
+async def subscribe(
+    jetstream: JetStreamContext, stream: str, first: int, patience: float
+) -> JetStreamContext.PushSubscription:
+    """Have a stream's messages come in order, from a number on.
+
+    Args:
+        jetstream: has the stream.
+        stream: its name.
+        first: the number.
+        patience: seconds after which JetStream says that there is nothing.
+
+    Raises:
+        nats.errors.Error: JetStream is not to be had.
+    """
+    from nats.js.api import ConsumerConfig, DeliverPolicy  # noqa: PLC0415 - comes with an extra
+
+    from_there = DeliverPolicy.BY_START_SEQUENCE
+    return await jetstream.subscribe(
+        f"{stream}.>",
+        stream=stream,
+        ordered_consumer=True,
+        idle_heartbeat=patience,
+        config=ConsumerConfig(deliver_policy=from_there, opt_start_seq=first),
+    )
+
+
+async def next_batch(coming: JetStreamContext.PushSubscription, patience: float) -> list[Msg]:
+    """Return the next messages, as many as are there; none after so many seconds without any."""
+    from nats.errors import TimeoutError as SilenceError  # noqa: PLC0415 - comes with an extra
+
+    try:
+        batch = [await coming.next_msg(patience)]
+    except SilenceError:
+        return []
+    size = len(batch[0].data)
+    while coming.pending_msgs and len(batch) < _BATCH_MESSAGES and size < _BATCH_BYTES:
+        batch.append(await coming.next_msg(patience))
+        size += len(batch[-1].data)
+    return batch

@@ -207,8 +207,9 @@ class Audience:
                 client.write(data)
             except Exception as error:  # noqa: BLE001 - one connection's fault is not the others'
                 client.fail(error)
-        for entry in under_way.entries:
-            self.terms.tally.sent[entry.message.kind] += len(clients)
+        for _, message in under_way.entries:
+            if not message.is_missing:
+                self.terms.tally.sent[message.kind] += len(clients)
         if under_way.is_over:
             self._rounds.popleft()
             if not self._rounds and self._lanes:

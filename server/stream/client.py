@@ -193,9 +193,11 @@ class Client(Listener):
         self._silence = None
         self._position = max(self._position, entry.message.at)
         gap, message = entry
+        declared = () if gap is None else (gap.body,)
+        if message.is_missing:
+            return declared
         self._in_hand = message.kind
-        body = message.body(self.selection.form)
-        return (body,) if gap is None else (gap.body, body)
+        return (*declared, message.body(self.selection.form))
 
     def note_sent(self) -> None:
         """Learn that what was taken last has been written to the connection, all of it."""

@@ -9,13 +9,13 @@ it has been sent all of that, it goes back to its audience.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.server.logs import get_logger
 from marketcam.server.stream.client import Listener, Terms
-from marketcam.server.stream.joining import in_few, pieces_of
+from marketcam.server.stream.joining import counts_of, in_few, pieces_of
 from marketcam.server.stream.writing import PIECE_BYTES
 
 if TYPE_CHECKING:
@@ -266,15 +266,14 @@ class DirectClient(Listener):
         """Take the next of the greeting in hand, as many as leave in one write."""
         form = self.selection.form
         pieces: list[Piece] = []
-        counts: Counter[str] = Counter()
-        size = 0
+        start, size = self._greeted, 0
         while self._greeted < len(self._greeting) and size < PIECE_BYTES:
             entry = self._greeting[self._greeted]
             own = pieces_of(entry, form)
             size += sum(map(len, chain.from_iterable(own)))
             pieces += own
-            counts[entry.message.kind] += 1
             self._greeted += 1
+        counts = counts_of(self._greeting[start : self._greeted])
         if self._greeted == len(self._greeting):
             self._greeting = ()
         self._take_in_hand(tuple(in_few(pieces)), counts)
@@ -298,7 +297,7 @@ class DirectClient(Listener):
             entries.append(waits.pop())
         self._position = max(self._position, entries[-1].message.at)
         pieces = tuple(in_few(chain.from_iterable(pieces_of(entry, form) for entry in entries)))
-        self._take_in_hand(pieces, Counter(entry.message.kind for entry in entries))
+        self._take_in_hand(pieces, counts_of(entries))
 
     def _empty_hand(self) -> None:
         """Let go of what was in hand: all of it is written, or no more of it is to be."""

@@ -26,18 +26,18 @@ from marketcam.server.stream.ending import (
     Ending,
     stalled,
 )
-from marketcam.server.stream.lanes import LaneLimits
-from marketcam.server.stream.messages import Entry
+from marketcam.server.stream.lanes import LaneLimits, joined
+from marketcam.server.stream.messages import Entry, Message
 from marketcam.server.stream.place import Place, Reach
 from marketcam.server.stream.preparing import Preparing
 from marketcam.server.stream.selection import PLAIN
 from marketcam.server.stream.writing import FairWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from marketcam.server.stream.client import Listener
-    from marketcam.server.stream.messages import Kind
+    from marketcam.server.stream.messages import Gap, Kind
     from marketcam.server.stream.selection import Form, Selection
     from marketcam.server.stream.writing import Wire
 
@@ -113,6 +113,7 @@ class Hub:
         self.reach: Reach | None = None
         self._metrics: deque[Entry] = deque(maxlen=options.connect_metrics)
         self._frame: Entry | None = None
+        self._declared: dict[Kind, Gap] = {}  # after the last message of a kind
         self._closing: Closing | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -171,6 +172,10 @@ class Hub:
             self._judge(audience, now)
         for client in self._plain:
             client.wake()
+
+    def declare(self, gaps: Iterable[Gap]) -> None:
+        """Tell everyone of gaps without a message after them, in order, as of those with one."""
+        self.publish([Entry(gap, Message.missing(gap.kind, gap.to_t)) for gap in gaps])
 
     def sweep(self, heartbeat_seconds: float, t: int | None) -> None:
         """See to what only time brings about: silences to break, clients to send away.
@@ -232,6 +237,7 @@ class Hub:
         self.options = replace(self.options, steps=steps)
         self._metrics.clear()
         self._frame = None
+        self._declared.clear()
         self.reach = None
 
     def listen(self, client: Listener, after: Place) -> Reach | None:
@@ -294,12 +300,13 @@ class Hub:
             self._empty.set()
 
     def _note_reach(self, batch: list[Entry]) -> None:
+        """Note how far the run has come; what comes late, as at an edge, does not set it back."""
         last_t = {} if self.reach is None else dict(self.reach.last_t)
         for _, message in batch:
-            last_t[message.kind] = message.t
-        if batch:
-            last = batch[-1].message
-            self.reach = Reach(Place.of(last.kind, last.t), last_t)
+            last_t[message.kind] = max(message.t, last_t.get(message.kind, message.t))
+        if last_t:
+            place = max(Place.of(kind, t) for kind, t in last_t.items())
+            self.reach = Reach(place, last_t)
 
     def _add(self, client: Listener, audience: Audience) -> None:
         audience.add(client)
@@ -327,23 +334,35 @@ class Hub:
         self.wanted = frozenset(selection.form for selection in self._audiences)
 
     def _remember(self, entry: Entry) -> None:
-        self.passed[entry.message.kind] += 1
-        if entry.message.kind == "metric":
-            self._metrics.append(entry)
+        gap, message = entry
+        gap = joined(self._declared.pop(message.kind, None), gap)
+        if message.is_missing:
+            if gap is not None:
+                self._declared[message.kind] = gap
+            return
+        self.passed[message.kind] += 1
+        if message.kind == "metric":
+            self._metrics.append(Entry(gap, message))
         else:
             self._frame = entry
 
     def _kept(self) -> list[Entry]:
         """Return what is kept: the metrics, then the frame, as the contract has it.
 
-        A gap before the first metric or the frame lies before this client's time.
+        A gap before the first metric or the frame lies before this client's time; one that was
+        declared after the last of a kind does not.
         """
         entries = list(self._metrics)
         for i in range(min(1, len(entries))):
             entries[i] = Entry(None, entries[i].message)
+        entries += self._kept_gap("metric") if entries else []
         if self._frame is not None:
-            entries.append(Entry(None, self._frame.message))
+            entries += [Entry(None, self._frame.message), *self._kept_gap("frame")]
         return entries
+
+    def _kept_gap(self, kind: Kind) -> list[Entry]:
+        gap = self._declared.get(kind)
+        return [] if gap is None else [Entry(gap, Message.missing(kind, gap.to_t))]
 
     def _judge(self, audience: Audience, now: float) -> None:
         limit = self.options.client_slow_seconds

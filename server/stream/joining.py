@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from marketcam.server.stream.writing import PIECE_BYTES
@@ -15,16 +15,24 @@ if TYPE_CHECKING:
     from marketcam.server.stream.selection import Form
     from marketcam.server.stream.writing import Piece
 
-__all__ = ["Greeting", "in_few", "join_pieces", "pieces_of"]
+__all__ = ["Greeting", "counts_of", "in_few", "join_pieces", "pieces_of"]
 
 _GREETED_AT_ONCE: Final = 1024
 """Messages of a greeting that are joined once for all who come: 1 ms of the loop's time."""
+
+_LAST: Final = 2
+"""Of what is kept only the frame may be yet to be made; a gap may follow it."""
 
 
 def pieces_of(entry: Entry, form: Form) -> tuple[Piece, ...]:
     """Return an entry as it is sent, the gap before the message."""
     pieces = entry.message.body(form).pieces
     return pieces if entry.gap is None else entry.gap.body.pieces + pieces
+
+
+def counts_of(entries: Iterable[Entry]) -> Counter[str]:
+    """Return how many messages of each kind these are."""
+    return Counter(message.kind for _, message in entries if not message.is_missing)
 
 
 def _is_ready(entry: Entry, form: Form) -> bool:
@@ -61,7 +69,8 @@ class Greeting(NamedTuple):
         counts: how many messages of each kind these are.
         more: what follows, joined in each client's turns: joining a million at once would hold the
             loop for seconds, and a client that does not read would hold them all.
-        rest: what nobody has wanted in this form so far, and is to follow when it is made.
+        rest: what nobody has wanted in this form so far, and is to follow when it is made; and a
+            gap after it.
     """
 
     pieces: tuple[Piece, ...]
@@ -72,11 +81,12 @@ class Greeting(NamedTuple):
     @classmethod
     def of(cls, entries: list[Entry], form: Form) -> Greeting:
         """Return the greeting of the messages that are kept: metrics, then a frame."""
-        rest = [entry for entry in entries[-1:] if not _is_ready(entry, form)]  # only frames are
-        ready = entries[:-1] if rest else entries
+        start = max(0, len(entries) - _LAST)
+        ready_up_to = start + len(list(takewhile(lambda e: _is_ready(e, form), entries[start:])))
+        ready, rest = entries[:ready_up_to], entries[ready_up_to:]
         first, more = ready[:_GREETED_AT_ONCE], ready[_GREETED_AT_ONCE:]
         pieces = tuple(in_few(chain.from_iterable(pieces_of(entry, form) for entry in first)))
-        return cls(pieces, Counter(entry.message.kind for entry in first), more, rest)
+        return cls(pieces, counts_of(first), more, rest)
 
 
 def in_few(pieces: Iterable[Piece]) -> Iterable[Piece]:

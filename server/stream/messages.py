@@ -157,6 +157,20 @@ def _header(opcode: int, size: int, *, is_last: bool) -> bytes:
     return bytes((first, _TWO_BYTE_SIZE)) + size.to_bytes(2)
 
 
+class _NoBody(Body):
+    """What is sent where nothing is."""
+
+    __slots__ = ()
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """None."""
+        return ()
+
+
+_NO_BODY: Final = _NoBody(b"")
+
+
 def heartbeat(t: int | None) -> Body:
     """Return the message for a silence; `t` is the last tick taken in, if any."""
     return Body(orjson.dumps({"type": "heartbeat", "t": t}))
@@ -227,6 +241,20 @@ class Message:
         message = cls.of_frame(decode_frame_columns(columns), match_share)
         message.add(COLUMNS_FORM, Body(columns, is_text=False))
         return message
+
+    @classmethod
+    def missing(cls, kind: Kind, t: int) -> Message:
+        """Return what stands where a message is missing: the gap before it has its tick as well.
+
+        So that a gap has its place among the messages where none comes after it. It is sent as
+        nothing, and not counted.
+        """
+        return cls(kind, t, _NO_BODY)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it only stands for one that is."""
+        return self._text is _NO_BODY
 
     def add(self, form: Form, body: Body) -> None:
         """Have a form of it that is there already."""

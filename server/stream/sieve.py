@@ -48,7 +48,7 @@ class Sieve:
         return [entry for entry in wanted if entry is not None]
 
     def _sift_one_kept(self, entry: Entry) -> Entry | None:
-        if entry.message.kind == "frame":
+        if entry.message.kind == "frame" and not entry.message.is_missing:
             return entry if "frame" in self._kinds else None
         return self._sift(entry)
 
@@ -59,6 +59,8 @@ class Sieve:
             return None
         step = self._steps[kind]
         gap = joined(self._gaps.pop(kind, None), None if gap is None else _wanted_of(gap, step))
+        if message.is_missing:  # there may be no next one
+            return None if gap is None else Entry(gap, message)
         if message.t % step == 0:
             return Entry(gap, message)
         if gap is not None:

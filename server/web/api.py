@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from marketcam.io.store import KINDS
 from marketcam.server.operators.condition import TURNING_AWAY
 from marketcam.server.operators.judging import told
 from marketcam.server.running.compiling import kernel_figures
@@ -19,7 +18,12 @@ from marketcam.server.security.telling import shows_version, without_folders
 from marketcam.server.web.answers import NOT_CACHED, JsonResponse
 from marketcam.server.web.asking import Query, QueryError
 from marketcam.server.web.events import EventsAnswer
-from marketcam.server.web.index import answer_index, page_routes
+from marketcam.server.web.index import (
+    RECORDED_ENDPOINTS,
+    RECORDED_PATHS,
+    answer_index,
+    page_routes,
+)
 from marketcam.server.web.listings import Listings
 from marketcam.server.web.measures import MeasureLines
 from marketcam.server.web.overview import MetricsOverview
@@ -29,6 +33,8 @@ from marketcam.server.web.ranges import RangeLines
 from marketcam.server.web.segments import SegmentFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from marketcam.io.store import RecorderStatus
@@ -59,17 +65,20 @@ class HttpApi:
         slow_seconds = self._rig.settings.client_slow_seconds
         measures = MeasureLines(self._history, self._rig.settings.store_dir, slow_seconds)
         listings = Listings(self._rig.recorder, self._history, shows_version=bool(self._version))
+        recorded: dict[str, Callable[..., Any]] = {
+            "/manifest/{kind}": listings.manifest,
+            "/runs": listings.runs,
+            "/range/{kind}": RangeLines(self._history, slow_seconds),
+            "/segment/{kind}/{name:path}": segments,
+            "/measures": measures,
+            "/events": EventsAnswer(self._history).answer,
+            "/overview/metrics": MetricsOverview(self._history).answer,
+        }
         routes = [
             Route("/", self.index),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
-            Route("/manifest/{kind}", listings.manifest),
-            Route("/runs", listings.runs),
-            Route("/range/{kind}", RangeLines(self._history, slow_seconds), methods=["GET"]),
-            Route("/measures", measures, methods=["GET"]),
-            Route("/events", EventsAnswer(self._history).answer),
-            Route("/overview/metrics", MetricsOverview(self._history).answer),
-            Route("/segment/{kind}/{name:path}", segments, methods=["GET"]),
+            *[Route(path, recorded[path], methods=["GET"]) for path in RECORDED_PATHS],
             *page_routes(),
             Route("/ws/stream", upgrade_required),
             Route("/ws/replay", upgrade_required),
@@ -85,15 +94,8 @@ class HttpApi:
         """Say what can be asked for."""
         endpoints = {
             "health": "/health",
-            **{f"manifest_{kind}": f"/manifest/{kind}" for kind in KINDS},
-            **{f"segment_{kind}": f"/segment/{kind}/{{name}}" for kind in KINDS},
-            "runs": "/runs",
-            **{f"range_{kind}": f"/range/{kind}" for kind in KINDS},
-            "measures": "/measures",
-            "events": "/events",
-            "overview_metrics": "/overview/metrics",
+            **RECORDED_ENDPOINTS,
             "websocket": "/ws/stream",
-            "replay": "/ws/replay",
             **({"ingest": "/ws/ingest"} if self._takes_ticks else {}),
             "metrics": "/metrics",
         }

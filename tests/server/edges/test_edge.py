@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nats
@@ -35,9 +36,10 @@ from tests.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import httpx
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +221,7 @@ def test_an_edge_is_there_before_nats_and_before_the_camera(tmp_path: Path) -> N
         nats_of.start()
         try:
             with camera(tmp_path, nats_of.url) as (_, feed):
-                wait_until(lambda: far.rig.inlet.status is not None)
-                assert not {"upstream_lost", "no_run"} & set(reasons(http))
+                wait_until(lambda: not {"upstream_lost", "no_run"} & set(reasons(http)))
                 assert http.get("/health?ready=1").status_code == 200
                 with far.stream() as stream:
                     feed.send_ticks(0, 4)
@@ -451,7 +452,8 @@ def test_help_lists_what_concerns_an_edge(flag: str, capsys: pytest.CaptureFixtu
         main(["edge", "--help"])
     shown = capsys.readouterr().out
     assert flag in shown
-    for other in ("--agents", "--store-dir", "--webhook-url", "--nats-keep-bytes", "--stride"):
+    others = ("--agents", "--store-dir", "--webhook-url", "--nats-keep-bytes", "--stride")
+    for other in (*others, "--measures-clients", "--replay-idle-seconds"):
         assert other not in shown
 
 

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from marketcam.server.edges.envelope import (
     FORMAT,
     HEAD_BYTES,
+    MOST_BYTES,
+    MOST_PARTS,
     STATUS,
     Assembler,
     EnvelopeError,
+    Head,
     Parcel,
     Status,
     pack,
@@ -80,6 +83,25 @@ def test_a_message_that_lacks_a_part_is_left_out():
     assert [assembler.take(*each) for each in parts] == [None, None, None, None, b"abc"]
 
 
+def test_messages_of_two_kinds_may_come_part_by_part_in_turns():
+    assembler = Assembler()
+    frame = [unpack(each) for each in pack(RUN, parcel(b"ab"), HEAD_BYTES + 1)]
+    metric = [unpack(each) for each in pack(RUN, parcel(b"cd", kind="metric"), HEAD_BYTES + 1)]
+    order = (frame[0], metric[0], metric[1], frame[1])
+    assert [assembler.take(*each) for each in order] == [None, None, b"cd", b"ab"]
+
+
+def test_a_message_that_never_ends_is_refused_and_let_go():
+    assembler = Assembler()
+    head = Head(RUN, "frame", 1, None, None, check=0, part=1, parts=MOST_PARTS)
+    data = bytes(MOST_BYTES // 4)
+    for part in range(1, 5):
+        assert assembler.take(head._replace(part=part), data) is None
+    with pytest.raises(EnvelopeError, match=f"frame of tick 1 must have {MOST_BYTES} bytes"):
+        assembler.take(head._replace(part=5), b"x")
+    assert assembler.is_empty
+
+
 HEAD = {"run": RUN, "kind": "frame", "t": 1, "prev": None, "missing_from": None, "check": 1}
 JUNK = [
     {"v": FORMAT},
@@ -89,6 +111,9 @@ JUNK = [
     {"v": FORMAT, **HEAD, "part": 1, "parts": 1, "t": "1"},
     {"v": FORMAT, **HEAD, "part": 1, "parts": 1, "t": True},
     {"v": FORMAT, **HEAD, "part": 1, "parts": 1, "prev": 1.5},
+    {"v": FORMAT, **HEAD, "part": 0, "parts": 1},
+    {"v": FORMAT, **HEAD, "part": 3, "parts": 2},
+    {"v": FORMAT, **HEAD, "part": 1, "parts": MOST_PARTS + 1},
 ]
 
 
@@ -105,17 +130,40 @@ def test_a_status_is_read_back():
 
 
 @pytest.mark.parametrize(
-    "change", [{"v": 9}, {"filmed": None}, {"run": None, "ticks": 1, "more": 2}, {"sent": 3}]
+    "change",
+    [
+        {"v": 9},
+        {"filmed": None},
+        {"run": None, "ticks": 1, "more": 2},
+        {"sent": 3},
+        {"run": 1},
+        {"start_ts": "1"},
+        {"start_ts": None},
+        {"seed": 1.5},
+        {"running": 1},
+        {"ticks": []},
+        {"ticks": True},
+        {"last_t": "x"},
+        {"sent": {"metric": "y", "frame": None}},
+        {"sent": {"metric": 1, "frame": True}},
+    ],
 )
 def test_what_is_no_status_is_refused(change):
     with pytest.raises(EnvelopeError):
         Status.of_bytes(orjson.dumps(orjson.loads(STATUS_NOW.to_bytes()) | change))
 
 
-@pytest.mark.parametrize("stride", [0, -1, "2", True])
-def test_a_stride_that_is_none_is_refused(stride):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("stride", value) for value in (0, -1, "2", True)),
+        *(("edge_cap", value) for value in ("2", None)),
+        *(("match_share", value) for value in ("x", 1.5, True)),
+    ],
+)
+def test_what_nothing_is_filmed_with_is_refused(name, value):
     fields = orjson.loads(STATUS_NOW.to_bytes())
-    fields["filmed"]["stride"] = stride
+    fields["filmed"][name] = value
     with pytest.raises(EnvelopeError):
         Status.of_bytes(orjson.dumps(fields))
 

@@ -188,6 +188,52 @@ def test_a_gap_is_told_so_far_as_it_was_wanted() -> None:
     run(scenario)
 
 
+def test_a_gap_that_no_message_follows_is_told_to_everyone_once() -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        hub = hub_on(clock, steps={"metric": 1, "frame": 2})
+        fast, paused, other, late = (ScriptedWire(clock) for _ in range(4))
+        hub.join_directly(PLAIN, fast)
+        hub.join_directly(PLAIN, paused)
+        hub.join_directly(EVERY_OTHER, other)
+        plain = hub.join(PLAIN)
+        paused.pause()
+        hub.publish([*metrics(1, 2), entry("frame", 2)])
+        hub.declare([Gap("frame", 4, 8, "upstream"), Gap("metric", 3, 9, "upstream")])
+        hub.declare([Gap("metric", 10, 11, "upstream")])
+        paused.resume()
+        await turn()
+        told = [*named_metrics(1, 2), ("frame", 2), ("gap", 4), ("gap", 3), ("gap", 10)]
+        assert fast.names() == paused.names() == told
+        assert other.names() == [("metric", 2), ("gap", 4), ("gap", 10)]
+        assert [each["to_t"] for each in other.messages()[1:]] == [8, 10]
+        taken = [plain.take() for _ in told]
+        assert [len(bodies) for bodies in taken] == [1] * len(told)
+        assert plain.take() == ()
+        assert hub.reach is not None
+        assert (hub.reach.place, dict(hub.reach.last_t)) == (
+            Place.of("metric", 11),
+            {"metric": 11, "frame": 8},
+        )
+        # Whoever comes now is greeted with what was before it, so that it is told as well.
+        hub.join_directly(PLAIN, late)
+        await turn()
+        told = [*named_metrics(1, 2), ("gap", 3), ("frame", 2), ("gap", 4)]
+        assert late.names() == told
+        hub.publish([*metrics(12, 12), entry("frame", 12)])
+        await turn()
+        assert late.names() == [*told, ("metric", 12), ("frame", 12)]
+        # And who comes after that, where it is: before the next message.
+        last = ScriptedWire(clock)
+        hub.join_directly(PLAIN, last)
+        await turn()
+        assert last.names() == [*named_metrics(1, 2), ("gap", 3), ("metric", 12), ("frame", 12)]
+        assert hub.passed == {"metric": 3, "frame": 2}
+        assert hub.sent == {"metric": 2 * 3 + 2 + 3 + 3, "frame": 2 * 2 + 2 + 1}
+
+    run(scenario)
+
+
 def test_a_sweep_breaks_silences_of_those_who_were_sent_nothing() -> None:
     async def scenario() -> None:
         clock = Clock()

@@ -452,6 +452,13 @@ def test_guests_are_closed_with_the_clients_and_waited_for() -> None:
     asyncio.run(scenario())
 
 
+def test_what_comes_late_does_not_set_back_how_far_the_run_has_come() -> None:
+    hub = hub_with()
+    hub.publish([entry("frame", 4), entry("metric", 9)])
+    hub.publish([entry("frame", 6)])
+    assert hub.reach == Reach(Place.of("metric", 9), {"metric": 9, "frame": 6})
+
+
 def test_another_run_closes_who_is_here_and_forgets_what_was_kept() -> None:
     hub = hub_with()
     before = hub.join()
