@@ -12,10 +12,11 @@ from marketcam.server.settings import Settings, described_settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
+    from marketcam.server.cli.progress import SeedBar
     from marketcam.server.cluster import Choice, Cluster
     from marketcam.server.pieces.seeds import SeedFilm, SeedRequest
 
@@ -74,9 +75,10 @@ def _filmed(requests: Sequence[SeedRequest], cluster: Cluster) -> int:
     began = time.perf_counter()
     try:
         with SeedBar(len(requests)) as bar:
-            for request, film in cluster.spread(film_seed, requests, in_order=False):
+            begun = _told(requests, bar)
+            for _, film in cluster.spread(film_seed, begun, in_order=False):
                 films.append(film)
-                bar.advance(str(request))
+                bar.advance()
     except BaseException:
         store = requests[0].settings.store_dir
         done = f"{len(films):,} of {len(requests):,} seeds are filmed in {store}"
@@ -84,6 +86,12 @@ def _filmed(requests: Sequence[SeedRequest], cluster: Cluster) -> int:
         raise
     say(_what(films, time.perf_counter() - began))
     return OK
+
+
+def _told(requests: Sequence[SeedRequest], bar: SeedBar) -> Iterator[SeedRequest]:
+    for request in requests:
+        bar.begin(str(request))
+        yield request
 
 
 def _what(films: Sequence[SeedFilm], seconds: float) -> str:

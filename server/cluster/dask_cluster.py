@@ -12,7 +12,7 @@ from uuid import uuid4
 import distributed
 from distributed.scheduler import KilledWorker
 
-from marketcam.server.cluster.calling import Answer, Call
+from marketcam.server.cluster.calling import Answer, Call, called_aside
 from marketcam.server.cluster.errors import ClusterError, PieceError
 from marketcam.server.cluster.versions import versions
 
@@ -85,7 +85,7 @@ class DaskCluster:
     def everywhere(self, function: Callable[[], R]) -> dict[str, R]:
         """See `Cluster`."""
         try:
-            answers = self._client.run(function, on_error="return")
+            answers = self._client.run(called_aside, function, on_error="return")
         except OSError as error:
             raise self._lost() from error
         for worker, answer in answers.items():
