@@ -166,7 +166,7 @@ def _who_measures(choice: Choice) -> Iterator[Spread]:
     from marketcam.server.pieces.measuring import MeasuredByWorkers  # noqa: PLC0415 - likewise
 
     with open_cluster(choice) as cluster:
-        yield MeasuredByWorkers(cluster)
+        yield MeasuredByWorkers(cluster, are_ours=choice.dask is None)
 
 
 def _options(args: argparse.Namespace) -> MeasureOptions:
