@@ -63,4 +63,5 @@ def _around_0(values: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[n
     small = np.zeros_like(values)
     small[agents] = np.ldexp(values[agents], -halvings)
     small[agents] -= small[ends].mean()
-    return small / np.abs(small).max()
+    scaled: NDArray[np.float64] = small / np.abs(small).max()
+    return scaled

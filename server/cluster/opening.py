@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from marketcam.server.cluster.choice import processors
-from marketcam.server.cluster.errors import ClusterError
+from marketcam.engine.crew import processors
+from marketcam.server.cluster.errors import ClusterError, NoWorkerError
 from marketcam.server.cluster.local_workers import LocalWorkers
 from marketcam.server.cluster.spreading import Here
 from marketcam.server.cluster.versions import differences, versions
