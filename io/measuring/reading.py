@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from marketcam.engine import LimitError
 from marketcam.io.history import runs_asked_for
 from marketcam.io.measuring.following import Following
 from marketcam.io.measuring.measured import Measured, measure_line
 from marketcam.io.parquet_folder import ExportError
 from marketcam.io.recorded_parts import elsewhere, parts_of
+from marketcam.io.store.asked import check_asked
 
 if TYPE_CHECKING:
     from marketcam.io.history import History
@@ -63,10 +63,7 @@ class Asked:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.from_t is not None and self.to_t is not None and self.from_t > self.to_t:
-            raise LimitError(f"from_t must be at most to_t ({self.to_t}), got {self.from_t}")
-        if self.every < 1:
-            raise LimitError(f"every must be at least 1, got {self.every}")
+        check_asked(self.from_t, self.to_t, self.every)
 
 
 class MeasuredFrame(NamedTuple):
