@@ -32,6 +32,7 @@ __all__ = [
     "Spread",
     "measured_frames",
     "measured_recording",
+    "parts_to_measure",
     "row_line",
     "row_lines",
 ]
@@ -123,16 +124,26 @@ def measured_recording(
     Raises:
         ExportError: there are no frames; at once, as is what is wrong with the run.
     """
-    runs = runs_asked_for(history, asked.run)
-    parts = parts_of(history, ("frames",), runs)
-    if not parts:
-        raise ExportError(f"there are no frames to measure{elsewhere(history, runs, ['frames'])}")
-    within = [part.within(asked.from_t, asked.to_t) for part in parts]
+    parts = parts_to_measure(history, asked)
 
     def measured(run: str) -> Generator[MeasuredFrame]:
         return measured_frames(history, replace(asked, run=run), options, spread)
 
-    return _told(within, measured, on_progress)
+    return _told(parts, measured, on_progress)
+
+
+def parts_to_measure(history: History, asked: Asked) -> list[Part]:
+    """Return which frames there are, run by run. Cost: as `History.segments`.
+
+    Raises:
+        ExportError: there are none in these runs, whatever their ticks.
+        StoreError: as `History.segments`.
+    """
+    runs = runs_asked_for(history, asked.run)
+    parts = parts_of(history, ("frames",), runs)
+    if not parts:
+        raise ExportError(f"there are no frames to measure{elsewhere(history, runs, ['frames'])}")
+    return [part.within(asked.from_t, asked.to_t) for part in parts]
 
 
 def _told(

@@ -189,27 +189,30 @@ def _as_flag(problem: str) -> str:
 
 def _print(history: History, export: MeasureExport) -> None:
     """Print a line a frame."""
-    from marketcam.io.measuring.reading import (  # noqa: PLC0415 - as in `run`
-        measured_recording,
-        row_line,
-    )
+    from marketcam.io.measuring import reading  # noqa: PLC0415 - as in `run`
 
     out, printed = sys.stdout.buffer, 0
     how = (history, export.asked, export.options, export.spread)
-    with _bar() as show, closing(measured_recording(*how, show)) as frames:
-        for frame in frames:
-            out.write(row_line(frame) + b"\n")
-            out.flush()  # whoever reads may be waiting for it
-            printed += 1
+    with _bar() as show:
+        # What there is to do is counted for a bar only: it takes a reading of the open segment.
+        measured = reading.measured_frames(*how)
+        if show is not None:
+            measured = reading.measured_recording(*how, show)
+        with closing(measured) as frames:
+            for frame in frames:
+                out.write(reading.row_line(frame) + b"\n")
+                out.flush()  # whoever reads may be waiting for it
+                printed += 1
     if not printed:
+        reading.parts_to_measure(history, export.asked)  # or there are no frames at all
         say("nothing was recorded of what was asked for")
 
 
 @contextmanager
-def _bar() -> Iterator[OnProgress]:
-    """Yield what shows how far it is: nothing, where the lines themselves come to a terminal."""
-    if sys.stdout.isatty():
-        yield lambda _kind, _done, _total: None
+def _bar() -> Iterator[OnProgress | None]:
+    """Yield what shows how far it is; None where lines come to the terminal, or nobody looks."""
+    if sys.stdout.isatty() or not sys.stderr.isatty():
+        yield None
         return
     from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, which --help need not
 

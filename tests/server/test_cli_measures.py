@@ -113,6 +113,7 @@ def test_a_range_without_a_frame_is_said(capsys, store, tmp_path):
 def test_a_bar_shows_how_far_it_is_where_lines_go_into_a_file(capfdbinary, monkeypatch, store):
     shown = []
     monkeypatch.setattr(TickBar, "show", lambda _, *far: shown.append(far))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert run(store, "--edges", "match", "--measures", "density") == 0
     assert len(shown) == len(capfdbinary.readouterr().out.splitlines()) == 13
     assert shown[-1][0] == "frames"
