@@ -5,7 +5,7 @@
     python -m benchmarks.cluster
     python -m benchmarks.cluster --ticks 4000 --seeds 4 --workers 1 2 4
 
-By one process ("one camera"), one worker and two; the ways take turns in one run, so that what else
+By one process alone, by one worker and by two; the ways take turns in one run, so that what else
 the machine does meets all of them. Processes are started, kernels compiled, before the clock runs.
 Whether the files and measures are the same is checked.
 """
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 
+_ALONE = "one process"
+"""The way that the others are compared with."""
+
 
 def main() -> None:
     """Measure, and print the figures as JSON."""
@@ -63,14 +66,14 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the seconds of both kinds of work by every way, and the speed-up over one camera."""
+    """Return the seconds of all three kinds of work by every way, and the speed-ups."""
     compile_kernels()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ways: dict[str, Cluster] = {
             name: stack.enter_context(open_cluster(choice))
             for name, choice in (
-                ("one camera", Choice()),
+                (_ALONE, Choice()),
                 *((f"{n} workers", Choice(workers=n)) for n in options.workers),
             )
         }
@@ -82,7 +85,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         measures: dict[str, list[float]] = {name: [] for name in ways}
         short = _recording(folder / "short.jsonl", options, options.measured_ticks)
         store = _store(folder / "measured", short)
-        expected = _measured(store, ways["one camera"])[1]
+        expected = _measured(store, ways[_ALONE])[1]
         for _ in range(options.rounds):
             for name, cluster in ways.items():
                 film[name].append(_film(folder, recording, name, cluster))
@@ -106,7 +109,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _figures(seconds: dict[str, list[float]], ticks: int) -> dict[str, Any]:
-    alone = median(seconds["one camera"])
+    alone = median(seconds[_ALONE])
     return {
         name: {
             "seconds": took,
@@ -126,7 +129,7 @@ def _recording(path: Path, options: argparse.Namespace, ticks: int) -> Path:
 
 
 def _film(folder: Path, recording: Path, name: str, cluster: Cluster) -> float:
-    by = OneCamera if name == "one camera" else partial(InPieces, cluster, None)
+    by = OneCamera if name == _ALONE else partial(InPieces, cluster, None)
     with tempfile.TemporaryDirectory(dir=folder) as store:
         settings = Settings(store_dir=Path(store), ticks=str(recording))
         began = time.perf_counter()
@@ -144,7 +147,7 @@ def _store(folder: Path, recording: Path) -> Store:
 
 
 def _measured(store: Store, cluster: Cluster) -> tuple[float, list[bytes]]:
-    spread = map if isinstance(cluster, Here) else MeasuredByWorkers(cluster)
+    spread = map if isinstance(cluster, Here) else MeasuredByWorkers(cluster, are_ours=True)
     began = time.perf_counter()
     lines = list(row_lines(store, Asked(), MeasureOptions(), spread))
     return time.perf_counter() - began, lines

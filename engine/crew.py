@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Crew", "at_most"]
+__all__ = ["Crew", "at_most", "processors"]
 
 _MOST: Final[ContextVar[int | None]] = ContextVar("most_threads", default=None)
 
@@ -93,10 +93,11 @@ class Crew:
 
 def _usual_size() -> int:
     most = _MOST.get()
-    return _processors() if most is None else min(_processors(), most)
+    return processors() if most is None else min(processors(), most)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

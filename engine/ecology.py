@@ -16,7 +16,6 @@ from marketcam.engine.market_kernels import (
     HIGH,
     LOW,
     list_fills,
-    pair,
     recent_volatility,
 )
 from marketcam.engine.tick import MarketState, Tick
@@ -54,12 +53,14 @@ class EcologyMarket(EmbeddedMarket):
 
     name = "ecology"
     least_agents = RESIDENTS
+    _per_agent = ("_fitness", "_held")
+    _more_draws = 2 * _UNIFORMS
 
     def _begin(self, agents: int) -> None:
         self._climate = Climate()
         self._fitness = np.zeros(agents)
         self._held = np.zeros(agents, dtype=np.int8)
-        self._calls = np.empty(kernels.CALLS)
+        self._terms = np.empty(kernels.TERMS)
 
     def step(self) -> Tick:
         """Play one tick and return it."""
@@ -69,12 +70,12 @@ class EcologyMarket(EmbeddedMarket):
         news, rumour = (math.fsum(part) - 6.0 for part in (shocks[:_UNIFORMS], shocks[_UNIFORMS:]))
         weather = climate.weather(news, rumour)
         side, price = np.empty(n, dtype=np.int8), np.empty(n)
-        self._call(weather)
-        kernels.quote(self._calls, self._group, self._trait, self._draws, side, price)
+        self._set_terms(weather)
+        kernels.quote(self._terms, self._group, self._trait, self._draws, side, price)
         quotes, mid = self._median(side, price)
         matches, buys, fills = self._trade(side, price, mid)
         self._climate = climate.after(weather.value, mid)
-        experience = self._learn((mid - climate.price) / climate.price)
+        experience = self._learn(self._climate.change)
         tick = Tick(
             t,
             mid,
@@ -110,20 +111,20 @@ class EcologyMarket(EmbeddedMarket):
         self._fitness = saved.fitness
         self._held = saved.held
 
-    def _call(self, weather: Weather) -> None:
-        calls, unit = self._calls, weather.unit
-        calls[kernels.PRICE] = weather.price
-        calls[kernels.GAP] = weather.gap
-        calls[kernels.BALANCE] = weather.balance
-        calls[kernels.FUNDAMENTALISTS] = weather.fundamentalists
-        calls[kernels.CHARTISTS] = weather.chartists
-        calls[kernels.NOISE_TRADERS] = weather.noise_traders
-        calls[kernels.PATIENCE] = RULES.patience
-        calls[kernels.MAKER_REACH] = unit * RULES.maker_reach
-        calls[kernels.FUNDAMENTALIST_REACH] = unit * RULES.fundamentalist_reach
-        calls[kernels.CHARTIST_REACH] = unit * RULES.chartist_reach
-        calls[kernels.NOISE_REACH] = unit * RULES.noise_reach
-        calls[kernels.TURN] = self._t % 2
+    def _set_terms(self, weather: Weather) -> None:
+        terms, unit = self._terms, weather.unit
+        terms[kernels.PRICE] = weather.price
+        terms[kernels.GAP] = weather.gap
+        terms[kernels.BALANCE] = weather.balance
+        terms[kernels.FUNDAMENTALISTS] = weather.fundamentalists
+        terms[kernels.CHARTISTS] = weather.chartists
+        terms[kernels.NOISE_TRADERS] = weather.noise_traders
+        terms[kernels.PATIENCE] = RULES.patience
+        terms[kernels.MAKER_REACH] = unit * RULES.maker_reach
+        terms[kernels.FUNDAMENTALIST_REACH] = unit * RULES.fundamentalist_reach
+        terms[kernels.CHARTIST_REACH] = unit * RULES.chartist_reach
+        terms[kernels.NOISE_REACH] = unit * RULES.noise_reach
+        terms[kernels.TURN] = self._t % 2
 
     def _median(self, side: NDArray[np.int8], price: NDArray[np.float64]) -> tuple[int, float]:
         """Return the number of quotes and their median, exactly."""
@@ -143,17 +144,11 @@ class EcologyMarket(EmbeddedMarket):
         buys = kernels.cross(side, price, mid, self._best, self._fill, self._filled)
         if self._pool_only:
             bought, sold = list_fills(self._filled, self._rows)
-            return self._match(bought, sold, 0, 0), buys, bought + sold
+            return self._match(bought, sold, 0), buys, bought + sold
         bought, sold = list_fills(self._fill, self._rows)
         matches = self._match(bought, sold, min(bought, sold), desk_pairs)
-        return matches, buys, bought + sold + 2 * desk_pairs
-
-    def _match(self, bought: int, sold: int, pairs: int, desk_pairs: int) -> NDArray[np.int64]:
-        matches = np.empty((desk_pairs + bought + sold - pairs, 2), dtype=np.int64)
         matches[:desk_pairs] = self._agent_id[self._pairs[:desk_pairs]]
-        buyers, sellers = self._rows[0, :bought], self._rows[1, :sold]
-        pair(self._pairing, buyers, sellers, pairs, self._agent_id, matches[desk_pairs:])
-        return matches
+        return matches, buys, bought + sold + 2 * desk_pairs
 
     def _learn(self, change: float) -> NDArray[np.float64]:
         """Settle what the tick earned; return the experiences."""
@@ -182,32 +177,17 @@ class EcologyMarket(EmbeddedMarket):
         elif mean < RULES.leave_below and experience.size > RESIDENTS:
             self._leave(RESIDENTS + int(np.argmin(experience[RESIDENTS:])))
 
-    def _join(self) -> None:
-        self._number_newcomer()
-        self._fitness = np.append(self._fitness, np.zeros(1))
-        self._held = np.append(self._held, np.zeros(1, dtype=np.int8))
-        self._make_room()
-
-    def _leave(self, row: int) -> None:
-        self._agent_id = np.delete(self._agent_id, row)
-        self._fitness = np.delete(self._fitness, row)
-        self._held = np.delete(self._held, row)
-        self._make_room()
-
     def _make_room(self) -> None:
+        super()._make_room()
         n = self._agent_id.size
         self._group = group_of(self._agent_id)
         self._trait = traits_of(self._agent_id)
         self._desk = _desks(self._agent_id, self._group)
-        self._draws = np.empty(2 * n + n // 2 + 2 * _UNIFORMS)
-        self._pairing = self._draws[2 * n :]
         self._quoted = np.empty(n)
         self._edge = np.empty(n)
         self._best = np.empty(n, dtype=np.int64)
-        self._fill = np.empty(n, dtype=np.int8)
         self._filled = np.empty(n, dtype=np.int8)
         self._pairs = np.empty((n // 2 + 1, 2), dtype=np.int64)
-        self._rows = np.empty((2, n), dtype=np.int64)
 
 
 def _desks(agent_id: NDArray[np.int64], group: NDArray[np.int8]) -> NDArray[np.int64]:

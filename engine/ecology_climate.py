@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marketcam.engine.ecology_rules import RULES
-from marketcam.engine.market_kernels import HIGH, LOW
+from marketcam.engine.market_kernels import CENTER, HIGH, LOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Climate", "Weather"]
-
-_CENTER: Final = 0.5 * (LOW + HIGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class Climate:
         chartism: how much of the opinion is the chartists', 0..1.
     """
 
-    price: float = _CENTER
-    value: float = _CENTER
+    price: float = CENTER
+    value: float = CENTER
     change: float = 0.0
     trend: float = 0.0
     turbulence: float = RULES.spread
@@ -71,7 +69,7 @@ class Climate:
         """Return what the news and the rumour of a tick, two standard normals, make of it."""
         grown = 1.0 + RULES.news * news
         value = self.value * grown
-        value += RULES.anchor * (_CENTER - value)
+        value += RULES.anchor * (CENTER - value)
         price = self.price * grown
         surprise = min(abs(self.change) / (RULES.striking * self.turbulence), 1.0)
         idle = 1.0 - surprise * surprise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from marketcam.engine.ecology_rules import CHARTIST, FUNDAMENTALIST, MAKER
 from marketcam.engine.jit import kernel
+from marketcam.engine.market_kernels import BUY, SELL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BALANCE",
-    "CALLS",
     "CHARTISTS",
     "CHARTIST_REACH",
     "FUNDAMENTALISTS",
@@ -32,6 +32,7 @@ __all__ = [
     "NOISE_TRADERS",
     "PATIENCE",
     "PRICE",
+    "TERMS",
     "TURN",
     "cross",
     "gather",
@@ -52,16 +53,13 @@ FUNDAMENTALIST_REACH: Final = 8
 CHARTIST_REACH: Final = 9
 NOISE_REACH: Final = 10
 TURN: Final = 11
-CALLS: Final = 12
-"""Places in the `calls` vector, what a tick calls for, and their number."""
-
-BUY: Final = 1
-SELL: Final = 2
+TERMS: Final = 12
+"""Places in the `terms` vector, on which agents quote in a tick, and their number."""
 
 
 @kernel
 def quote(
-    calls: NDArray[np.float64],
+    terms: NDArray[np.float64],
     group: NDArray[np.int8],
     trait: NDArray[np.float64],
     draws: NDArray[np.float64],
@@ -70,36 +68,36 @@ def quote(
 ) -> None:
     """Let every agent quote, or not.
 
-    `calls` float64[12]; `group` int8[n]; `trait` float64[n], as `traits_of` gives it; `draws`
+    `terms` float64[12]; `group` int8[n]; `trait` float64[n], as `traits_of` gives it; `draws`
     float64[≥ 2n], uniform in 0..1: n for whether and on which side, n for how far. Written: `side`
     int8[n], `price` float64[n], NaN where there is no quote. Cost: 5 ns an agent.
     """
     n = group.size
-    center = calls[PRICE]
+    center = terms[PRICE]
     for i in range(n):
         u = draws[i]
         w = draws[n + i]
         if group[i] == MAKER:
-            chosen = BUY if trait[i] == calls[TURN] else SELL
-            distance = calls[MAKER_REACH] * (0.25 + 1.5 * w)
+            chosen = BUY if trait[i] == terms[TURN] else SELL
+            distance = terms[MAKER_REACH] * (0.25 + 1.5 * w)
             offset = -distance if chosen == BUY else distance
         elif group[i] == FUNDAMENTALIST:
-            gap = calls[GAP] + trait[i]
-            chosen = 0 if u >= calls[FUNDAMENTALISTS] else BUY if gap > 0.0 else SELL
-            reach = calls[FUNDAMENTALIST_REACH]
-            offset = min(max(calls[PATIENCE] * gap, -reach), reach)
+            gap = terms[GAP] + trait[i]
+            chosen = 0 if u >= terms[FUNDAMENTALISTS] else BUY if gap > 0.0 else SELL
+            reach = terms[FUNDAMENTALIST_REACH]
+            offset = min(max(terms[PATIENCE] * gap, -reach), reach)
         elif group[i] == CHARTIST:
-            active = calls[CHARTISTS]
-            buying = active * 0.5 * (1.0 + calls[BALANCE])
+            active = terms[CHARTISTS]
+            buying = active * 0.5 * (1.0 + terms[BALANCE])
             chosen = 0 if u >= active else BUY if u < buying else SELL
-            distance = calls[CHARTIST_REACH] * (0.2 + w) * (0.5 + trait[i])
+            distance = terms[CHARTIST_REACH] * (0.2 + w) * (0.5 + trait[i])
             offset = distance if chosen == BUY else -distance
         else:
-            active = calls[NOISE_TRADERS]
+            active = terms[NOISE_TRADERS]
             chosen = 0 if u >= active else BUY if u < 0.5 * active else SELL
             off = 2.0 * w - 1.0
             # Squared: most guesses are close to the price, and a few are far from it.
-            offset = calls[NOISE_REACH] * off * abs(off) * (0.5 + trait[i])
+            offset = terms[NOISE_REACH] * off * abs(off) * (0.5 + trait[i])
         side[i] = chosen
         price[i] = center * (1.0 + offset) if chosen else math.nan
 

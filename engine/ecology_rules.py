@@ -36,7 +36,6 @@ __all__ = [
     "CHARTIST",
     "DESK",
     "FUNDAMENTALIST",
-    "GROUPS",
     "MAKER",
     "NOISE",
     "RESIDENTS",
@@ -46,13 +45,11 @@ __all__ = [
     "traits_of",
 ]
 
-GROUPS: Final = ("market maker", "fundamentalist", "chartist", "noise trader")
-"""Names of the groups 0, 1, 2 and 3."""
-
 MAKER: Final = 0
 FUNDAMENTALIST: Final = 1
 CHARTIST: Final = 2
 NOISE: Final = 3
+"""The groups; what no other rule is for is a noise trader's."""
 
 RESIDENTS: Final = 3
 """Agents 0, 1 and 2 stay: a maker, whose quote there always is, a fundamentalist, a chartist."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from marketcam.engine.errors import LimitError
 from marketcam.engine.limits import whole_number
-from marketcam.engine.market_kernels import DIFFERENCES
+from marketcam.engine.market_kernels import DIFFERENCES, pair
 from marketcam.engine.tick import MAX_ID
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class EmbeddedMarket(ABC):
     name: str
     least_agents: ClassVar[int] = 1
     place = ""
+
+    _per_agent: ClassVar[tuple[str, ...]]
+    """Names of the arrays that have a value an agent from tick to tick, 0 for a newcomer."""
+    _more_draws: ClassVar[int] = 0
+    """Uniform numbers that a tick takes beside those of its agents."""
 
     def __init__(
         self,
@@ -111,9 +116,20 @@ class EmbeddedMarket(ABC):
     def _begin(self, agents: int) -> None:
         """Make what a market has before its first tick."""
 
-    @abstractmethod
     def _make_room(self) -> None:
         """Make the arrays that a tick of the agents there are is worked out in."""
+        n = self._agent_id.size
+        self._draws = np.empty(2 * n + n // 2 + self._more_draws)
+        self._pairing = self._draws[2 * n :]
+        self._fill = np.empty(n, dtype=np.int8)
+        self._rows = np.empty((2, n), dtype=np.int64)
+
+    def _match(self, bought: int, sold: int, pairs: int, before: int = 0) -> NDArray[np.int64]:
+        """Return the matches: so many still to be written, the pairs, then those with the pool."""
+        matches = np.empty((before + bought + sold - pairs, 2), dtype=np.int64)
+        buyers, sellers = self._rows[0, :bought], self._rows[1, :sold]
+        pair(self._pairing, buyers, sellers, pairs, self._agent_id, matches[before:])
+        return matches
 
     def _common_state(self) -> dict[str, Any]:
         """Return what of its state all markets have, by the names of `SavedState`."""
@@ -143,7 +159,16 @@ class EmbeddedMarket(ABC):
     def _has_room(self) -> bool:
         return self._max_agents is None or self._agent_id.size < self._max_agents
 
-    def _number_newcomer(self) -> None:
-        # A new array: the ticks already handed out keep theirs.
+    def _join(self) -> None:
+        # New arrays: the ticks already handed out keep theirs.
         self._agent_id = np.append(self._agent_id, np.array([self._newcomer], dtype=np.int64))
         self._newcomer += 1
+        for name in self._per_agent:
+            values = getattr(self, name)
+            setattr(self, name, np.append(values, np.zeros(1, dtype=values.dtype)))
+        self._make_room()
+
+    def _leave(self, row: int) -> None:
+        for name in ("_agent_id", *self._per_agent):
+            setattr(self, name, np.delete(getattr(self, name), row))
+        self._make_room()

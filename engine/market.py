@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from marketcam.engine.embedded import EmbeddedMarket
 from marketcam.engine.market_kernels import (
+    CENTER,
     LIQUIDITY,
     MAX_BUCKETS,
     PRESSURE,
@@ -17,15 +16,11 @@ from marketcam.engine.market_kernels import (
     advance,
     list_fills,
     median,
-    pair,
     quote,
     settle,
 )
 from marketcam.engine.market_state import VALUES, SavedMarket
 from marketcam.engine.tick import MarketState, Tick
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["InfiniteGameMarket"]
 
@@ -49,6 +44,7 @@ class InfiniteGameMarket(EmbeddedMarket):
     """
 
     name = "infinite game"
+    _per_agent = ("_experience",)
 
     def _begin(self, agents: int) -> None:
         self._state = np.empty(VALUES)
@@ -56,7 +52,7 @@ class InfiniteGameMarket(EmbeddedMarket):
         self._state[VOLATILITY] = 0.3
         self._state[LIQUIDITY] = 0.5
         self._state[PRESSURE] = 0.0
-        self._state[PRICE] = 50_000.0
+        self._state[PRICE] = CENTER
         self._experience = np.zeros(agents)
 
     def step(self) -> Tick:
@@ -69,7 +65,7 @@ class InfiniteGameMarket(EmbeddedMarket):
         np.exp(self._decay, out=self._decay)
         settle(self._draws, self._decay, chaos, state, self._experience, experience, self._fill)
         bought, sold = list_fills(self._fill, self._rows)
-        matches = self._matches(bought, sold)
+        matches = self._match(bought, sold, 0 if self._pool_only else min(bought, sold))
         pressure = (buys - (n - buys)) / (n + 1e-6)
         advance(state, self._differences, t, n, pressure, bought + sold)
         tick = Tick(
@@ -104,13 +100,6 @@ class InfiniteGameMarket(EmbeddedMarket):
         self._state[:] = saved.values
         self._experience = saved.experience
 
-    def _matches(self, bought: int, sold: int) -> NDArray[np.int64]:
-        pairs = 0 if self._pool_only else min(bought, sold)
-        matches = np.empty((bought + sold - pairs, 2), dtype=np.int64)
-        buyers, sellers = self._rows[0, :bought], self._rows[1, :sold]
-        pair(self._pairing, buyers, sellers, pairs, self._agent_id, matches)
-        return matches
-
     def _adjust_population(self) -> None:
         n = self._agent_id.size
         mean_experience = np.add.reduce(self._experience) / n
@@ -120,21 +109,8 @@ class InfiniteGameMarket(EmbeddedMarket):
         elif mean_experience < 0.15 and n > 2:
             self._leave(int(np.argmin(self._experience)))
 
-    def _join(self) -> None:
-        self._number_newcomer()
-        self._experience = np.append(self._experience, np.zeros(1))
-        self._make_room()
-
-    def _leave(self, row: int) -> None:
-        self._agent_id = np.delete(self._agent_id, row)
-        self._experience = np.delete(self._experience, row)
-        self._make_room()
-
     def _make_room(self) -> None:
+        super()._make_room()
         n = self._agent_id.size
-        self._draws = np.empty(2 * n + n // 2)
-        self._pairing = self._draws[2 * n :]
         self._decay = np.empty(n)
-        self._fill = np.empty(n, dtype=np.int8)
-        self._rows = np.empty((2, n), dtype=np.int64)
         self._counts = np.empty(min(n, MAX_BUCKETS), dtype=np.int64)

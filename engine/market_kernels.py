@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "BUY",
+    "CENTER",
     "COMPLEXITY",
     "DIFFERENCES",
     "HIGH",
@@ -30,6 +32,7 @@ __all__ = [
     "PRESSURE",
     "PRICE",
     "PRICE_NORM",
+    "SELL",
     "VOLATILITY",
     "advance",
     "list_fills",
@@ -43,6 +46,13 @@ __all__ = [
 LOW: Final = 40_000.0
 HIGH: Final = 60_000.0
 """The range of prices."""
+
+CENTER: Final = 0.5 * (LOW + HIGH)
+"""Its middle, where prices begin."""
+
+BUY: Final = 1
+SELL: Final = 2
+"""Sides; a sell is one more than a buy, which `quote`, `settle` and `list_fills` count on."""
 
 PRICE_NORM: Final = 0
 VOLATILITY: Final = 1
@@ -93,7 +103,7 @@ def quote(
         decay[i] = -4.0 * abs(p - center) / center
         buy = 1 if coins[i] < 0.5 else 0
         buys += buy
-        side[i] = 2 - buy
+        side[i] = SELL - buy
     return buys, _chaos(t, buys, price, mean_experience)
 
 
@@ -119,15 +129,14 @@ def _dispersion(price: NDArray[np.float64]) -> float:
         return 1.0
     # One pass, about the middle of the range. Cancellation would show only for prices so alike
     # that the dispersion is clipped anyway.
-    middle = 0.5 * (LOW + HIGH)
     total = 0.0
     squares = 0.0
     for i in range(n):
-        off = price[i] - middle
+        off = price[i] - CENTER
         total += off
         squares += off * off
     mean = total / n
-    spread = math.sqrt(max(squares / n - mean * mean, 0.0)) / (middle + mean)
+    spread = math.sqrt(max(squares / n - mean * mean, 0.0)) / (CENTER + mean)
     return min(max(spread / 0.02, 0.2), 3.0)
 
 
@@ -153,8 +162,8 @@ def settle(
     """Decide the fills and let the agents learn from them.
 
     `decay` float64[n] now holds the exponentials; `state` is the one the agents quoted in.
-    Experience goes from `before` to `after`, float64[n]. Written to `fill` int8[n]: 0 none,
-    1 a filled buy, 2 a filled sell. Cost: 0.4 ns an agent.
+    Experience goes from `before` to `after`, float64[n]. Written to `fill` int8[n]: the
+    side, or 0 for none. Cost: 0.4 ns an agent.
     """
     n = decay.size
     coins = draws[n : 2 * n]
@@ -171,7 +180,7 @@ def settle(
         chance = min(max(priority * slope + shift, 0.01), 0.99)
         filled = draw < chance
         after[i] = 0.98 * before[i] + (gain if filled else loss)
-        fill[i] = (1 if filled else 0) * (1 + int(sell))
+        fill[i] = (1 if filled else 0) * (BUY + int(sell))
 
 
 @kernel

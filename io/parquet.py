@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketcam.engine import LimitError
 from marketcam.io.arrow_tables import KIND_OF_TABLE, TABLES, LineTables, arrow_schema
 from marketcam.io.extras import of_extra
 from marketcam.io.history import runs_asked_for
 from marketcam.io.parquet_folder import ExportError, ParquetFolder
 from marketcam.io.recorded_parts import elsewhere, parts_of
+from marketcam.io.store.asked import check_asked
 from marketcam.io.store.decode import tick_of_line
 from marketcam.io.store.errors import UnknownSegmentError
 from marketcam.io.store.names import EXPORTED_KINDS
@@ -50,10 +50,7 @@ class ExportOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.from_t is not None and self.to_t is not None and self.from_t > self.to_t:
-            raise LimitError(f"from_t must be at most to_t ({self.to_t}), got {self.from_t}")
-        if self.every < 1:
-            raise LimitError(f"every must be at least 1, got {self.every}")
+        check_asked(self.from_t, self.to_t, self.every)
 
 
 def export_parquet(

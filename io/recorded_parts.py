@@ -53,8 +53,9 @@ def part_of(history: History, run: str, kind: str) -> Part | None:
 
 
 def elsewhere(history: History, runs: list[str], kinds: list[str]) -> str:
-    """Say which is the latest of the other runs that has these kinds, if one has."""
+    """Say in which runs these kinds are not, and which is the latest that has them, if one has."""
+    where = f" in run {runs[0]}" if len(runs) == 1 else " in any run"
     for run in reversed(history.runs()):
         if run.id not in runs and all(part_of(history, run.id, kind) for kind in kinds):
-            return f" in run {runs[0]}; run {run.id} has them"
-    return ""
+            return f"{where}; run {run.id} has them"
+    return where

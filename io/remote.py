@@ -19,6 +19,7 @@ from marketcam.io.remote_http import (
     HttpStatusError,
     RemoteStoreError,
 )
+from marketcam.io.store.asked import check_asked
 from marketcam.io.store.decode import tick_of_line
 from marketcam.io.store.entry import SegmentEntry, check_format
 from marketcam.io.store.errors import (
@@ -326,10 +327,7 @@ def _lines_after(last: bytes, answer: Answer) -> Generator[bytes]:
 
 def _query(from_t: int | None, to_t: int | None, every: int) -> dict[str, object]:
     """Return what to ask a camera for, or raise LimitError."""
-    if from_t is not None and to_t is not None and from_t > to_t:
-        raise LimitError(f"from_t must be at most to_t ({to_t}), got {from_t}")
-    if every < 1:
-        raise LimitError(f"every must be at least 1, got {every}")
+    check_asked(from_t, to_t, every)
     return {"from_t": from_t, "to_t": to_t, "every": None if every == 1 else every}
 
 

@@ -116,10 +116,9 @@ class PlainEcology:
                 for agent, quote in made.items()
                 if quote.filled and quote.side == side
             ]
-        earned = (mid - climate.price) / climate.price
-        for agent, quote in quotes.items():
-            self.learn(self.agents[agent], quote, earned)
         climate.move(mid)
+        for agent, quote in quotes.items():
+            self.learn(self.agents[agent], quote, climate.change)
         buys = sum(quote.side == "buy" for quote in made.values())
         fills = sum(quote.filled for quote in made.values())
         tick = PlainTick(

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketcam.io.extras import of_extra
-from marketcam.io.history import runs_asked_for
 from marketcam.io.measuring.options import MeasureOptions
-from marketcam.io.measuring.reading import Asked, measured_frames
+from marketcam.io.measuring.reading import Asked, measured_recording
 from marketcam.io.measuring.tables import MEASURE_TABLES, FrameTables, check_table, measures_schema
-from marketcam.io.parquet_folder import ExportError, ParquetFolder
-from marketcam.io.recorded_parts import elsewhere, parts_of
+from marketcam.io.parquet_folder import ParquetFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
 
     from marketcam.io.history import History
-    from marketcam.io.measuring.reading import Spread
+    from marketcam.io.measuring.reading import OnProgress, Spread
     from marketcam.io.parquet_folder import Exported
-    from marketcam.io.recorded_parts import Part
 
 __all__ = ["MeasureExport", "betweenness_left_out", "export_measures"]
 
@@ -71,7 +66,7 @@ def export_measures(
     history: History,
     out: str | os.PathLike[str],
     export: MeasureExport | None = None,
-    on_progress: Callable[[str, int, int], object] = lambda kind, done, total: None,
+    on_progress: OnProgress = lambda kind, done, total: None,
 ) -> list[Exported]:
     """Measure a recording and write the tables into the folder `out`, each a Parquet file.
 
@@ -82,8 +77,7 @@ def export_measures(
         history: what to measure, as `open_store` gives it.
         out: the folder to make; its parent is there.
         export: what to write.
-        on_progress: is called with "frames", and how many of how many ticks are done; after each
-            frame.
+        on_progress: is told how far it is.
 
     Raises:
         ExportTargetError: `out` is there, and not a folder of measures that `force` allows to
@@ -103,41 +97,32 @@ def export_measures(
     folder = ParquetFolder(Path(out), MEASURE_TABLES, force=export.force)
     folder.check()
     options = export.options.for_tables(export.tables)
-    parts = _parts(history, export.asked)
-    total = sum(part.ticks for part in parts)
-    up_to = dict(zip((p.run for p in parts), accumulate(p.ticks for p in parts), strict=True))
-    last_t = {part.run: part.last_t for part in parts}
+    measured = measured_recording(history, export.asked, options, export.spread, on_progress)
     tables = FrameTables(export.tables, options)
     schemas = {table: measures_schema(table, options) for table in export.tables}
-    measured = measured_frames(history, export.asked, options, export.spread)
     with folder.files(schemas) as files, closing(measured) as frames:
         for frame in frames:
             for table, batch in tables.add(frame):
                 files[table].write(batch)
-            left = last_t[frame.run] - min(frame.row["t"], last_t[frame.run])
-            on_progress("frames", up_to[frame.run] - left, total)
         for table, batch in tables.rest():
             files[table].write(batch)
     return folder.exported(files)
 
 
 def betweenness_left_out(path: Path) -> int:
-    """Return how many graphs have no betweenness, in a file of measures, for it costs too much."""
+    """Return how many graphs have no betweenness, in a file of measures, for it costs too much.
+
+    Memory: one row group.
+    """
     from pyarrow import compute, parquet  # noqa: PLC0415 - as above
 
     file = parquet.ParquetFile(path)
     names = [
         name for name in file.schema_arrow.names if name.endswith("_betweenness_centralization")
     ]
-    table = file.read(["nodes", *names])
-    large = table.filter(compute.greater(table["nodes"], 2))
-    return sum(large[name].null_count for name in names)
-
-
-def _parts(history: History, asked: Asked) -> list[Part]:
-    """Return which frames there are of each run, in the order in which they are read."""
-    runs = runs_asked_for(history, asked.run)
-    parts = parts_of(history, ("frames",), runs)
-    if not parts:
-        raise ExportError(f"there are no frames to measure{elsewhere(history, runs, ['frames'])}")
-    return [part.within(asked.from_t, asked.to_t) for part in parts]
+    left_out = 0
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, ["nodes", *names])
+        large = table.filter(compute.greater(table["nodes"], 2))
+        left_out += sum(large[name].null_count for name in names)
+    return left_out

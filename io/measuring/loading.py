@@ -6,7 +6,19 @@ import sys
 
 from marketcam.io.extras import of_extra
 
-__all__ = ["load_igraph"]
+__all__ = ["igraph_version", "load_igraph"]
+
+
+def igraph_version() -> str:
+    """Import igraph as anybody does; return its version.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    with of_extra("measures"):
+        import igraph  # noqa: PLC0415 - of the extra `measures`
+    version: str = igraph.__version__
+    return version
 
 
 def load_igraph() -> str:
@@ -24,10 +36,7 @@ def load_igraph() -> str:
     if kept_out:  # as if it were not there
         sys.modules["matplotlib"] = None  # type: ignore[assignment]
     try:
-        with of_extra("measures"):
-            import igraph  # noqa: PLC0415 - of the extra `measures`
+        return igraph_version()
     finally:
         if kept_out:
             sys.modules.pop("matplotlib", None)  # which another thread may have done
-    version: str = igraph.__version__
-    return version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,10 +46,22 @@ def _of_numbers(of: AgentGraph, values: NDArray[np.float64]) -> float | None:
     at_ends = at_ends[known]
     if not at_ends.size or at_ends.min() == at_ends.max():
         return None
-    # igraph takes a difference of squares: of values around their mean it keeps its digits. Where
-    # they are on the scale of 1, none of it can overflow. The correlation is the same.
-    shifted = np.nan_to_num(values - at_ends.mean())
-    scaled = shifted / np.abs(shifted[of.ends[known]]).max()
     graph = of.graph if known.all() else graph_of(of.n, of.ends[known])
-    value: float = graph.assortativity(scaled.tolist(), directed=False)
-    return value
+    value: float = graph.assortativity(_around_0(values, of.ends[known]).tolist(), directed=False)
+    return value if math.isfinite(value) else None
+
+
+def _around_0(values: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the values of these ends shifted to a mean of 0 and scaled to 1 at most; else 0.
+
+    igraph takes a difference of squares: around the mean it keeps its digits. The correlation is
+    the same. To halve values until the largest is below 1 changes no digit, and before anything is
+    added up it keeps sums from overflowing.
+    """
+    agents = np.unique(ends)
+    _, halvings = np.frexp(np.abs(values[agents]).max())
+    small = np.zeros_like(values)
+    small[agents] = np.ldexp(values[agents], -halvings)
+    small[agents] -= small[ends].mean()
+    scaled: NDArray[np.float64] = small / np.abs(small).max()
+    return scaled

@@ -65,7 +65,7 @@ _ALL: Final = (
     Measure("experience_assortativity", "mixing", "-1..1"),
     Measure("degree_centralization", "centralization", "0..1"),
     Measure("betweenness_centralization", "betweenness", "0..1"),
-    Measure("modularity", "communities", "-0.5..1"),
+    Measure("modularity", "communities", "-0.5..1 at resolution 1"),
     Measure("communities", "communities", "communities", is_count=True),
     Measure("largest_community", "communities", "agents", is_count=True),
     Measure("communities_born", FOLLOWED, "communities", is_count=True),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["MeasureOptions"]
 
 _MOST: Final = 2**53 - 1
+_MOST_OF: Final = {"absence": 10_000}
+"""Every community that is missing is kept for so many frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class MeasureOptions:
         seed: of the search for communities.
         overlap: how much of two communities, as Jaccard's index, has to be the same for the later
             to be the earlier one continued.
-        absence: for how many frames a community may be missing before it has died.
+        absence: for how many frames a community may be missing before it has died, 10,000 at most.
         betweenness_steps: a graph that takes more steps (agents times edges, over its components)
             has no betweenness; 25 ns each.
         communities: find communities even where no measure needs them.
@@ -57,9 +59,9 @@ class MeasureOptions:
         if not 0.0 < self.overlap <= 1.0:
             raise LimitError(f"overlap must be above 0 and at most 1, got {self.overlap!r}")
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and not (type(value) is int and 0 <= value <= _MOST):
-                raise LimitError(f"{field.name} must be an integer, 0 to {_MOST}, got {value!r}")
+            value, most = getattr(self, field.name), _MOST_OF.get(field.name, _MOST)
+            if field.type == "int" and not (type(value) is int and 0 <= value <= most):
+                raise LimitError(f"{field.name} must be an integer, 0 to {most}, got {value!r}")
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from marketcam.engine import LimitError
 from marketcam.io.history import runs_asked_for
 from marketcam.io.measuring.following import Following
 from marketcam.io.measuring.measured import Measured, measure_line
+from marketcam.io.parquet_folder import ExportError
+from marketcam.io.recorded_parts import elsewhere, parts_of
+from marketcam.io.store.asked import check_asked
 
 if TYPE_CHECKING:
     from marketcam.io.history import History
     from marketcam.io.measuring.communities import Partition
     from marketcam.io.measuring.following import Followed
     from marketcam.io.measuring.options import MeasureOptions
+    from marketcam.io.recorded_parts import Part
 
-__all__ = ["Asked", "MeasuredFrame", "Spread", "measured_frames", "row_lines"]
+__all__ = [
+    "Asked",
+    "MeasuredFrame",
+    "OnProgress",
+    "Spread",
+    "measured_frames",
+    "measured_recording",
+    "parts_to_measure",
+    "row_line",
+    "row_lines",
+]
 
 Spread = Callable[[Callable[[bytes], Measured], Iterable[bytes]], Iterable[Measured]]
 """Calls a function for each line and returns the results in order, as `map` does."""
+
+OnProgress = Callable[[str, int, int], object]
+"""Is called with "frames", and how many of how many ticks are done; after each frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +64,7 @@ class Asked:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.from_t is not None and self.to_t is not None and self.from_t > self.to_t:
-            raise LimitError(f"from_t must be at most to_t ({self.to_t}), got {self.from_t}")
-        if self.every < 1:
-            raise LimitError(f"every must be at least 1, got {self.every}")
+        check_asked(self.from_t, self.to_t, self.every)
 
 
 class MeasuredFrame(NamedTuple):
@@ -96,16 +110,72 @@ def measured_frames(
             yield from _of_run(run, lines, options, spread)
 
 
+def measured_recording(
+    history: History,
+    asked: Asked,
+    options: MeasureOptions,
+    spread: Spread,
+    on_progress: OnProgress,
+) -> Generator[MeasuredFrame]:
+    """Return what `measured_frames` yields of the runs that have frames by now; tell how far it is.
+
+    Arguments and errors are those of `measured_frames`.
+
+    Raises:
+        ExportError: there are no frames; at once, as is what is wrong with the run.
+    """
+    parts = parts_to_measure(history, asked)
+
+    def measured(run: str) -> Generator[MeasuredFrame]:
+        return measured_frames(history, replace(asked, run=run), options, spread)
+
+    return _told(parts, measured, on_progress)
+
+
+def parts_to_measure(history: History, asked: Asked) -> list[Part]:
+    """Return which frames there are, run by run. Cost: as `History.segments`.
+
+    Raises:
+        ExportError: there are none in these runs, whatever their ticks.
+        StoreError: as `History.segments`.
+    """
+    runs = runs_asked_for(history, asked.run)
+    parts = parts_of(history, ("frames",), runs)
+    if not parts:
+        raise ExportError(f"there are no frames to measure{elsewhere(history, runs, ['frames'])}")
+    return [part.within(asked.from_t, asked.to_t) for part in parts]
+
+
+def _told(
+    parts: list[Part],
+    measured: Callable[[str], Generator[MeasuredFrame]],
+    on_progress: OnProgress,
+) -> Generator[MeasuredFrame]:
+    """Yield the frames of these runs, and no others: one may have got its first meanwhile."""
+    done_with = list(accumulate(part.ticks for part in parts))
+    for part, up_to in zip(parts, done_with, strict=True):
+        with closing(measured(part.run)) as frames:
+            for frame in frames:
+                yield frame
+                left = part.last_t - min(frame.row["t"], part.last_t)
+                on_progress("frames", up_to - left, done_with[-1])
+
+
+def row_line(frame: MeasuredFrame) -> bytes:
+    """Return a JSON object, without a line end; null where a measure is not defined."""
+    return orjson.dumps(frame.row | {"run": frame.run})
+
+
 def row_lines(
     history: History, asked: Asked, options: MeasureOptions, spread: Spread = map
 ) -> Generator[bytes]:
-    """Yield a JSON object a frame, without line ends; null where a measure is not defined.
+    """Yield the `row_line` of each frame.
 
     Arguments and errors are those of `measured_frames`.
     """
     with closing(measured_frames(history, asked, options, spread)) as frames:
         for frame in frames:
-            yield orjson.dumps(frame.row | {"run": frame.run})
+            yield row_line(frame)
 
 
 def _of_run(
@@ -119,6 +189,6 @@ def _of_run(
         for measured in frames:
             values, followed = following.follow(measured)
             values |= measured.values
-            span = {"t": measured.t, "t0": measured.t0, "t1": measured.t, "nodes": measured.nodes}
-            row = span | {name: values[name] for name in options.columns}
+            in_order = {name: values[name] for name in options.columns}
+            row = measured._replace(values=in_order).row()
             yield MeasuredFrame(run, row, measured.partitions, followed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from marketcam.engine import LimitError
+from marketcam.io.store.asked import check_asked
 from marketcam.io.store.catalog import Catalog
 from marketcam.io.store.errors import UnknownSegmentError
 from marketcam.io.store.lock import living_writer
@@ -161,10 +162,7 @@ class Store:
         Cost: 1 ms a megabyte of frames, 2.5 ms of metrics; the memory of a few lines. A range
         begins after a few ms, wherever it lies.
         """
-        if from_t is not None and to_t is not None and from_t > to_t:
-            raise LimitError(f"from_t must be at most to_t ({to_t}), got {from_t}")
-        if every < 1:
-            raise LimitError(f"every must be at least 1, got {every}")
+        check_asked(from_t, to_t, every)
         self._catalog.folder(kind)
         of_runs = [
             list(self._catalog.segments_of(kind, of_run, from_t, to_t))

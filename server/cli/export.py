@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.store.names import EXPORTED_KINDS
 from marketcam.server.cli.parsing import (
     OK,
     CommandTexts,
-    UsageError,
     add_command,
     add_log_level,
-    add_runs,
-    add_span,
     add_token,
-    at_least,
     check_span,
-    say,
 )
 from marketcam.server.cli.starting import interrupted_by_sigterm
+from marketcam.server.cli.writing import add_reading_flags, written
 
 if TYPE_CHECKING:
     from marketcam.server.cli.parsing import Subparsers
@@ -45,22 +41,13 @@ The folder is made whole or not at all. The store is only read; the camera may b
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = add_command(subparsers, _TEXTS, run)
-    parser.add_argument("store", metavar="STORE", help="the store's folder, or http(s)://…")
-    parser.add_argument("out", metavar="OUT.parquet", type=Path, help="the folder to make")
-    add_span(parser)
-    add_runs(parser)
+    thinned = "only each N-th frame, metric and tick, the first included"
+    add_reading_flags(parser, thinned, needs_out=True)
     parser.add_argument(
         "--kinds",
         metavar="KIND,…",
         type=_kinds,
         help=f"only these of {', '.join(EXPORTED_KINDS)}; all there are by default",
-    )
-    parser.add_argument(
-        "--every",
-        metavar="N",
-        type=at_least(1),
-        default=1,
-        help="only each N-th frame, metric and tick, the first included",
     )
     parser.add_argument("--force", action="store_true", help="replace an earlier export")
     add_token(parser)
@@ -70,28 +57,15 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files; return the exit code."""
     check_span(args)
-    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
     from marketcam.io.history import open_store  # noqa: PLC0415 - loads numpy, which help need not
-    from marketcam.io.parquet import ExportOptions, export_parquet  # noqa: PLC0415 - as above
-    from marketcam.io.parquet_folder import ExportTargetError  # noqa: PLC0415 - as above
-    from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, as above
+    from marketcam.io.parquet import ExportOptions, export_parquet  # noqa: PLC0415 - likewise
 
     options = ExportOptions(
         args.from_t, args.to_t, args.of_run, args.kinds, args.every, force=args.force
     )
     reading = open_store(args.store, args.token)
-    try:
-        with interrupted_by_sigterm(), reading as history, TickBar("export") as bar:
-            files = export_parquet(history, args.out, options, bar.show)
-    except (ExportTargetError, MissingExtraError) as error:
-        raise UsageError(str(error).replace("`force`", "--force")) from error
-    except KeyboardInterrupt:
-        say(f"interrupted: {args.out} was not written")
-        raise
-    for file in files:
-        print(f"{file.path}  {file.rows:,} rows  {file.bytes:,} bytes")
-    if not any(file.rows for file in files):
-        say("nothing was recorded of what was asked for: there are no rows in these files")
+    with interrupted_by_sigterm(), reading as history:
+        written("export", args.out, partial(export_parquet, history, args.out, options))
     return OK
 
 

@@ -124,7 +124,7 @@ def _add_film_flags(parser: Parser) -> None:
         "--seeds",
         metavar="SEEDS",
         help="film the embedded market for each of these, a list (1,2,5) or a range with both its "
-        "ends (0:99:1), into DIR/seed_0 and so on",
+        "ends (0:99:1), 1000 at most, into DIR/seed_0 and so on",
     )
     group.add_argument(
         "--start",

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from marketcam.server import logs
 from marketcam.server.cli.parsing import OK, say
 from marketcam.server.cli.starting import interrupted_by_sigterm
-from marketcam.server.settings import Settings
+from marketcam.server.settings import Settings, described_settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
+    from marketcam.server.cli.progress import SeedBar
     from marketcam.server.cluster import Choice, Cluster
     from marketcam.server.pieces.seeds import SeedFilm, SeedRequest
 
-__all__ = ["film_seeds", "settings_of_seeds"]
+__all__ = ["film_seeds", "settings_of_seeds", "without_secrets"]
+
+_SHOWN_WITH_SECRETS: Final = ("nats_user", "nats_credentials")
+"""Are no secrets by themselves, and nothing without the password, or the file that they name."""
 
 
 def settings_of_seeds(text: str, given: Mapping[str, Any]) -> list[Settings]:
-    """Return the settings of a film for each seed of a list or range.
+    """Return the settings of a film for each seed of a list or range, each seed once.
 
     Raises:
         SettingsError: it is neither, or a seed is out of its range.
@@ -30,7 +35,8 @@ def settings_of_seeds(text: str, given: Mapping[str, Any]) -> list[Settings]:
     from marketcam.server.profiling.axes import axis_texts  # noqa: PLC0415 - as the command needs it
 
     seeds = axis_texts("--seeds", text)
-    return [Settings.from_flags({**given, "seed": seed}) for seed in seeds]
+    films = (Settings.from_flags({**given, "seed": seed}) for seed in seeds)
+    return list({film.seed: film for film in films}.values())  # 1 and 01 are one seed
 
 
 def film_seeds(args: argparse.Namespace, films: Sequence[Settings], choice: Choice) -> int:
@@ -48,16 +54,17 @@ def film_seeds(args: argparse.Namespace, films: Sequence[Settings], choice: Choi
         if choice.dask is None:
             compile_kernels()
         requests = [
-            SeedRequest(_without_secrets(settings, store), args.start, args.market, aside)
+            SeedRequest(without_secrets(settings, store), args.start, args.market, aside)
             for settings in films
         ]
         return _filmed(requests, cluster)
 
 
-def _without_secrets(settings: Settings, store: Any) -> Settings:
-    """Return them as they may travel: a film has no use for what opens a camera's doors."""
-    secrets = dict.fromkeys(("read_token", "ingest_token", "webhook_url"))
-    return settings.model_copy(update=secrets | {"store_dir": store})
+def without_secrets(settings: Settings, store: Path) -> Settings:
+    """Return them as they may travel, for a store: a film has no use for what opens doors."""
+    secrets = [setting.name for setting in described_settings() if setting.is_secret]
+    hidden = dict.fromkeys((*secrets, *_SHOWN_WITH_SECRETS))
+    return settings.model_copy(update=hidden | {"store_dir": store})
 
 
 def _filmed(requests: Sequence[SeedRequest], cluster: Cluster) -> int:
@@ -68,9 +75,10 @@ def _filmed(requests: Sequence[SeedRequest], cluster: Cluster) -> int:
     began = time.perf_counter()
     try:
         with SeedBar(len(requests)) as bar:
-            for request, film in cluster.spread(film_seed, requests, in_order=False):
+            begun = _told(requests, bar)
+            for _, film in cluster.spread(film_seed, begun, in_order=False):
                 films.append(film)
-                bar.advance(str(request))
+                bar.advance()
     except BaseException:
         store = requests[0].settings.store_dir
         done = f"{len(films):,} of {len(requests):,} seeds are filmed in {store}"
@@ -78,6 +86,12 @@ def _filmed(requests: Sequence[SeedRequest], cluster: Cluster) -> int:
         raise
     say(_what(films, time.perf_counter() - began))
     return OK
+
+
+def _told(requests: Sequence[SeedRequest], bar: SeedBar) -> Iterator[SeedRequest]:
+    for request in requests:
+        bar.begin(str(request))
+        yield request
 
 
 def _what(films: Sequence[SeedFilm], seconds: float) -> str:

@@ -6,18 +6,17 @@ import argparse
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from marketcam.engine import LimitError
 from marketcam.server.cli.parsing import (
     OK,
+    CommandError,
     CommandTexts,
     UsageError,
     add_command,
     add_log_level,
-    add_runs,
-    add_span,
     add_token,
     at_least,
     check_span,
@@ -25,14 +24,16 @@ from marketcam.server.cli.parsing import (
 )
 from marketcam.server.cli.spreading import add_cluster_flags, choice_of
 from marketcam.server.cli.starting import interrupted_by_sigterm
+from marketcam.server.cli.writing import add_reading_flags, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from marketcam.io.history import History
     from marketcam.io.measuring.files import MeasureExport
     from marketcam.io.measuring.options import MeasureOptions
-    from marketcam.io.measuring.reading import Spread
+    from marketcam.io.measuring.reading import OnProgress, Spread
     from marketcam.server.cli.parsing import Subparsers
     from marketcam.server.cluster import Choice
 
@@ -59,16 +60,8 @@ memberships.parquet. docs/measures.md defines every measure.""",
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = add_command(subparsers, _TEXTS, run)
-    parser.add_argument("store", metavar="STORE", help="the store's folder, or http(s)://…")
-    parser.add_argument(
-        "out", metavar="OUT.parquet", type=Path, nargs="?", help="the folder to make"
-    )
-    add_span(parser)
-    add_runs(parser)
-    parser.add_argument(
-        "--every", metavar="N", type=at_least(1), default=1, help="only each N-th frame, the first "
-        "included; communities are followed over these",
-    )  # fmt: skip
+    thinned = "only each N-th frame, the first included; communities are followed over these"
+    add_reading_flags(parser, thinned, needs_out=False)
     parser.add_argument(
         "--edges",
         metavar="TYPE,…",
@@ -115,7 +108,12 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], float], str, str], ...]] = (
     ("resolution", _number, "X", "more than 1 looks for smaller communities [1.0]"),
     ("seed", at_least(0), "N", "of the search for communities [0]"),
     ("overlap", _number, "X", "least Jaccard's index of a community with itself before [0.3]"),
-    ("absence", at_least(0), "N", "frames that one may be missing before it has died [0]"),
+    (
+        "absence",
+        at_least(0),
+        "N",
+        "frames that one may be missing before it has died, 10000 at most [0]",
+    ),
     ("betweenness_steps", at_least(0), "N", "no betweenness beyond so many steps [10000000]"),
 )
 
@@ -127,8 +125,9 @@ def run(args: argparse.Namespace) -> int:
         flag = "--communities" if args.communities else "--force"
         raise UsageError(f"{flag} is for OUT.parquet, which was not given")
     from marketcam.io.history import open_store  # noqa: PLC0415 - loads numpy, which help need not
-    from marketcam.io.measuring.files import MeasureExport  # noqa: PLC0415 - as above
-    from marketcam.io.measuring.tables import MEASURE_TABLES  # noqa: PLC0415 - as above
+    from marketcam.io.measuring.files import MeasureExport  # noqa: PLC0415 - likewise
+    from marketcam.io.measuring.tables import MEASURE_TABLES  # noqa: PLC0415 - likewise
+    from marketcam.io.parquet_folder import ExportError  # noqa: PLC0415 - likewise
 
     tables = MEASURE_TABLES if args.communities else MEASURE_TABLES[:1]
     which = (args.from_t, args.to_t, args.of_run, args.every)
@@ -138,16 +137,19 @@ def run(args: argparse.Namespace) -> int:
     reading = open_store(args.store, args.token)
     with interrupted_by_sigterm(), reading as history, _who_measures(choice) as spread:
         export = replace(export, spread=spread)
-        if args.out is None:
-            _print(history, export)
-        else:
-            _write(history, export, args.out)
+        try:
+            if args.out is None:
+                _print(history, export)
+            else:
+                _write(history, export, args.out)
+        except ExportError as error:
+            raise CommandError(f"{args.store}: {error}") from error
     return OK
 
 
 def _load_igraph() -> None:
-    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as below
-    from marketcam.io.measuring.loading import load_igraph  # noqa: PLC0415 - as below
+    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as in `run`
+    from marketcam.io.measuring.loading import load_igraph  # noqa: PLC0415 - as in `run`
 
     try:
         load_igraph()
@@ -161,15 +163,15 @@ def _who_measures(choice: Choice) -> Iterator[Spread]:
         yield map
         return
     from marketcam.server.cluster import open_cluster  # noqa: PLC0415 - only where it is asked for
-    from marketcam.server.pieces.measuring import MeasuredByWorkers  # noqa: PLC0415 - as above
+    from marketcam.server.pieces.measuring import MeasuredByWorkers  # noqa: PLC0415 - likewise
 
     with open_cluster(choice) as cluster:
-        yield MeasuredByWorkers(cluster)
+        yield MeasuredByWorkers(cluster, are_ours=choice.dask is None)
 
 
 def _options(args: argparse.Namespace) -> MeasureOptions:
-    from marketcam.io.measuring.names import GRAPHS  # noqa: PLC0415 - as above
-    from marketcam.io.measuring.options import MeasureOptions  # noqa: PLC0415 - as above
+    from marketcam.io.measuring.names import GRAPHS  # noqa: PLC0415 - as in `run`
+    from marketcam.io.measuring.options import MeasureOptions  # noqa: PLC0415 - as in `run`
 
     others = {name: getattr(args, name) for name, *_ in _OPTIONS if name in args}
     try:
@@ -186,38 +188,46 @@ def _as_flag(problem: str) -> str:
 
 
 def _print(history: History, export: MeasureExport) -> None:
-    from marketcam.io.measuring.reading import row_lines  # noqa: PLC0415 - as above
+    """Print a line a frame."""
+    from marketcam.io.measuring import reading  # noqa: PLC0415 - as in `run`
 
-    out = sys.stdout.buffer
-    measured = row_lines(history, export.asked, export.options, export.spread)
-    with closing(measured) as lines:
-        for line in lines:
-            out.write(line + b"\n")
-            out.flush()  # whoever reads may be waiting for it
+    out, printed = sys.stdout.buffer, 0
+    how = (history, export.asked, export.options, export.spread)
+    with _bar() as show:
+        # What there is to do is counted for a bar only: it takes a reading of the open segment.
+        measured = reading.measured_frames(*how)
+        if show is not None:
+            measured = reading.measured_recording(*how, show)
+        with closing(measured) as frames:
+            for frame in frames:
+                out.write(reading.row_line(frame) + b"\n")
+                out.flush()  # whoever reads may be waiting for it
+                printed += 1
+    if not printed:
+        reading.parts_to_measure(history, export.asked)  # or there are no frames at all
+        say("nothing was recorded of what was asked for")
+
+
+@contextmanager
+def _bar() -> Iterator[OnProgress | None]:
+    """Yield what shows how far it is; None where lines come to the terminal, or nobody looks."""
+    if sys.stdout.isatty() or not sys.stderr.isatty():
+        yield None
+        return
+    from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, which --help need not
+
+    with TickBar("measures") as bar:
+        yield bar.show
 
 
 def _write(history: History, export: MeasureExport, out: Path) -> None:
-    from marketcam.io.extras import MissingExtraError  # noqa: PLC0415 - as above
-    from marketcam.io.measuring.files import (  # noqa: PLC0415 - as above
+    from marketcam.io.measuring.files import (  # noqa: PLC0415 - as in `run`
         betweenness_left_out,
         export_measures,
     )
-    from marketcam.io.parquet_folder import ExportTargetError  # noqa: PLC0415 - as above
-    from marketcam.server.cli.progress import TickBar  # noqa: PLC0415 - rich, as above
 
-    try:
-        with TickBar("measures") as bar:
-            files = export_measures(history, out, export, bar.show)
-    except (ExportTargetError, MissingExtraError) as error:
-        raise UsageError(str(error).replace("`force`", "--force")) from error
-    except KeyboardInterrupt:
-        say(f"interrupted: {out} was not written")
-        raise
-    for file in files:
-        print(f"{file.path}  {file.rows:,} rows  {file.bytes:,} bytes")
-    if not files[0].rows:
-        say("no frame was recorded of what was asked for: there are no rows in these files")
-    elif left_out := betweenness_left_out(files[0].path):
+    files = written("measures", out, partial(export_measures, history, out, export))
+    if left_out := betweenness_left_out(files[0].path):
         say(
             f"{left_out:,} graphs have no betweenness_centralization: it would have taken more "
             "than --betweenness-steps"

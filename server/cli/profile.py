@@ -181,20 +181,22 @@ def run(args: argparse.Namespace) -> int:
     choice = choice_of(args)
     if args.side_by_side and choice.dask is None:
         raise UsageError("--side-by-side goes with --dask; --workers N are N at once as it is")
-    with interrupted_by_sigterm(), _measuring(args, choice) as (made_with, measure):
-        if args.dry_run:
-            return _plan(args, points, made_with)
-        with _open_journal(args, made_with) as journal:
-            _measure(points, journal, measure)
-            results = [journal.results[point] for point in points]
-            return _tell(args, results, made_with)
+    if args.dry_run:
+        return _plan(args, points, choice)
+    with (
+        interrupted_by_sigterm(),
+        _measuring(args, choice) as (made_with, measure),
+        _open_journal(args, made_with) as journal,
+    ):
+        _measure(points, journal, measure)
+        results = [journal.results[point] for point in points]
+        return _tell(args, results, made_with)
 
 
 @contextmanager
 def _measuring(args: argparse.Namespace, choice: Choice) -> Iterator[tuple[Conditions, Measure]]:
     """Yield under which conditions points are measured, and what measures them."""
     from marketcam.server.cluster import open_cluster  # noqa: PLC0415 - as in `run`
-    from marketcam.server.profiling.child import prepare_apart  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.conditions import conditions  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.session import measure_all  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.spread import (  # noqa: PLC0415 - as in `run`
@@ -207,8 +209,6 @@ def _measuring(args: argparse.Namespace, choice: Choice) -> Iterator[tuple[Condi
         yield conditions(), measure_all
         return
     side_by_side = args.side_by_side or (choice.workers or 1) > 1
-    if choice.workers is not None and not args.dry_run:
-        prepare_apart()  # so that the first points do not all compile the same
     with open_cluster(choice) as cluster:
         common = conditions_of(cluster, side_by_side=side_by_side)
         how = Measuring(common, side_by_side)
@@ -251,19 +251,21 @@ def _journal_path(args: argparse.Namespace) -> Path:
     return Path(_JOURNAL) if beside is None else beside.with_suffix(".journal")
 
 
-def _open_journal(args: argparse.Namespace, made_with: Conditions) -> Journal:
+def _open_journal(args: argparse.Namespace, made_with: Conditions | None) -> Journal:
     from marketcam.server.profiling.journal import Journal  # noqa: PLC0415 - as in `run`
 
     return Journal(_journal_path(args), made_with, fresh=args.fresh)
 
 
-def _plan(args: argparse.Namespace, points: Sequence[Point], made_with: Conditions) -> int:
+def _plan(args: argparse.Namespace, points: Sequence[Point], choice: Choice) -> int:
+    """List the points; the conditions of workers are not asked for, nor compared."""
+    from marketcam.server.profiling.conditions import conditions  # noqa: PLC0415 - as in `run`
     from marketcam.server.profiling.terminal import print_plan  # noqa: PLC0415 - as in `run`
 
     if args.fresh or not _journal_path(args).exists():
         print_plan(points, None)
     else:
-        with _open_journal(args, made_with) as journal:
+        with _open_journal(args, conditions() if choice.is_here else None) as journal:
             print_plan(points, journal)
     return OK
 

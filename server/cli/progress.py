@@ -126,9 +126,13 @@ class SeedBar(_Bar):
         amount = (MofNCompleteColumn(), TextColumn("seeds", style="dim"))
         super().__init__("film", amount, total)
 
-    def advance(self, note: str) -> None:
-        """Move on by one; the note says which it was."""
-        self._progress.update(self._task, advance=1, note=note)
+    def begin(self, note: str) -> None:
+        """Say which has begun."""
+        self._progress.update(self._task, note=note)
+
+    def advance(self) -> None:
+        """Move on by one."""
+        self._progress.update(self._task, advance=1)
 
 
 class FilmBar(_Bar):

@@ -6,6 +6,7 @@ module that is not here.
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -17,7 +18,7 @@ from marketcam.server.cluster.versions import differences, versions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Answer", "Call"]
+__all__ = ["Answer", "Call", "called_aside"]
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -67,3 +68,8 @@ class Call(Generic[P, R]):
         except Exception as error:  # noqa: BLE001 - told where the piece was handed out
             problem = f"unexpected {type(error).__name__}: {error}"
             return Answer(problem=problem, trace=traceback.format_exc())
+
+
+async def called_aside(function: Callable[[], R]) -> R:
+    """Call a function in a thread: what takes long must not keep a worker from being heard of."""
+    return await asyncio.to_thread(function)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from marketcam.engine.crew import processors
 from marketcam.engine.errors import LimitError
 
-__all__ = ["WORKERS_A_PROCESSOR", "Choice", "processors"]
+__all__ = ["WORKERS_A_PROCESSOR", "Choice"]
 
 WORKERS_A_PROCESSOR: Final = 4
 """Local workers at most for each processor: more of them only wait for one another."""
@@ -51,13 +51,6 @@ class Choice:
     def is_here(self) -> bool:
         """Whether the work is done in this process."""
         return self.dask is None and self.workers is None
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_address(address: str) -> None:

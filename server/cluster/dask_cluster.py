@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 import distributed
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from marketcam.server.cluster.calling import Answer, Call
-from marketcam.server.cluster.errors import ClusterError, PieceError
+from marketcam.server.cluster.calling import Answer, Call, called_aside
+from marketcam.server.cluster.errors import ClusterError, NoWorkerError, PieceError
 from marketcam.server.cluster.versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 __all__ = ["PIECES_A_WORKER", "DaskCluster"]
 
@@ -29,8 +30,10 @@ PIECES_A_WORKER: Final = 2
 
 _LOOK_SECONDS: Final = 0.2
 _GATHER_SECONDS: Final = 30.0
-"""After so long without an answer that was there, the worker that has it is taken for lost, and
-waited for anew."""
+"""How long it may take to fetch a result that is there: then its worker may have been lost, and it
+is looked for anew."""
+_GATHER_TRIES: Final = 4
+"""After so many of these, the piece is given up."""
 _COUNT_SECONDS: Final = 1.0
 """From one count of the workers to the next."""
 
@@ -59,7 +62,7 @@ class DaskCluster:
         self._stopped = threading.Event()
         self._slots = 1
         self._counted_at = -_COUNT_SECONDS
-        self._seen_at = monotonic()
+        self._absent_since: float | None = None
 
     def spread(
         self, function: Callable[[P], R], pieces: Iterable[P], *, in_order: bool = True
@@ -70,11 +73,11 @@ class DaskCluster:
         remaining = iter(pieces)
         try:
             while not self._stopped.is_set():
-                for piece in islice(remaining, self._room(len(under_way))):
-                    under_way[self._handed_out(call, piece)] = piece
+                waits = not self._hands_out(call, remaining, under_way)
                 if not under_way:
                     return
-                found = self._next(list(under_way), in_order=in_order)
+                # A source may be slow: what is done meanwhile does not wait until all have theirs.
+                found = self._next(list(under_way), in_order=in_order, waits=waits)
                 if found is not None:
                     future, answer = found
                     piece = under_way.pop(future)
@@ -85,7 +88,7 @@ class DaskCluster:
     def everywhere(self, function: Callable[[], R]) -> dict[str, R]:
         """See `Cluster`."""
         try:
-            answers = self._client.run(function, on_error="return")
+            answers = self._client.run(called_aside, function, on_error="return")
         except OSError as error:
             raise self._lost() from error
         for worker, answer in answers.items():
@@ -98,14 +101,22 @@ class DaskCluster:
         """See `Cluster`."""
         self._stopped.set()
 
-    def _room(self, under_way: int) -> int:
-        return max(0, max(1, PIECES_A_WORKER * self._count()) - under_way)
+    def _hands_out(self, call: Call[P, R], remaining: Iterator[P], under_way: dict[Any, P]) -> bool:
+        """Hand out one piece more; return whether there was one, and room for it."""
+        if len(under_way) >= max(1, PIECES_A_WORKER * self._count()):
+            return False
+        for piece in islice(remaining, 1):
+            under_way[self._handed_out(call, piece)] = piece
+            return True
+        return False
 
     def _count(self) -> int:
         """Return how many pieces the workers do at once, as of about now.
 
         Raises:
-            ClusterError: there has been no worker for too long, or no scheduler.
+            ClusterError: there is no scheduler.
+            NoWorkerError: there has been no worker for too long, from the first time that none was
+                counted: who takes results may be slow, and nobody counts meanwhile.
         """
         now = monotonic()
         if now - self._counted_at >= _COUNT_SECONDS:
@@ -115,9 +126,11 @@ class DaskCluster:
                 raise self._lost() from error
             self._counted_at = now
             if self._slots:
-                self._seen_at = now
-            elif now - self._seen_at > self._patience:
-                raise ClusterError(f"{self._address} has had no worker for {self._patience:g} s")
+                self._absent_since = None
+            elif self._absent_since is None:
+                self._absent_since = now
+            elif now - self._absent_since > self._patience:
+                raise NoWorkerError(f"{self._address} has had no worker for {self._patience:g} s")
         return self._slots
 
     def _handed_out(self, call: Call[P, R], piece: P) -> Any:
@@ -126,27 +139,53 @@ class DaskCluster:
         except RuntimeError as error:  # as a client says it that has lost its scheduler
             raise self._lost() from error
 
-    def _next(self, futures: list[Any], *, in_order: bool) -> tuple[Any, Answer[Any]] | None:
-        """Wait for the next that is done, and return it with its answer; None when stopped."""
+    def _next(
+        self, futures: list[Any], *, in_order: bool, waits: bool
+    ) -> tuple[Any, Answer[Any]] | None:
+        """Return the next that is done and its answer; None when stopped, or in place of a wait."""
         awaited = futures[:1] if in_order else futures
+        tries = 0
         while not self._stopped.is_set():
+            future = next((each for each in awaited if each.done()), None)
             try:
+                if future is not None:
+                    return future, self._answer(future, is_last=tries + 1 == _GATHER_TRIES)
+                if not waits:
+                    return None
                 with self._client.as_current():
-                    done = distributed.wait(awaited, _LOOK_SECONDS, "FIRST_COMPLETED").done
-                future = next(future for future in awaited if future in done)
-                return future, self._answer(future)
+                    distributed.wait(awaited, _LOOK_SECONDS, "FIRST_COMPLETED")
             except TimeoutError:
+                tries += future is not None
                 self._count()
-            except CancelledError as error:
+            except (CancelledError, CommClosedError) as error:
                 raise self._lost() from error
         return None
 
-    def _answer(self, future: Any) -> Answer[Any]:
+    def _answer(self, future: Any, *, is_last: bool) -> Answer[Any]:
+        """Fetch an answer that is there.
+
+        Raises:
+            TimeoutError: it has not come, and this was not the last try.
+            CancelledError, CommClosedError: the scheduler is lost.
+        """
         try:
             answer: Answer[Any] = future.result(_GATHER_SECONDS)
         except KilledWorker as error:
             died = error.allowed_failures + 1
             return Answer(problem=f"given up, workers that had it died {died} times", is_lost=True)
+        except TimeoutError:
+            if not is_last:
+                raise
+            waited = _GATHER_TRIES * _GATHER_SECONDS
+            return Answer(
+                problem=f"given up, what came of it was not to be had in {waited:g} s", is_lost=True
+            )
+        except (CancelledError, CommClosedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - such as that of a worker without this package
+            return Answer(
+                problem=f"a worker could not take it: {type(error).__name__}: {error}", is_lost=True
+            )
         return answer
 
     def _value(self, answer: Answer[Any], piece: object) -> Any:

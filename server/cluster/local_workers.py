@@ -1,7 +1,8 @@
 """Worker processes of this machine, for a scheduler in this process.
 
 They are plain `dask worker` processes, each watched by a thread that starts another where one has
-died. Dask's own nannies do that too, but were seen to wait for ever after two deaths at once.
+died, after a pause that grows while they die young. Dask's own nannies do that too, but were seen
+to wait for ever after two deaths at once.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ import sys
 import tempfile
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["LocalWorkers"]
+__all__ = ["LEAST_PAUSE", "LocalWorkers", "pause_after"]
+
+LEAST_PAUSE: Final = 0.1
+"""From the death of a worker to the start of the next, in seconds."""
+_MOST_PAUSE: Final = 5.0
+_GROWN_UP: Final = 5.0
+"""A worker that has lived for so many seconds was well."""
+_LAST_BYTES: Final = 4096
 
 _COMMAND: Final = (sys.executable, "-P", "-m", "distributed.cli.dask_worker")
 _FLAGS: Final = (
@@ -30,6 +40,11 @@ _ONE_THREAD: Final = dict.fromkeys(
 )
 
 
+def pause_after(pause: float, lived: float) -> float:
+    """Return the pause after a worker that lived so long, the one before it having been `pause`."""
+    return LEAST_PAUSE if lived >= _GROWN_UP else min(_MOST_PAUSE, 2 * pause)
+
+
 class LocalWorkers:
     """Keeps so many workers alive, until it is left.
 
@@ -39,12 +54,16 @@ class LocalWorkers:
     Args:
         address: of the scheduler.
         count: how many.
+
+    Attributes:
+        last_words: what the last one that died, or could not be started, said at its end.
     """
 
     def __init__(self, address: str, count: int) -> None:
+        self.last_words = ""
         self._address = address
         self._lock = threading.Lock()
-        self._is_closed = False
+        self._closed = threading.Event()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._threads = [
             threading.Thread(target=self._keep_alive, args=(place,), name="worker", daemon=True)
@@ -66,7 +85,7 @@ class LocalWorkers:
         trace: TracebackType | None,
     ) -> None:
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
             for process in self._processes.values():
                 process.kill()
         for thread in self._threads:
@@ -74,20 +93,48 @@ class LocalWorkers:
         self._folder.close()
 
     def _keep_alive(self, place: int) -> None:
-        while (process := self._started(place)) is not None:
-            process.wait()
+        said = Path(self._scratch) / f"worker_{place}.stderr"
+        pause = LEAST_PAUSE / 2
+        while not self._closed.is_set():
+            began = monotonic()
+            try:
+                self._live(place, said)
+            except OSError as error:
+                self.last_words = str(error)
+            pause = pause_after(pause, monotonic() - began)
+            self._closed.wait(pause)
 
-    def _started(self, place: int) -> subprocess.Popen[bytes] | None:
+    def _live(self, place: int, said: Path) -> None:
+        """Start a worker, and wait for its death.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        with said.open("wb") as stderr:
+            process = self._started(place, stderr)
+        if process is not None:
+            process.wait()
+            self.last_words = _last_line(said) or self.last_words
+
+    def _started(self, place: int, stderr: IO[bytes]) -> subprocess.Popen[bytes] | None:
         with self._lock:
-            if self._is_closed:
+            if self._closed.is_set():
                 return None
             process = subprocess.Popen(  # noqa: S603 - this very Python
                 [*_COMMAND, self._address, *_FLAGS, "--local-directory", self._scratch],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=stderr,
                 start_new_session=True,
                 env=os.environ | _ONE_THREAD,
             )
             self._processes[place] = process
             return process
+
+
+def _last_line(file: Path) -> str:
+    """Return the last line that has something in it; empty without any."""
+    with file.open("rb") as said:
+        said.seek(max(0, file.stat().st_size - _LAST_BYTES))
+        lines = said.read().decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from marketcam.server.cluster.choice import processors
-from marketcam.server.cluster.errors import ClusterError
+from marketcam.engine.crew import processors
+from marketcam.server.cluster.errors import ClusterError, NoWorkerError
 from marketcam.server.cluster.local_workers import LocalWorkers
 from marketcam.server.cluster.spreading import Here
 from marketcam.server.cluster.versions import differences, versions
@@ -106,8 +106,20 @@ def _opened(choice: Choice, patience: float, stack: ExitStack) -> tuple[Client, 
         raise ClusterError(f"cannot reach {what}: {error}") from error
     stack.enter_context(client)
     if choice.workers is not None:
-        stack.enter_context(LocalWorkers(address, choice.workers))
+        workers = stack.enter_context(LocalWorkers(address, choice.workers))
+        stack.enter_context(_quoted(workers))
     return client, address
+
+
+@contextmanager
+def _quoted(workers: LocalWorkers) -> Iterator[None]:
+    """Where there are no workers, say what the last of them said."""
+    try:
+        yield
+    except NoWorkerError as error:
+        if not workers.last_words:
+            raise
+        raise NoWorkerError(f"{error}; the last one said: {workers.last_words}") from error
 
 
 @contextmanager
@@ -134,7 +146,7 @@ def _wait_for_workers(client: Client, address: str, count: int, patience: float)
         client.wait_for_workers(count, timeout=patience)
     except TimeoutError as error:
         what = "no worker" if count == 1 else f"not {count} workers"
-        raise ClusterError(f"{address} has had {what} for {patience:g} s") from error
+        raise NoWorkerError(f"{address} has had {what} for {patience:g} s") from error
 
 
 def _check_versions(cluster: Cluster) -> None:

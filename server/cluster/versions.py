@@ -1,32 +1,32 @@
-"""What two processes must have in common for their results to be the same."""
+"""What two processes must have in common for their results to be the same, to the byte."""
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import marketcam.engine
 import marketcam.io
 import marketcam.server
+from marketcam.server.installation import digest_of_sources, versions_installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["differences", "versions"]
 
-_PACKAGES: Final = ("marketcam", "numpy", "numba", "llvmlite", "orjson", "zstandard", "distributed")
-_ROOMS: Final = (marketcam.engine, marketcam.io, marketcam.server)
-
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computes and writes here, and a digest of our own sources."""
+    """Return the versions of what computes and writes here, and a digest of our own sources.
+
+    And the family of processors: on another, the last digits of what is computed may be others.
+    """
     return {
-        "python": platform.python_version(),
-        **{package: version(package) for package in _PACKAGES},
+        "machine": platform.machine(),
+        **versions_installed(),
+        "distributed": version("distributed"),
         "code": _code(),
     }
 
@@ -39,9 +39,4 @@ def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
 
 @cache
 def _code() -> str:
-    digest = hashlib.sha256()
-    for room in _ROOMS:
-        folder = Path(next(iter(room.__path__)))
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    return digest_of_sources((marketcam.engine, marketcam.io, marketcam.server))

@@ -1,6 +1,6 @@
 """Measures of the recording, computed by a process of its own.
 
-igraph holds the interpreter while it computes, up to a second for a single frame: in this process
+igraph holds the interpreter while it computes, for as long as a large frame takes: in this process
 the stream would wait for it. So `marketcam measures` runs beside it, yields to it at the processor,
 and has only what fits into a pipe ahead of whoever reads. It is gone when they are.
 """

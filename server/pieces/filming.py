@@ -14,23 +14,22 @@ from marketcam.engine import MAX_ID, Tick, TickError
 from marketcam.io.sources import BadLine, MalformedLineError, fail_on_bad_line
 from marketcam.io.sources.tick_json import parse_tick
 from marketcam.server.operators.events import EVENTS
-from marketcam.server.pieces.line_pack import LinePack
+from marketcam.server.pieces.line_pack import KINDS, LinePack
 from marketcam.server.running.filming import Filming
-from marketcam.server.running.pipeline import Outputs, Pipeline, PipelineOptions
+from marketcam.server.running.one_camera import do_nothing, offline_outputs
+from marketcam.server.running.pipeline import Pipeline, PipelineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from marketcam.server.pieces.cutting import Carried, Piece
     from marketcam.server.settings import CameraArguments
-    from marketcam.server.stream.messages import Message
 
 __all__ = ["Event", "PieceFilm", "PieceRequest", "PieceRules", "film_piece"]
 
 Event: TypeAlias = "tuple[Literal['warning', 'error'], str, dict[str, Any]]"
 """Something to be logged: its level, its name and its fields."""
 
-_KINDS: Final = ("frames", "metrics", "ticks")
 _LEVEL: Final = 1
 """As in a `LinePack`."""
 _WAIT_SECONDS: Final = 60.0
@@ -140,7 +139,7 @@ class _Run:
         self._refused: list[int] = []
         self._ticks = 0
         self._last_t: int | None = None
-        outputs = Outputs(self._lines.add, _show_nobody, tuple)
+        outputs = offline_outputs(self._lines.add)
         self._pipeline = Pipeline(filming, outputs, rules.options, self._told)
         on_bad = fail_on_bad_line if rules.options.bad_tick == "fail" else self._pipeline.skip_line
         self._source = _PieceTicks(request, self._given, self._refused, on_bad)
@@ -148,11 +147,11 @@ class _Run:
     def film(self) -> PieceFilm:
         # What is made of the lead is recorded by the piece before. Which events are new depends on
         # the frames before: whoever gathers the pieces tells.
-        recorded = {} if self._lead_t is None else dict.fromkeys(_KINDS, self._lead_t)
+        recorded = {} if self._lead_t is None else dict.fromkeys(KINDS, self._lead_t)
         recorded[EVENTS] = MAX_ID
         self._pipeline.start(
             self._source,
-            _do_nothing,
+            do_nothing,
             recorded=recorded,
             on_filmed=self._filmed,
             on_refused=self._refuse,
@@ -175,10 +174,8 @@ class _Run:
             self._last_t = t
 
     def _refuse(self, _: TickError) -> None:
-        place = self._given.popleft() - self._leads
-        self._told.is_heard = place >= 0  # those of the lead are told by the piece they are of
-        if place >= 0:
-            self._refused.append(place)
+        # One of the lead was guessed to be well formed, and is not: this film is thrown away.
+        self._refused.append(self._given.popleft() - self._leads)
 
 
 class _PieceTicks:
@@ -220,9 +217,8 @@ class _PieceTicks:
         try:
             return parse_tick(line)
         except (MalformedLineError, TickError) as error:
-            if self._place >= self._leads:
-                self._on_bad(BadLine(self.name, self._numbers[self._place], error))
-                self._refused.append(self._place - self._leads)  # where it did not end the piece
+            self._on_bad(BadLine(self.name, self._numbers[self._place], error))
+            self._refused.append(self._place - self._leads)  # where it did not end the piece
             return None
 
 
@@ -231,31 +227,19 @@ class _Events:
 
     Attributes:
         events: what was told, by and by.
-        is_heard: whether what is told now is kept.
     """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.is_heard = True
 
     def info(self, event: str, **fields: Any) -> None:
         pass  # of a piece's begin and end nobody needs to hear
 
     def warning(self, event: str, **fields: Any) -> None:
-        if self.is_heard:
-            self.events.append(("warning", event, fields))
-        self.is_heard = True
+        self.events.append(("warning", event, fields))
 
     def error(self, event: str, **fields: Any) -> None:
         self.events.append(("error", event, fields))
 
     def exception(self, event: str, **fields: Any) -> None:
         self.events.append(("error", event, fields | {"traceback": traceback.format_exc()}))
-
-
-def _show_nobody(_: Message) -> None:
-    pass
-
-
-def _do_nothing() -> None:
-    pass

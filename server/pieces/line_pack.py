@@ -11,10 +11,12 @@ import zstandard
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LinePack", "unpacked"]
+__all__ = ["KINDS", "LinePack", "unpacked"]
 
-_KINDS: Final = ("frames", "metrics", "ticks")
-_CODE: Final = {kind: code for code, kind in enumerate(_KINDS)}
+KINDS: Final = ("frames", "metrics", "ticks")
+"""The kinds of lines there may be in a pack."""
+
+_CODE: Final = {kind: code for code, kind in enumerate(KINDS)}
 _HEAD: Final = struct.Struct("<BqI")
 _LEVEL: Final = 1
 """Lines live in a pack for a moment only: time counts more than bytes."""
@@ -54,4 +56,4 @@ def unpacked(pack: bytes) -> Iterator[tuple[str, bytes, int]]:
     with io.BufferedReader(stream, _CHUNK_BYTES) as reader:
         while head := reader.read(_HEAD.size):
             code, t, size = _HEAD.unpack(head)
-            yield _KINDS[code], reader.read(size), t
+            yield KINDS[code], reader.read(size), t

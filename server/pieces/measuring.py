@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from marketcam.io.extras import MissingExtraError
-from marketcam.io.measuring.loading import load_igraph
+from marketcam.io.measuring.loading import igraph_version, load_igraph
 from marketcam.io.store.decode import tick_of_line
 from marketcam.server.errors import ServerError
 from marketcam.server.pieces.line_pack import LinePack, unpacked
@@ -35,17 +36,21 @@ class MeasuredByWorkers:
         cluster: does it; all workers must have the igraph that is here, which communities depend
             on.
         batch_bytes: how much JSON makes a batch.
+        are_ours: whether its processes are there for this alone: they need not draw with igraph.
 
     Raises:
         ServerError: a worker has no igraph, or another; names it.
         MissingExtraError: there is none here.
     """
 
-    def __init__(self, cluster: Cluster, batch_bytes: int = BATCH_BYTES) -> None:
+    def __init__(
+        self, cluster: Cluster, batch_bytes: int = BATCH_BYTES, *, are_ours: bool = False
+    ) -> None:
         self._cluster = cluster
         self._batch_bytes = batch_bytes
-        self._igraph = load_igraph()
-        for worker, theirs in cluster.everywhere(_igraph_here).items():
+        self._are_ours = are_ours
+        self._igraph = igraph_version()
+        for worker, theirs in cluster.everywhere(partial(_igraph_here, are_ours)).items():
             _check_igraph(f"worker {worker}", theirs, self._igraph)
 
     def __call__(
@@ -56,7 +61,7 @@ class MeasuredByWorkers:
         Raises:
             ClusterError: as `Cluster.spread`; what the function raises is a PieceError.
         """
-        measure = _MeasureBatch(function, self._igraph)
+        measure = _MeasureBatch(function, self._igraph, self._are_ours)
         batches = _batches(lines, self._batch_bytes)
         with closing(self._cluster.spread(measure, batches)) as results:
             for _, measured in results:
@@ -81,10 +86,11 @@ class _MeasureBatch:
 
     measure: Callable[[bytes], Measured]
     igraph: str
+    are_ours: bool
 
     def __call__(self, batch: _Batch) -> list[Measured]:
         # Asked for each batch: a worker may have come since the others were asked.
-        _check_igraph("a worker", _igraph_here(), self.igraph)
+        _check_igraph("a worker", _igraph_here(self.are_ours), self.igraph)
         return [self.measure(line) for _, line, _ in unpacked(batch.pack)]
 
 
@@ -109,10 +115,10 @@ def _batch(lines: list[bytes]) -> _Batch:
     return _Batch(ticks[0], ticks[-1], pack.packed())
 
 
-def _igraph_here() -> str | None:
+def _igraph_here(is_ours: bool) -> str | None:
     """Return the version of this process's igraph; None without one."""
     try:
-        return load_igraph()
+        return load_igraph() if is_ours else igraph_version()
     except MissingExtraError:
         return None
 

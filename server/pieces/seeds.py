@@ -8,8 +8,9 @@ aside, and the same command later films only what is missing.
 from __future__ import annotations
 
 import shutil
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from errno import EEXIST, ENOTEMPTY
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SeedFilm", "SeedRequest", "film_seed", "folder_aside", "store_of"]
 
 _ASIDE: Final = ".filming_"
+_OCCUPIED: Final = (EEXIST, ENOTEMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def store_of(store_dir: Path, seed: int) -> Path:
 def folder_aside(store_dir: Path) -> Iterator[Path]:
     """Yield a folder beside the stores of the seeds, for films in the making.
 
-    What a process that was killed has left of such is removed, and this one at the end.
+    What a process that was killed has left of such is removed, and this one at the end, but for
+    what a worker that was taken for lost still writes: the next film removes that.
 
     Raises:
         StoreBusyError: another process films seeds there.
@@ -87,13 +90,13 @@ def folder_aside(store_dir: Path) -> Iterator[Path]:
     """
     with StoreLock(store_dir):
         for left in store_dir.glob(f"{_ASIDE}*"):
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)  # a worker elsewhere may be at work in it
         aside = store_dir / f"{_ASIDE}{uuid4().hex[:8]}"
         make_folder(aside)
         try:
             yield aside
         finally:
-            shutil.rmtree(aside, ignore_errors=True)  # a worker elsewhere may be at work in it
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def film_seed(request: SeedRequest) -> SeedFilm:
@@ -137,10 +140,14 @@ def _filmed(request: SeedRequest, store: Path) -> SeedFilm:
 
 def _put_in_place(making: Path, store: Path) -> bool:
     """Return whether it was put there; a twin, whose worker was taken for lost, may be quicker."""
-    with suppress(FileExistsError):
+    try:
         making.rename(store)
-        sync_folder(store.parent)
-    return not making.exists()
+    except OSError as error:
+        if error.errno not in _OCCUPIED:
+            raise
+        return False
+    sync_folder(store.parent)
+    return True
 
 
 def _run_in(store: Path, request: SeedRequest) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import marketcam.engine
 import marketcam.io
+from marketcam.engine.crew import processors
+from marketcam.server.installation import digest_of, digest_of_sources, versions_installed
 from marketcam.server.profiling import film, measure, memory, substance, ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["MACHINE", "conditions", "differences", "shareable"]
 
-_PACKAGES: Final = ("marketcam", "numpy", "numba", "llvmlite", "orjson", "zstandard")
 _MEASURING: Final = (film, measure, memory, substance, ticks)
 MACHINE: Final = "machine"
 """The condition that only tells one machine from another."""
@@ -32,14 +31,13 @@ def conditions() -> dict[str, str]:
     the sources that are measured and of those that measure, so that an edit makes other conditions.
     """
     return {
-        MACHINE: _digest(platform.node().encode()),
+        MACHINE: digest_of(platform.node().encode()),
         "processor": _processor(),
-        "cores": str(_cores()),
+        "cores": str(processors()),
         "memory": _memory(),
         "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        **{package: version(package) for package in _PACKAGES},
-        "code": _code(),
+        **versions_installed(),
+        "code": digest_of_sources((marketcam.engine, marketcam.io), _MEASURING),
         **{name: os.environ[name] for name in _switches()},
     }
 
@@ -68,14 +66,6 @@ def _switches() -> Iterator[str]:
     return (name for name in sorted(found) if name not in _MEANINGLESS)
 
 
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has none
-        return os.cpu_count() or 1
-
-
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -88,19 +78,3 @@ def _processor() -> str:
 def _memory() -> str:
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{size / 2**30:.1f} GiB"
-
-
-def _code() -> str:
-    files = (path.name.encode() + b"\0" + path.read_bytes() + b"\0" for path in _sources())
-    return _digest(b"".join(files))
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:12]
-
-
-def _sources() -> Iterable[Path]:
-    for room in (marketcam.engine, marketcam.io):
-        for folder in room.__path__:
-            yield from sorted(Path(folder).rglob("*.py"))
-    yield from (Path(str(module.__file__)) for module in _MEASURING)

@@ -96,8 +96,12 @@ class Journal:
         results: what it holds, by point.
     """
 
-    def __init__(self, path: Path, conditions: Mapping[str, str], *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path, conditions: Mapping[str, str] | None, *, fresh: bool = False
+    ) -> None:
         """Open or make the journal at `path`; `fresh` empties it first.
+
+        Without conditions it is only looked at: whatever it was made under is as good as any.
 
         Raises:
             JournalError: it is in use, was made under other conditions, or is no journal.
@@ -105,7 +109,7 @@ class Journal:
         """
         self.path = path
         self.results: dict[Point, Result] = {}
-        self._conditions = dict(conditions)
+        self._conditions = conditions
         self._file = _opened(path)
         try:
             self._lock()
@@ -160,7 +164,8 @@ class Journal:
     def _read(self) -> None:
         lines = self._whole_lines()
         if not lines:
-            self._write({"marketcam_profile": _FORMAT, "conditions": self._conditions})
+            if self._conditions is not None:
+                self._write({"marketcam_profile": _FORMAT, "conditions": dict(self._conditions)})
             return
         self._check(lines[0])
         for number, line in enumerate(lines[1:], start=2):
@@ -190,7 +195,7 @@ class Journal:
             raise JournalError(f"the journal {self.path} is damaged at line 1: {_FRESH}") from error
         if not known:
             raise JournalError(f"the journal {self.path} has another format: {_FRESH}")
-        if changed := differences(then, self._conditions):
+        if self._conditions is not None and (changed := differences(then, self._conditions)):
             raise JournalError(
                 f"the journal {self.path} holds results of other conditions "
                 f"({'; '.join(changed)}): {_FRESH}"

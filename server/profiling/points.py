@@ -29,7 +29,7 @@ MOST_POINTS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TickFile:
-    """A file of raw ticks, as it was when the grid was made.
+    """A file of raw ticks, as it was when the grid was made; the journal knows it by all of this.
 
     Attributes:
         path: where it lies, absolute.
@@ -55,6 +55,28 @@ class TickFile:
         found = Path(path).expanduser().resolve()
         state = found.stat()
         return cls(str(found), state.st_size, state.st_mtime_ns)
+
+    def check(self) -> None:
+        """Look whether it is the same where it is measured, which may be another machine.
+
+        Raises:
+            PointError: it is not there, or has another size or time; names both.
+        """
+        try:
+            here = self.at(self.path)
+        except OSError as error:
+            problem = f"{self.path} is not to be had where it is measured: {error.strerror}"
+            raise PointError(problem, lasting=False) from error
+        if (here.size, here.modified_ns) != (self.size, self.modified_ns):
+            raise PointError(
+                f"{self.path} must be the file of the grid, {_state(self)}, also where it is "
+                f"measured, got {_state(here)}",
+                lasting=False,
+            )
+
+
+def _state(file: TickFile) -> str:
+    return f"{file.size} bytes written at {file.modified_ns} ns"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from marketcam.server.cluster.errors import ClusterError
 from marketcam.server.errors import ConfigurationError, ServerError
+from marketcam.server.profiling.child import prepare_apart
 from marketcam.server.profiling.conditions import MACHINE, conditions, differences, shareable
 from marketcam.server.profiling.session import measured_point
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from marketcam.server.profiling.points import Point
     from marketcam.server.profiling.session import Watcher
 
-__all__ = ["Measuring", "conditions_of", "measure_spread"]
+__all__ = ["Measuring", "conditions_of", "measure_spread", "prepare_machine"]
 
 _TIMED: Final = "timed"
 
@@ -66,8 +68,11 @@ def conditions_of(cluster: Cluster, *, side_by_side: bool) -> dict[str, str]:
 
     Raises:
         ConfigurationError: they are not alike, so that their timings could not be compared.
+        ClusterError: there is no worker left.
     """
     found = cluster.everywhere(conditions)
+    if not found:
+        raise ClusterError("there is no worker that could tell its conditions")
     first, *others = found.items()
     for worker, theirs in others:
         if unlike := differences(shareable(first[1]), shareable(theirs)):
@@ -85,17 +90,37 @@ def measure_spread(
 ) -> None:
     """Do what `session.measure_all` does, by the workers of a cluster.
 
-    A result is kept as soon as it has come, in whatever order.
+    Each machine compiles the kernels before its first point, whose memory is then its own. A result
+    is kept as soon as it has come, in whatever order.
 
     Raises:
         ClusterError: the cluster is lost, or a point has killed its workers.
         OSError: the journal cannot be written.
     """
     due = [point for point in points if not journal.settles(point)]
-    with closing(cluster.spread(how, due, in_order=False)) as results:
+    if due:
+        watcher.preparing()
+        cluster.everywhere(prepare_machine)
+    with closing(cluster.spread(how, _told(due, watcher), in_order=False)) as results:
         for _, result in results:
             journal.add(result)
             watcher.measured(result)
+
+
+def _told(points: Sequence[Point], watcher: Watcher) -> Iterator[Point]:
+    for point in points:
+        watcher.measuring(point)
+        yield point
+
+
+def prepare_machine() -> None:
+    """Compile all kernels, one worker of a machine after the other: the first does it for all.
+
+    Raises:
+        PointError: they cannot be compiled.
+    """
+    with _alone_on_this_machine():
+        prepare_apart()
 
 
 @contextmanager

@@ -52,6 +52,7 @@ class Supply:
 
     def _open(self, point: Point) -> Source:
         if point.ticks is not None:
+            point.ticks.check()
             fails = point.bad_tick == "fail"
             return open_ticks(point.ticks.path, fail_on_bad_line if fails else self._skip)
         assert point.agents is not None  # noqa: S101 - a point has agents or a file
@@ -75,6 +76,7 @@ def open_supply(point: Point) -> Iterator[Supply]:
 
     Raises:
         SourceError: the ticks cannot be opened.
+        PointError: the tick file is another than that of the grid.
         LimitError: the embedded market refuses a setting.
     """
     supply = Supply(point)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from marketcam.server.settings import Settings
     from marketcam.server.stream.messages import Message
 
-__all__ = ["OneCamera", "checked_camera", "offline_options"]
+__all__ = ["OneCamera", "checked_camera", "do_nothing", "offline_options", "offline_outputs"]
 
 
 def checked_camera(settings: Settings, market_ticks: int | None) -> Filming:
@@ -99,8 +99,7 @@ class OneCamera:
     ) -> None:
         filming = checked_camera(settings, market_ticks)
         self._source = _Ticks(open_source(settings, self._skip_line), market_ticks)
-        outputs = Outputs(record, _show_nobody, tuple)
-        self._pipeline = Pipeline(filming, outputs, offline_options(settings))
+        self._pipeline = Pipeline(filming, offline_outputs(record), offline_options(settings))
         self.name = self._source.name
 
     @property
@@ -134,7 +133,7 @@ class OneCamera:
 
     def start(self) -> None:
         """Begin to film."""
-        self._pipeline.start(self._source, _do_nothing)
+        self._pipeline.start(self._source, do_nothing)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, so long at most; return whether it has ended."""
@@ -149,9 +148,14 @@ class OneCamera:
         self._pipeline.skip_line(bad)
 
 
+def offline_outputs(record: Callable[[str, bytes, int], None]) -> Outputs:
+    """Return where the lines of an offline film go: nobody looks on."""
+    return Outputs(record, _show_nobody, tuple)
+
+
+def do_nothing() -> None:
+    """Do nothing at the end of an offline film: somebody waits for it."""
+
+
 def _show_nobody(_: Message) -> None:
-    pass
-
-
-def _do_nothing() -> None:
     pass

@@ -11,7 +11,15 @@ import pytest
 from marketcam.engine import ecology_kernels
 from marketcam.engine.ecology import EcologyMarket
 from marketcam.engine.ecology_climate import Climate
-from marketcam.engine.ecology_rules import GROUPS, group_of, traits_of
+from marketcam.engine.ecology_rules import (
+    CHARTIST,
+    FUNDAMENTALIST,
+    MAKER,
+    NOISE,
+    group_of,
+    traits_of,
+)
+from marketcam.engine.market_kernels import HIGH
 from marketcam.engine.tick import POOL, Tick
 from tests import ecology_twin
 from tests.conftest import INTERPRETED
@@ -21,9 +29,9 @@ pytestmark = pytest.mark.kernel
 
 def test_the_groups_are_the_last_digits():
     ids = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 999, 123_450, 123_451])
-    named = ["MFCN"[group] for group in group_of(ids)]
+    letters = {MAKER: "M", FUNDAMENTALIST: "F", CHARTIST: "C", NOISE: "N"}
+    named = [letters[group] for group in group_of(ids).tolist()]
     assert named == [ecology_twin.group_of(agent) for agent in ids.tolist()]
-    assert [GROUPS[group][0].upper() for group in group_of(ids)] == named
 
 
 def test_the_fundamentalists_are_right_on_the_whole():
@@ -31,6 +39,16 @@ def test_the_fundamentalists_are_right_on_the_whole():
     views = traits_of(ids)[group_of(ids) == 1]
     assert views.mean() == pytest.approx(0, abs=1e-6)
     assert np.abs(views).max() == pytest.approx(0.02, rel=1e-3)
+
+
+def test_what_is_earned_is_the_return_of_the_price_within_its_range():
+    market = EcologyMarket(30, 1)
+    market._climate = Climate(price=HIGH, value=1.5 * HIGH)
+    market._held[:] = 1
+    tick = market.step()
+    assert tick.mid > HIGH
+    assert market._climate.price == HIGH
+    assert market._fitness.tolist() == market._edge.tolist()
 
 
 def test_a_trade_is_of_a_buyer_and_a_seller_whose_prices_meet():
@@ -103,6 +121,8 @@ def test_one_tick_compiles_all_that_any_market_needs():
     public = [getattr(ecology_kernels, name) for name in ecology_kernels.__all__]
     kernels = [kernel for kernel in public if hasattr(kernel, "signatures")]
     assert len(kernels) == 5
+    compiled = [len(kernel.signatures) for kernel in kernels]
+    assert max(compiled) == 1  # 0: it was loaded within the one that calls it
     for agents, pool_only in [(4, False), (30, True), (3000, False)]:
         list(islice(EcologyMarket(agents, 1, 1, pool_only=pool_only), 30))
-    assert [len(kernel.signatures) for kernel in kernels] == [1] * 5
+    assert [len(kernel.signatures) for kernel in kernels] == compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 
 import numpy as np
 import orjson
@@ -133,7 +134,7 @@ def test_experience_counts_where_both_know_theirs():
 
 
 @pytest.mark.parametrize(
-    ("about", "step"), [(0.85, 1e-6), (1e9, 1e-6), (0.0, 1e300), (-3.0, 1e-12)]
+    ("about", "step"), [(0.85, 1e-6), (1e9, 1e-6), (0.0, 1e300), (-3.0, 1e-12), (0.0, 1.9e307)]
 )
 def test_experience_keeps_its_digits_wherever_it_lies(about, step):
     edges = [(a, a + 1, MATCH, 0.1) for a in range(7)]
@@ -144,6 +145,15 @@ def test_experience_keeps_its_digits_wherever_it_lies(about, step):
         for each in (values, shifted)
     )
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_experience_of_both_signs_at_the_ends_of_the_scale():
+    edges = [(0, 1, MATCH, 0.1), (1, 2, MATCH, 0.1), (2, 3, MATCH, 0.1)]
+    largest = sys.float_info.max
+    values = [largest, -largest, largest, -largest]
+    for known in (values, [*values[:3], math.nan]):
+        found = of(frame_of(range(4), edges, experiences=known))
+        assert found["experience_assortativity"] == pytest.approx(-1.0)
 
 
 def test_betweenness_is_left_out_where_it_costs_too_much():
@@ -177,7 +187,9 @@ def test_an_edge_that_no_camera_makes_is_refused(edge, problem):
         ({"resolution": 0.0}, "resolution must be a number above 0, got 0.0"),
         ({"overlap": 0.0}, "overlap must be above 0 and at most 1, got 0.0"),
         ({"overlap": math.nan}, "overlap must be above 0 and at most 1, got nan"),
-        ({"absence": -1}, "absence must be an integer, 0 to 9007199254740991, got -1"),
+        ({"absence": -1}, "absence must be an integer, 0 to 10000, got -1"),
+        ({"absence": 10_001}, "absence must be an integer, 0 to 10000, got 10001"),
+        ({"seed": -1}, "seed must be an integer, 0 to 9007199254740991, got -1"),
         ({"betweenness_steps": 1.5}, "betweenness_steps must be an integer, 0 to .*, got 1.5"),
     ],
 )

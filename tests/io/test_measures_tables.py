@@ -7,6 +7,7 @@ from functools import partial
 
 import orjson
 import pytest
+from pyarrow import parquet
 
 from marketcam.engine import LimitError
 from marketcam.io import (
@@ -19,6 +20,7 @@ from marketcam.io import (
     measures_table,
 )
 from marketcam.io.measuring import tables as tables_module
+from marketcam.io.measuring.files import betweenness_left_out, export_measures
 from marketcam.io.measuring.measured import Measured, measure_line
 from marketcam.io.measuring.names import FOLLOWED, GRAPHS, MEASURES, column
 from marketcam.io.measuring.reading import Asked, measured_frames, row_lines
@@ -152,8 +154,8 @@ def test_the_schemas_are_fixed():
     assert types("communities") == span | graph | {"community": whole} | of_community | run
     assert types("memberships") == span | graph | {"community": whole, "agent_id": whole} | run
     assert len(types("measures")) == 5 + len(GRAPHS) * len(MEASURES)
-    units = measures_schema("measures").field("both_communities_age").metadata
-    assert units == {b"unit": b"ticks"}
+    for name, unit in (("communities_age", b"ticks"), ("modularity", b"-0.5..1 at resolution 1")):
+        assert measures_schema("measures").field(f"both_{name}").metadata == {b"unit": unit}
 
 
 def test_what_cannot_be_is_said(store):
@@ -167,6 +169,42 @@ def test_what_cannot_be_is_said(store):
         MeasureExport(every=0)
     with pytest.raises(UnknownRunError):
         measures_table(store, run="yesterday")
+
+
+class Growing:
+    """A store whose latest run gets its first frame while a measuring of all runs begins."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def segments(self, kind, run=None):
+        return [] if run == self._store.run().id else self._store.segments(kind, run)
+
+
+def test_a_run_that_begins_meanwhile_is_left_for_the_next_time(store, tmp_path):
+    first = store.run().id
+    film_into(tmp_path, raw_ticks(20))
+    told = []
+    export = MeasureExport(run="all", options=MeasureOptions(names=("density",)))
+    out = tmp_path / "out.parquet"
+    export_measures(Growing(store), out, export, lambda *far: told.append(far))
+    table = parquet.read_table(out / "measures.parquet")
+    assert table["run"].unique().to_pylist() == [first]
+    assert len(told) == table.num_rows == 13
+    assert told[-1][1] == told[-1][2]
+
+
+def test_what_has_no_betweenness_is_counted_a_row_group_at_a_time(monkeypatch, store, tmp_path):
+    monkeypatch.setattr(tables_module, "BATCH_ROWS", {"measures": 4})
+    options = MeasureOptions(("match",), ("betweenness_centralization",), betweenness_steps=0)
+    out = tmp_path / "out.parquet"
+    [written] = export_measures(store, out, MeasureExport(options=options))
+    assert parquet.ParquetFile(written.path).num_row_groups == 4
+    monkeypatch.delattr(parquet.ParquetFile, "read")
+    assert betweenness_left_out(written.path) == 13
 
 
 def test_what_is_left_off_is_closed(store):

@@ -170,7 +170,8 @@ def test_a_kind_that_is_not_there_is_said(capsys, tmp_path):
         writer.write_jsonline({"type": "metric", "N": 1, "avg_exp": 0, "matches_n": 0} | metric, 0)
     out = tmp_path / "out.parquet"
     assert export(tmp_path / "store", out, "--kinds", "ticks,metrics") == 1
-    assert capsys.readouterr().err == "marketcam: there are no ticks to export\n"
+    run = Store(tmp_path / "store").run().id
+    assert capsys.readouterr().err == f"marketcam: there are no ticks to export in run {run}\n"
     assert export(tmp_path / "store", out) == 0
     assert names(out) == ["metrics.parquet"]
 

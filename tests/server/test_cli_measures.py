@@ -16,6 +16,7 @@ from pyarrow import parquet
 from marketcam.io import MeasureOptions, Store, measures_table
 from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
+from marketcam.server.cli.progress import TickBar
 from tests.held_commands import interrupted
 from tests.history_helpers import film_into, raw_ticks
 from tests.server_helpers import fed_server
@@ -103,7 +104,23 @@ def test_a_range_without_a_frame_is_said(capsys, store, tmp_path):
     assert run(store, tmp_path / "out", "--from-t", 10**6) == 0
     out, err = capsys.readouterr()
     assert "  0 rows  " in out
-    assert err.startswith("marketcam: no frame was recorded of what was asked for")
+    said = "marketcam: nothing was recorded of what was asked for"
+    assert err.startswith(said)
+    assert run(store, "--from-t", 10**6) == 0
+    assert capsys.readouterr() == ("", f"{said}\n")
+
+
+def test_a_bar_shows_how_far_it_is_where_lines_go_into_a_file(capfdbinary, monkeypatch, store):
+    shown = []
+    monkeypatch.setattr(TickBar, "show", lambda _, *far: shown.append(far))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run(store, "--edges", "match", "--measures", "density") == 0
+    assert len(shown) == len(capfdbinary.readouterr().out.splitlines()) == 13
+    assert shown[-1][0] == "frames"
+    assert shown[-1][1] == shown[-1][2]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run(store, "--edges", "match", "--measures", "density") == 0
+    assert len(shown) == 13
 
 
 @pytest.mark.parametrize(
@@ -143,14 +160,20 @@ def test_no_frames_no_run_and_no_store(capsys, store, tmp_path):
         writer.write_jsonline({"type": "metric", "t": 0}, 0)
     first, latest = (each.id for each in Store(store).runs())
     assert run(store, tmp_path / "out") == 1
+    assert run(store) == 1
     assert run(store, "--run", "yesterday") == 1
     assert run(tmp_path / "nowhere") == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == (
-        f"marketcam: there are no frames to measure in run {latest}; run {first} has them"
+    assert (
+        said[0]
+        == said[1]
+        == (
+            f"marketcam: {store}: there are no frames to measure in run {latest}; "
+            f"run {first} has them"
+        )
     )
-    assert "yesterday" in said[1]
-    assert "there is no store at" in said[2]
+    assert "yesterday" in said[2]
+    assert "there is no store at" in said[3]
     assert names(tmp_path) == ["store"]
 
 

@@ -200,6 +200,17 @@ def test_a_dry_run_measures_and_writes_nothing(tmp_path, measured, monkeypatch, 
     capsys.readouterr()
     assert main(["profile", "--agents", "3,4", *TINY, "--dry-run"]) == 0
     assert capsys.readouterr().out.count("kept") == 1
+    nobody = ["--dask", "tcp://127.0.0.1:1"]
+    assert main(["profile", "--agents", "3,4", *TINY, "--dry-run", *nobody]) == 0
+    assert capsys.readouterr().out.count("kept") == 1
+
+
+def test_a_dry_run_for_workers_leaves_an_empty_journal_as_it_is(tmp_path):
+    journal = tmp_path / "j"
+    journal.touch()
+    command = ["profile", "--agents", "3", *TINY, "--dry-run", "--workers", "1"]
+    assert main([*command, "--journal", str(journal)]) == 0
+    assert journal.read_bytes() == b""
 
 
 def test_a_grid_of_failures_fails(tmp_path, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import pytest
 from marketcam.server.profiling.axes import MOST_VALUES, axis_texts
 from marketcam.server.profiling.errors import PointError
 from marketcam.server.profiling.points import AXES, MOST_POINTS, Effort, Point, TickFile, grid
+from marketcam.server.profiling.ticks import open_supply
 from marketcam.server.settings import SettingsError, described_settings
 from tests.profile_helpers import a_point
 from tests.tick_text import text_of
@@ -143,6 +144,25 @@ def test_a_file_that_has_changed_makes_other_points(tmp_path):
     before = grid({"ticks": str(file)}, Effort())
     os.utime(file, ns=(1, 1))
     assert grid({"ticks": str(file)}, Effort()) != before
+
+
+def test_a_file_that_is_another_where_it_is_measured_is_refused(tmp_path):
+    file = tmp_path / "run.jsonl"
+    file.write_bytes(text_of(range(3)))
+    (point,) = grid({"ticks": str(file)}, Effort())
+    size = point.ticks.size
+    with open_supply(point):
+        pass
+    os.utime(file, ns=(1, 1))
+    problem = rf"run.jsonl must be the file of the grid, {size} bytes written at \d+ ns, also where"
+    with pytest.raises(
+        PointError, match=rf"{problem} .* got {size} bytes written at 1 ns"
+    ) as other:
+        open_supply(point).__enter__()
+    file.unlink()
+    with pytest.raises(PointError, match=r"is not to be had where .*: No such file") as gone:
+        open_supply(point).__enter__()
+    assert (other.value.lasting, gone.value.lasting) == (False, False)
 
 
 @pytest.mark.parametrize("ticks", [None, TickFile("/a/run.jsonl", 10, 20)])

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from marketcam.server.cli import main
-from marketcam.server.cluster import Choice, open_cluster
+from marketcam.server.cluster import Choice, ClusterError, open_cluster
 from marketcam.server.cluster.spreading import Here
 from marketcam.server.errors import ConfigurationError, ServerError
 from marketcam.server.profiling import spread
@@ -26,17 +26,27 @@ class Unlike(Here):
         return {"a": function(), "b": function() | {"cores": "1000"}}
 
 
-class Nobody:
-    """Is told, and says nothing."""
+class Nowhere(Here):
+    """No worker at all."""
+
+    def everywhere(self, function):
+        return {}
+
+
+class Watcher:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
 
     def preparing(self):
-        pass
+        self.told.append("preparing")
 
     def measuring(self, point):
-        pass
+        self.told.append(point)
 
     def measured(self, result):
-        pass
+        self.told.append(result)
 
 
 def test_conditions_say_how_points_were_timed_and_must_be_alike():
@@ -46,6 +56,8 @@ def test_conditions_say_how_points_were_timed_and_must_be_alike():
         ConfigurationError, match=r"must be alike: from a to b, cores was \d+, is 1000"
     ):
         conditions_of(Unlike(), side_by_side=False)
+    with pytest.raises(ClusterError, match="there is no worker that could tell its conditions"):
+        conditions_of(Nowhere(), side_by_side=False)
 
 
 def test_a_worker_of_other_conditions_refuses_its_point():
@@ -72,15 +84,19 @@ def test_a_machine_measures_one_point_at_a_time(monkeypatch, tmp_path):
 
 
 def test_what_is_kept_is_not_measured_again(monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(spread, "measured_point", lambda p: asked.append(p) or result(p))
-    grid = points(window="6,8,10")
-    how = Measuring(conditions(), side_by_side=True)
+    first, second = points(window="6,8")
+    monkeypatch.setattr(spread, "measured_point", result)
+    how, watcher = Measuring(conditions(), side_by_side=True), Watcher()
+    monkeypatch.setattr(spread, "prepare_apart", lambda: watcher.told.append("compiling"))
     with Journal(tmp_path / "j", {"numpy": "2"}) as journal:
-        measure_spread(grid[:2], journal, Nobody(), Here(), how)
-        measure_spread(grid, journal, Nobody(), Here(), how)
-        assert set(journal.results) == set(grid)
-    assert asked == list(grid)
+        for due in ([first], [first, second], [first]):
+            measure_spread(due, journal, watcher, Here(), how)
+        assert set(journal.results) == {first, second}
+    assert watcher.told == [
+        told
+        for point in (first, second)
+        for told in ("preparing", "compiling", point, result(point))
+    ]
 
 
 def test_real_workers_measure_each_point_in_a_process_of_its_own():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ import dask
 import pytest
 
 from marketcam.engine import LimitError
+from marketcam.engine.crew import processors
 from marketcam.server.cluster import Choice, ClusterError, PieceError, open_cluster, opening
 from marketcam.server.cluster.calling import Call
-from marketcam.server.cluster.choice import processors
 from marketcam.server.cluster.dask_cluster import PIECES_A_WORKER
 from marketcam.server.cluster.spreading import Here
 from marketcam.server.cluster.versions import differences, versions
@@ -104,6 +105,7 @@ def test_a_piece_that_kills_its_workers_is_given_up_and_named(monkeypatch):
 
 
 def test_a_worker_of_another_version_is_refused():
+    assert versions()["machine"] == platform.machine(), "whose digits of a sum may be others"
     theirs = versions() | {"numpy": "1.0"}
     assert differences(versions(), theirs) == f"numpy 1.0, here {versions()['numpy']}"
     answer = Call(abs, 1, theirs)(-1)

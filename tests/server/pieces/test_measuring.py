@@ -17,6 +17,7 @@ from marketcam.io.store import ZstdSegmentWriter
 from marketcam.server.cli import main
 from marketcam.server.cluster import Choice, PieceError, open_cluster
 from marketcam.server.cluster.spreading import Here
+from marketcam.server.pieces import measuring
 from marketcam.server.pieces.measuring import BATCH_FRAMES, MeasuredByWorkers
 from tests.cluster_helpers import ROOT, Losing, dask_scheduler, dask_worker, importable_tests
 from tests.held_commands import interrupted
@@ -104,6 +105,19 @@ class Noting(Here):
         for piece, result in super().spread(function, pieces, in_order=in_order):
             self.pieces.append(piece)
             yield piece, result
+
+
+@pytest.mark.parametrize("are_ours", [True, False])
+def test_only_workers_of_ours_are_kept_from_drawing(are_ours, store, monkeypatch):
+    said = []
+    for name in ("load_igraph", "igraph_version"):
+        known = getattr(measuring, name)
+        monkeypatch.setattr(measuring, name, lambda n=name, f=known: said.append(n) or f())
+    spread = MeasuredByWorkers(Here(), are_ours=are_ours)
+    options = MeasureOptions(names=("density",))
+    next(measured_frames(Store(store), Asked(), options, spread))
+    theirs = "load_igraph" if are_ours else "igraph_version"
+    assert said == ["igraph_version", theirs, theirs]
 
 
 @pytest.mark.parametrize("batch_bytes", [1, 20_000, 10**9])

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import re
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from marketcam.engine.market import InfiniteGameMarket
 from marketcam.io import encode_tick
 from marketcam.io.store import Store, StoreError
 from marketcam.server.cli import main
+from marketcam.server.cli.film_seeds import settings_of_seeds, without_secrets
 from marketcam.server.cluster import Choice, open_cluster
-from marketcam.server.pieces.seeds import SeedRequest, film_seed, folder_aside, store_of
+from marketcam.server.pieces import seeds
+from marketcam.server.pieces.seeds import SeedFilm, SeedRequest, film_seed, folder_aside, store_of
 from marketcam.server.settings import Settings, described_settings
 from tests.cluster_helpers import Losing, importable_tests
 from tests.piece_helpers import files, filmed
@@ -23,7 +28,6 @@ from tests.server_helpers import PATIENCE, any_process, recorded, state_tick, ti
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from marketcam.server.cluster import Cluster
 
@@ -105,6 +109,58 @@ def test_what_a_killed_process_left_aside_is_removed(tmp_path):
     with folder_aside(tmp_path) as aside:
         assert [path.name for path in tmp_path.glob(".filming_*")] == [aside.name]
     assert not list(tmp_path.glob(".filming_*"))
+
+
+def test_what_was_left_aside_and_is_still_written_is_no_matter(tmp_path, monkeypatch):
+    def remove(path, *, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError(f"{path} is not empty")
+
+    (tmp_path / ".filming_0").mkdir()
+    monkeypatch.setattr(seeds.shutil, "rmtree", remove)
+    with folder_aside(tmp_path) as aside:
+        assert aside.is_dir()
+
+
+def test_a_twin_that_was_quicker_has_filmed_the_seed(tmp_path, monkeypatch):
+    request = SeedRequest(Settings(store_dir=tmp_path, seed=1), START, 10, tmp_path)
+
+    def film_with_a_twin(_, making):
+        for store in (making, store_of(tmp_path, 1)):
+            store.mkdir()
+            (store / "runs.jsonl").touch()
+        return SeedFilm("the run", is_new=True, ticks=10)
+
+    monkeypatch.setattr(seeds, "_filmed", film_with_a_twin)
+    assert film_seed(request) == SeedFilm("the run", is_new=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["seed_1"]
+
+
+def test_a_seed_that_cannot_be_put_in_place_is_an_error(tmp_path, monkeypatch):
+    request = SeedRequest(Settings(store_dir=tmp_path / "gone", seed=1), START, 10, tmp_path)
+    monkeypatch.setattr(seeds, "_filmed", lambda _, making: making.mkdir())
+    with pytest.raises(FileNotFoundError):
+        film_seed(request)
+
+
+def test_a_seed_that_is_spelt_in_several_ways_is_one():
+    films = settings_of_seeds("1,01,+1,2", {"simulator": "", "ticks": ""})
+    assert [film.seed for film in films] == [1, 2]
+
+
+def test_no_secret_travels(tmp_path):
+    shown = {"nats_user": "a secret nats_user", "nats_credentials": Path("a secret nats_file")}
+    secrets = {
+        setting.name: SecretStr(f"a secret {setting.name}")
+        for setting in described_settings()
+        if setting.is_secret
+    }
+    settings = Settings(seed=7).model_copy(update=secrets | shown)
+    assert pickle.dumps(settings).count(b"a secret ") == len(secrets) + len(shown)
+    request = SeedRequest(without_secrets(settings, tmp_path), START, 10, tmp_path)
+    travelling = pickle.dumps(request)
+    assert b"a secret" not in travelling
+    assert pickle.loads(travelling).settings.seed == 7
 
 
 def test_interrupted_it_keeps_the_pieces_that_it_says_it_has(tmp_path):
