@@ -134,7 +134,9 @@ def fed_server(folder: Path, **options: Any) -> Iterator[tuple[Running, TickFeed
 
 
 def open_stream(url: str, **options: Any) -> ClientConnection:
-    return connect(url, **({"proxy": None, "max_size": None, "open_timeout": PATIENCE} | options))
+    """Connect; who goes while much is unread waits for the server's goodbye behind it, not long."""
+    given = {"proxy": None, "max_size": None, "open_timeout": PATIENCE, "close_timeout": 0.5}
+    return connect(url, **(given | options))
 
 
 def receive(stream: ClientConnection, count: int = 1) -> list[dict[str, Any]]:
