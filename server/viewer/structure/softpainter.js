@@ -11,6 +11,10 @@ import { Masks } from "./softmask.js";
 import { Pixels } from "./softpixels.js";
 
 /** @typedef {import("./painter.js").View} View */
+/**
+ * From the unit square to pixels from above.
+ * @typedef {{scaleX: number, shiftX: number, scaleY: number, shiftY: number}} Way
+ */
 
 /** Draws into a canvas. */
 export class SoftPainter {
@@ -99,8 +103,6 @@ export class SoftPainter {
   }
 }
 
-/** From the unit square to pixels from above. @typedef {{scaleX: number, shiftX: number, scaleY: number, shiftY: number}} Way */
-
 /** @param {number[]} clip @param {{width: number, height: number}} size @returns {Way} */
 function wayOf([scaleX, scaleY, shiftX, shiftY], { width, height }) {
   const [x, y] = [width / 2, height / 2];
@@ -117,7 +119,12 @@ function floatsOf(bytes) {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
-/** Return a colour as `Pixels` takes it. @param {Uint8Array} bytes @param {number} at @param {number} opacity 0 to 255 */
+/**
+ * Return a colour as `Pixels` takes it.
+ * @param {Uint8Array} bytes red, green, blue
+ * @param {number} at where they begin
+ * @param {number} opacity 0 to 255
+ */
 function premultiplied(bytes, at, opacity) {
   const [red, green, blue] = [bytes[at], bytes[at + 1], bytes[at + 2]];
   const share = opacity / 255;
