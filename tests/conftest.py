@@ -33,7 +33,7 @@ settings.load_profile(
     or ("interpreted" if INTERPRETED else "ci" if os.environ.get("CI") else "dev")
 )
 
-LONGEST_FIRST = ("torture", "attacks", "end_to_end")
+LONGEST_FIRST = ("torture", "attacks", "end_to_end", "viewer")
 """Rooms with files that take a minute: begun last, one of them would be all that is left to run."""
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", UVICORN_FAULTS)
