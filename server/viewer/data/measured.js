@@ -32,6 +32,16 @@ export function stepOf({ stride, every }) {
   return stride * every;
 }
 
+/**
+ * Return the first point after a tick. That at which a run begins need not be one of the grid's.
+ * @param {Grid} grid
+ * @param {number} t
+ */
+export function nextPoint(grid, t) {
+  const step = stepOf(grid);
+  return (Math.floor(t / step) + 1) * step;
+}
+
 /** @param {Grid} one @param {Grid} other */
 export function isSame(one, other) {
   return one.run === other.run && one.every === other.every && one.stride === other.stride;

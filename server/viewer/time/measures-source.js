@@ -6,7 +6,7 @@
  * asked for seldom.
  */
 
-import { isSame, Measured, stepOf } from "../data/measured.js";
+import { isSame, Measured, nextPoint, stepOf } from "../data/measured.js";
 import { Failing } from "./failing.js";
 import { everyFor, questionFor, requestFor, settledOf } from "./measures-request.js";
 import { runOf } from "./runs.js";
@@ -83,16 +83,18 @@ export class MeasureSource {
   }
 
   /**
-   * Return the last value of a line whose recording goes on: the page is a little behind.
+   * Return the last value of a line at a tick that is not measured yet, for a while: of what is
+   * recorded just now the page asks seldom.
    * @param {import("../types.js").Course | null} course
    * @param {number} t
+   * @returns {number} NaN: it is another tick than that
    */
   latest(course, t) {
-    if (!course || !this.view?.known.current) return Number.NaN;
-    const last = course.t.length - 1;
-    const late = t - course.t[last];
-    const most = course.gap + (2 * REFRESH_MS * this.view.known.tickRate) / 1000;
-    return late >= 0 && late <= most ? course.last[last] : Number.NaN;
+    const { edge, view } = this;
+    if (!course || !edge || !view?.known.current || !isSame(edge.grid, view.grid))
+      return Number.NaN;
+    const late = edge.from + (2 * REFRESH_MS * view.known.tickRate) / 1000;
+    return t >= edge.from && t <= late ? course.last[course.last.length - 1] : Number.NaN;
   }
 
   /**
@@ -190,23 +192,23 @@ export class MeasureSource {
 
   /** @param {Question & {last: number}} asked whose answer is whole */
   #takeEnd(asked) {
-    const { grid, section, keys, known } = asked;
+    const { grid, section, keys, known, last } = asked;
     const settled = settledOf(known, section);
-    const step = stepOf(grid);
-    const upTo = settled < section.to ? Math.floor((settled + 1) / step) * step - 1 : section.to;
-    this.measured.answered(grid, keys, { from: section.from, to: upTo });
+    const isGrowing = settled < section.to;
+    const to = isGrowing ? nextPoint(grid, settled) - stepOf(grid) - 1 : section.to;
+    this.measured.answered(grid, keys, { from: section.from, to });
     this.failing.end();
     this.#end(asked);
-    const from = Math.max(upTo, asked.last + step - 1) + 1;
-    if (settled < section.to) this.edge = { grid, from, at: performance.now() };
+    const from = Math.max(to + 1, nextPoint(grid, last));
+    if (isGrowing) this.edge = { grid, from, at: performance.now() };
   }
 
   /** @param {(Question & {last: number}) | null} asked what has come of it stays */
   #end(asked) {
     if (!asked) return;
     const { grid, keys, section, last } = asked;
-    const upTo = last + stepOf(grid) - 1; // the next point is a step on, whenever it is asked for
-    if (upTo >= section.from) this.measured.answered(grid, keys, { from: section.from, to: upTo });
+    const to = nextPoint(grid, last) - 1;
+    if (to >= section.from) this.measured.answered(grid, keys, { from: section.from, to });
     this.asked = null;
     this.restUntil = performance.now() + REST_MS;
   }
