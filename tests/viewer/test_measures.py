@@ -88,6 +88,8 @@ SOURCE = """
     };
     const spans = () => camera.asked.splice(0).map(
         ({ from_t, to_t, every }) => [from_t, to_t, every]);
+    const course = () => source.courseOf("match_density");
+    const note = () => source.noteOf("match_density", course());
     const ticks = (key = "match_density") => [...(source.courseOf(key)?.t ?? [])];
 """
 
@@ -117,15 +119,19 @@ def test_there_is_room_for_all_points(modules, frames, width):
 def test_a_span_is_asked_for_once_and_what_comes_into_view_when_it_does(ask):
     asked = ask("""
         const found = [];
-        const note = async (...seen) => { look(...seen); await pass(5_000); found.push(spans()); };
-        await note(1_000, 3_000);  // every second frame: pieces of 640 ticks
-        await note(1_200, 3_100);  // of pieces that are here
-        await note(2_000, 4_000);
-        await note(1_000, 3_000);
-        await note(1_000, 5_000);  // as many points, farther apart
-        await note(1_000, 3_000);
-        await note(7_000, 9_000);  // to the end of the run
-        await note(7_000, 9_000);
+        const seen = async (from, to) => {
+            look(from, to);
+            await pass(5_000);
+            found.push(spans());
+        };
+        await seen(1_000, 3_000);  // every second frame: pieces of 640 ticks
+        await seen(1_200, 3_100);  // of pieces that are here
+        await seen(2_000, 4_000);
+        await seen(1_000, 3_000);
+        await seen(1_000, 5_000);  // as many points, farther apart
+        await seen(1_000, 3_000);
+        await seen(7_000, 9_000);  // to the end of the run
+        await seen(7_000, 9_000);
         return found;
     """)
     assert asked == [
@@ -217,7 +223,7 @@ def test_what_is_recorded_meanwhile_is_asked_for_seldom(ask):
         await grow(8_200, 6_000);
         await grow(8_200, 60_000);
         const all = ticks();
-        const latest = () => source.latest(source.courseOf("match_density"), 9_000);
+        const latest = () => source.latest(course(), 9_000);
         const here = [latest()];
         run.current = false;
         here.push(latest());
@@ -244,12 +250,12 @@ def test_why_nothing_is_measured_is_said_and_it_is_tried_again(ask, status, word
         camera.asked.push = (query) => {{ at.push(clock); push(query); }};
         look(0, 2_000);
         await pass(100);
-        const notes = [source.noteOf("match_density")];
+        const notes = [note()];
         await pass(59_900);
-        notes.push(source.noteOf("match_density"));
+        notes.push(note());
         camera.fail = null;
         await pass(300_000);
-        notes.push(source.noteOf("match_density"));
+        notes.push(note());
         return [at.slice(0, -1), notes, camera.open];
     """)
     said = words if " " in words else f"{words} too bad"
@@ -259,19 +265,19 @@ def test_why_nothing_is_measured_is_said_and_it_is_tried_again(ask, status, word
 def test_where_nothing_is_recorded_nothing_is_asked(ask):
     found = ask("""
         const notes = [];
-        const note = async (...span) => {
+        const told = async (...span) => {
             look(...span);
             await pass(20_000);
-            notes.push(source.noteOf("match_density"));
+            notes.push(note());
         };
-        await note(9_000, 11_000);
+        await told(9_000, 11_000);
         run.isRecorded = false;
-        await note(0, 2_000);
+        await told(0, 2_000);
         status.recordingOff = "off";
-        await note(0, 2_000);
+        await told(0, 2_000);
         run.isRecorded = true;
         run.firstFrame = null;
-        await note(0, 2_000);
+        await told(0, 2_000);
         return [notes, camera.asked];
     """)
     notes = ["measuresNothing", "measuresNothing", "measuresUnrecorded", "measuresNothing"]
@@ -283,7 +289,7 @@ def test_what_is_not_defined_is_a_hole(ask):
         const { stretches } = await import("/viewer/time/charts-draw.js");
         look(0, 1_000);  // every frame, 10 ticks apart
         await pass(2_000);
-        const { t, last, gap } = source.courseOf("match_density");
+        const { t, last, gap } = course();
         const ends = stretches(t, last, gap).map((rows) => [t[rows[0]], t[rows.at(-1)]]);
         return [ends.slice(0, 3), [...last].slice(27, 29)];
     """)

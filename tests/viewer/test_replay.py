@@ -77,7 +77,7 @@ def test_measures_are_charted_as_the_camera_computes_them(looked_at, camera):
     page.click(".charts-menu summary")
     page.get_by_role("checkbox", name="modularity both").check()
     assert page.locator(".chart-name").last.text_content() == "modularity, both (−0.5 to 1)"
-    looked_at.says(".chart-note:not(:empty)", "measuring for others")
+    looked_at.says(".chart-note:not(:empty)", "too many others")
     page.wait_for_function("() => location.hash.includes('both_modularity')")
     page.unroute(asked)
     with page.expect_request(asked) as request:

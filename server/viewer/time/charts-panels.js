@@ -77,7 +77,7 @@ export class Panels {
       const value = make("span", { className: "chart-value number" });
       const words = chartName(this.app.text, key);
       const name = make("span", { className: "chart-name", title: words }, words);
-      const note = make("p", { className: "chart-note", role: "status" });
+      const note = make("p", { className: "chart-note" });
       const head = make("figcaption", {}, name, value);
       const figure = make("figure", { className: "chart" }, head, note);
       this.parent.append(figure);

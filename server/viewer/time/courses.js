@@ -84,7 +84,7 @@ export class Courses {
 
   /** @param {ChartKey} key why it is not here */
   noteOf(key) {
-    return isMeasure(key) ? this.measures.noteOf(key) : "";
+    return isMeasure(key) ? this.measures.noteOf(key, this.courseOf(key)) : "";
   }
 
   /**

@@ -12,6 +12,7 @@ import { everyFor, questionFor, requestFor, settledOf } from "./measures-request
 import { runOf } from "./runs.js";
 
 /** @typedef {import("../types.js").App} App */
+/** @typedef {import("../types.js").Course} Course */
 /** @typedef {import("../types.js").MeasureKey} MeasureKey */
 /** @typedef {import("../data/measured.js").Grid} Grid */
 /** @typedef {import("./measures-request.js").Question} Question */
@@ -76,7 +77,7 @@ export class MeasureSource {
 
   /**
    * @param {MeasureKey} key
-   * @returns {import("../types.js").Course | null}
+   * @returns {Course | null}
    */
   courseOf(key) {
     return this.view && this.measured.course(this.view.grid, key, this.view.section);
@@ -85,7 +86,7 @@ export class MeasureSource {
   /**
    * Return the last value of a line at a tick that is not measured yet, for a while: of what is
    * recorded just now the page asks seldom.
-   * @param {import("../types.js").Course | null} course
+   * @param {Course | null} course
    * @param {number} t
    * @returns {number} NaN: it is another tick than that
    */
@@ -100,15 +101,16 @@ export class MeasureSource {
   /**
    * Return what there is to say of a measure: why it is not here.
    * @param {MeasureKey} key
+   * @param {Course | null} course what is here of it
    * @returns {string} empty: nothing
    */
-  noteOf(key) {
+  noteOf(key, course) {
     const { text } = this.app;
     if (this.why) return text.t(this.why);
     const { view } = this;
     if (!view || !this.measured.missing(view.grid, key, view.section)) return "";
     if (this.failing.is) return text.t(this.failing.words, { reason: this.failing.reason });
-    return this.measured.course(view.grid, key, view.section) ? "" : text.t("measuresLoading");
+    return course ? "" : text.t("measuresLoading");
   }
 
   // ---- what is shown --------------------------------------------------------------------------
