@@ -71,6 +71,13 @@
 
 /** @typedef {Exclude<keyof Metric, "t">} SeriesKey */
 
+/** @typedef {"match" | "quote_proximity" | "both"} Graph */
+/** @typedef {"density" | "components" | "largest_component" | "degree_mean" | "degree_gini"
+ *   | "transitivity" | "degree_assortativity" | "side_assortativity" | "experience_assortativity"
+ *   | "degree_centralization" | "modularity" | "communities"} Measure */
+/** @typedef {`${Graph}_${Measure}`} MeasureKey */
+/** @typedef {SeriesKey | MeasureKey} ChartKey what a chart can show */
+
 /**
  * A series over a span of ticks, reduced to buckets: at most `points` of them. Of an empty bucket
  * all is NaN.
@@ -81,6 +88,18 @@
  * @property {Float64Array} t first tick of each bucket, ascending
  * @property {Record<SeriesKey, {min: Float64Array, max: Float64Array, last: Float64Array}>} series
  * @property {boolean} sampled it was not made from every tick of the span
+ */
+
+/**
+ * One line of a chart. Values that are not known are NaN.
+ * @typedef {object} Course
+ * @property {Float64Array} t ascending
+ * @property {number} to last tick
+ * @property {Float64Array} min
+ * @property {Float64Array} max
+ * @property {Float64Array} last
+ * @property {number} gap ticks beyond which two values are not joined by a line
+ * @property {boolean} isExact values are those of the ticks `t`, not of buckets that begin there
  */
 
 /**
@@ -121,6 +140,7 @@
  * @property {number} metricStep ticks from one metric to the next
  * @property {number} tickRate recorded pace, ticks a second; 100 if unknown
  * @property {number | null} edgeCap
+ * @property {boolean} isRecorded the server lists it: something of it can be asked for
  * @property {Hole[]} holes ticks that the disk did not take; while nothing is recorded also those
  *   that were never sent to this page
  */

@@ -64,6 +64,36 @@ def test_steps_go_frame_by_frame(viewer_page, camera, tmp_path):
     assert viewer_page.saved("Frame (JSON)", tmp_path) == frame_lines(camera)[t - 20] + b"\n"
 
 
+def test_measures_are_charted_as_the_camera_computes_them(looked_at, camera):
+    looked_at.open(camera.url)
+    looked_at.wait_for_moment("t >= 250")
+    page, asked = looked_at.page, "**/measures?*"
+    refusal = {"status": 503, "json": {"error": "too many clients"}}
+    page.route(asked, lambda route: route.fulfill(**refusal))
+    looked_at.expected.append("503")  # the browser's own line
+    looked_at.open(camera.url, at(run_of(camera), 200))
+    page.reload()
+    looked_at.wait_for_moment("t === 200")
+    page.click(".charts-menu summary")
+    page.get_by_role("checkbox", name="modularity both").check()
+    assert page.locator(".chart-name").last.text_content() == "modularity, both (−0.5 to 1)"
+    looked_at.says(".chart-note:not(:empty)", "too many others")
+    page.wait_for_function("() => location.hash.includes('both_modularity')")
+    page.unroute(asked)
+    with page.expect_request(asked) as request:
+        page.reload()
+    with camera.http() as http:
+        lines = http.get(request.value.url).text.splitlines()
+    points = {line["t"]: line["both_modularity"] for line in map(orjson.loads, lines)}
+    page.wait_for_function(
+        """(value) => {
+            const { textContent } = [...document.querySelectorAll(".chart-value")].at(-1);
+            return Math.abs(Number(textContent) - value) < 1e-3;
+        }""",
+        arg=points[max(t for t in points if t <= 200)],
+    )
+
+
 def test_it_plays_what_was_recorded_and_comes_back_to_live(looked_at, camera):
     looked_at.open(camera.url)
     looked_at.wait_for_moment("t >= 120")

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 TYPES = ["match", "quote_proximity"]
 SIDES = ["buy", "sell", "none"]
-SHOWN = ["price_norm", "N", "avg_exp"]
+SHOWN = ["price_norm", "N", "avg_exp", "match_density", "both_modularity"]
 FEATURES = ["quote_price_mean", "match_rate", "experience_end", "agent_id"]
 
 

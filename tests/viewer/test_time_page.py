@@ -183,7 +183,7 @@ def test_the_chosen_series_are_shown(time):
     assert "imbalance" not in time.page.locator(names).all_text_contents()
     assert "imbalance" not in time.run("return app.settings.get().charts")
     time.page.keyboard.press("Escape")
-    assert not time.page.locator(".charts-menu fieldset").is_visible()
+    assert not time.page.locator(".charts-choices").is_visible()
     time.run("app.settings.set({ charts: [] })")
     assert time.text(".charts-none") == "No series is chosen."
     time.run("app.settings.set({ charts: ['N'], language: 'zh' })")

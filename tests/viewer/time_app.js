@@ -37,6 +37,7 @@ export function run(name, first_t, last_t, more = {}) {
     W: 20,
     tickRate: 100,
     edgeCap: 2000,
+    isRecorded: true,
     holes: [],
     ...more,
   };

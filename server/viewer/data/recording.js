@@ -191,6 +191,7 @@ export class RecordingList {
       metricStep: camera.metric_downsample ?? 1,
       tickRate: camera.tick_rate || UNKNOWN_RATE,
       edgeCap: camera.edge_cap ?? null,
+      isRecorded: false,
       holes: [],
     };
   }
@@ -223,6 +224,7 @@ export function toRun(listed) {
     metricStep: listed.about?.metric_downsample ?? 1,
     tickRate: listed.about?.tick_rate || UNKNOWN_RATE,
     edgeCap: camera.edge_cap ?? null,
+    isRecorded: true,
     holes: listed.holes ?? [],
   };
 }

@@ -4,9 +4,13 @@
  * kept for as long as the tab is open, and shown with each request.
  */
 
+import { objectsOf } from "./lines.js";
+
 const KEPT_AS = "marketcam.token";
 /** A camera that has not answered by then is asked again, or is not there. */
 const PATIENCE_MS = 10_000;
+/** Of an answer that is computed line by line, the next line comes within so long. */
+const LINE_PATIENCE_MS = 60_000;
 
 /** The camera wants a token, or another one. */
 export class TokenNeeded extends Error {}
@@ -76,14 +80,49 @@ export class Server {
    * @throws {DOMException} it took too long, or was given up
    */
   async json(path, query = {}, signal = undefined) {
-    /** @type {Record<string, string>} */
-    const headers = this.token === null ? {} : { authorization: `Bearer ${this.token}` };
     const inTime = AbortSignal.timeout(PATIENCE_MS);
     const ends = signal ? AbortSignal.any([signal, inTime]) : inTime;
-    const answer = await fetch(this.address(path, query), { headers, signal: ends });
+    return (await this.#answer(path, query, ends)).json();
+  }
+
+  /**
+   * Ask for lines of JSON; they are given as they come.
+   * @param {string} path
+   * @param {Record<string, string | number | null | undefined>} query
+   * @param {AbortSignal} signal
+   * @returns {AsyncGenerator<any, void>}
+   * @throws {TokenNeeded | RequestFailed | DOMException | Error} as `json`; or it was broken off
+   */
+  async *lines(path, query, signal) {
+    const silent = new AbortController();
+    const wait = () => setTimeout(() => silent.abort(new Error("no answer")), LINE_PATIENCE_MS);
+    let timer = wait();
+    try {
+      const ends = AbortSignal.any([signal, silent.signal]);
+      const { body } = await this.#answer(path, query, ends);
+      if (!body) return;
+      yield* objectsOf(body, () => {
+        clearTimeout(timer);
+        timer = wait();
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * @param {string} path
+   * @param {Record<string, string | number | null | undefined>} query
+   * @param {AbortSignal} signal
+   * @returns {Promise<Response>}
+   */
+  async #answer(path, query, signal) {
+    /** @type {Record<string, string>} */
+    const headers = this.token === null ? {} : { authorization: `Bearer ${this.token}` };
+    const answer = await fetch(this.address(path, query), { headers, signal });
     if (answer.status === 401) throw new TokenNeeded(await reasonOf(answer));
     if (!answer.ok) throw new RequestFailed(await reasonOf(answer), answer.status);
-    return answer.json();
+    return answer;
   }
 }
 

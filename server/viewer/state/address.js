@@ -5,7 +5,7 @@
  */
 
 import { paced } from "./paced.js";
-import { FEATURES, MOST_SELECTED, SERIES } from "./settings.js";
+import { CHARTS, FEATURES, MOST_SELECTED } from "./settings.js";
 
 /** @typedef {import("../types.js").Cursor} Cursor */
 /** @typedef {import("../types.js").Feature} Feature */
@@ -108,7 +108,7 @@ const FORMS = {
   trails: flag,
   compare: moment,
   panel: oneOf(["inspector", "table"]),
-  charts: someOf(SERIES),
+  charts: someOf(CHARTS),
   language: oneOf(["en", "zh"]),
 };
 

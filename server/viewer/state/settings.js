@@ -1,6 +1,8 @@
 // @ts-check
 /** What can be chosen, and what is chosen at first. */
 
+import { MEASURE_KEYS } from "./measures.js";
+
 /** @typedef {import("../types.js").Settings} Settings */
 /** @typedef {import("../types.js").Feature} Feature */
 /** @typedef {import("../types.js").SeriesKey} SeriesKey */
@@ -31,6 +33,9 @@ export const SERIES = Object.freeze([
   "matches_n",
   "avg_exp",
 ]);
+
+/** @type {readonly import("../types.js").ChartKey[]} All that charts can show, as they are laid out. */
+export const CHARTS = Object.freeze([...SERIES, ...MEASURE_KEYS]);
 
 /** Agents that are selected at most: the address of the page carries them. */
 export const MOST_SELECTED = 100;

@@ -4,17 +4,17 @@
 import { firstAtOrAfter } from "../data/sorted.js";
 import { numberText, shortNumber } from "../people/numbers.js";
 import { drawMark } from "./events.js";
-import { gapLength } from "./reduce.js";
 import { digitsOf, niceValues, Scale, steadyRange } from "./scale.js";
 
-/** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
+/** @typedef {import("../types.js").ChartKey} ChartKey */
+/** @typedef {import("../types.js").Course} Course */
 /** @typedef {import("./charts-panels.js").Panel} Panel */
 /** @typedef {import("./palette.js").Colors} Colors */
 
 /**
  * All panels have the same ticks from left to right.
  * @typedef {object} Picture
- * @property {SeriesSlice | null} slice
+ * @property {(key: ChartKey) => Course | null} courseOf
  * @property {Scale} x ticks to pixels of a plot
  * @property {import("../types.js").Hole[]} holes
  * @property {import("./events.js").Mark[]} marks by pixels of a plot
@@ -38,9 +38,10 @@ const LEAST_HOLE = 2;
  */
 export function drawCharts(context, panels, picture) {
   context.font = FONT;
-  const places = picture.slice && placesOf(picture.slice, picture.x);
+  const placesOf = placing(picture.x);
   for (const panel of panels) {
-    panel.y = scaleOf(panel, picture);
+    const course = picture.courseOf(panel.key);
+    panel.y = scaleOf(panel, course, picture.x);
     context.save();
     context.translate(panel.left, panel.top);
     drawAxes(context, panel, picture);
@@ -49,18 +50,33 @@ export function drawCharts(context, panels, picture) {
     context.rect(0, 0, panel.width, panel.height);
     context.clip();
     drawHoles(context, panel, picture);
-    if (places) drawCourse(context, panel, picture, places);
+    if (course) drawCourse(context, panel, picture.colors, { course, places: placesOf(course) });
     drawLoop(context, panel, picture);
     context.restore();
   }
 }
 
 /**
- * Return the middle of each bucket in pixels.
- * @param {SeriesSlice} slice
+ * Return what gives the places of values in pixels. Most courses have their ticks in common.
  * @param {Scale} x
  */
-function placesOf({ t, to }, x) {
+function placing(x) {
+  /** @type {Map<Float64Array, Float64Array>} */
+  const known = new Map();
+  return (/** @type {Course} */ course) => {
+    const places = known.get(course.t) ?? placesOf(course, x);
+    known.set(course.t, places);
+    return places;
+  };
+}
+
+/**
+ * Return each tick, or the middle of each bucket, in pixels.
+ * @param {Course} course
+ * @param {Scale} x
+ */
+function placesOf({ t, to, isExact }, x) {
+  if (isExact) return t.map((tick) => x.at(tick));
   return Float64Array.from(t, (begin, row) => {
     const end = row + 1 < t.length ? t[row + 1] : Math.max(begin, to + 1);
     return x.at(begin + Math.max(0, end - begin - 1) / 2);
@@ -70,13 +86,14 @@ function placesOf({ t, to }, x) {
 /**
  * Return a scale on which all that is visible has room.
  * @param {Panel} panel
- * @param {Picture} picture
+ * @param {Course | null} course
+ * @param {Scale} x
  */
-function scaleOf({ key, height }, { slice, x }) {
-  if (!slice) return new Scale(0, 1, height, 0);
-  const begin = Math.max(0, firstAtOrAfter(slice.t, x.from) - 1); // the bucket that reaches in
-  const end = firstAtOrAfter(slice.t, x.to + 1);
-  const { min, max } = slice.series[key];
+function scaleOf({ height }, course, x) {
+  if (!course) return new Scale(0, 1, height, 0);
+  const { t, min, max } = course;
+  const begin = Math.max(0, firstAtOrAfter(t, x.from) - 1); // the bucket that reaches in
+  const end = firstAtOrAfter(t, x.to + 1);
   const [from, to] = steadyRange(
     known(min.subarray(begin, end), Math.min),
     known(max.subarray(begin, end), Math.max),
@@ -150,15 +167,14 @@ function drawHoles(context, { height }, { holes, x, missing }) {
  * neither.
  * @param {CanvasRenderingContext2D} context
  * @param {Panel} panel
- * @param {Picture} picture
- * @param {Float64Array} places
+ * @param {Colors} colors
+ * @param {{course: Course, places: Float64Array}} drawn
  */
-function drawCourse(context, { key, y }, picture, places) {
-  const slice = /** @type {SeriesSlice} */ (picture.slice);
-  const { min, max, last } = slice.series[key];
+function drawCourse(context, { y }, colors, { course, places }) {
+  const { t, min, max, last, gap } = course;
   const band = new Path2D();
   const line = new Path2D();
-  for (const rows of stretches(slice.t, last, gapLength(slice, key))) {
+  for (const rows of stretches(t, last, gap)) {
     const at = (/** @type {Float64Array} */ values) => (/** @type {number} */ row) =>
       /** @type {[number, number]} */ ([places[row], y.at(values[row])]);
     const course = rows.map(at(last));
@@ -166,11 +182,11 @@ function drawCourse(context, { key, y }, picture, places) {
     trace(line, course);
     trace(band, [...rows.map(at(max)), ...rows.reverse().map(at(min))]);
   }
-  context.fillStyle = picture.colors.accent;
+  context.fillStyle = colors.accent;
   context.globalAlpha = 0.25;
   context.fill(band);
   context.globalAlpha = 1;
-  context.strokeStyle = picture.colors.accent;
+  context.strokeStyle = colors.accent;
   context.lineWidth = 1.25;
   context.lineJoin = "round";
   context.stroke(line);

@@ -3,11 +3,10 @@
 
 import { element as make, say } from "../people/elements.js";
 import { numberText } from "../people/numbers.js";
-import { SERIES } from "../state/settings.js";
+import { createChartsMenu } from "./charts-menu.js";
 import { icon, iconButton } from "./elements.js";
 
 /** @typedef {import("../types.js").App} App */
-/** @typedef {import("../types.js").SeriesKey} SeriesKey */
 /** @typedef {import("./charts-source.js").ChartSource} ChartSource */
 
 /**
@@ -32,7 +31,7 @@ export class ChartsHead {
     this.follow = make("button", { type: "button", "data-text": "chartsFollow" });
     this.follow.dataset.title = "chartsFollowTitle";
     this.follow.addEventListener("click", wishes.follow);
-    const menu = createMenu(app);
+    const menu = createChartsMenu(app);
     this.menu = menu;
     const element = make(
       "header",
@@ -107,46 +106,4 @@ function createLegend() {
     entry("shock", icon("shock")),
     entry("missing", make("i")),
   );
-}
-
-/**
- * The menu of the series.
- * @param {App} app
- */
-function createMenu(app) {
-  const boxes = new Map(
-    SERIES.map((key) => [key, make("input", { type: "checkbox", value: key })]),
-  );
-  const lines = [...boxes].map(([key, box]) =>
-    make("label", {}, box, make("span", { "data-text": key })),
-  );
-  const element = make(
-    "details",
-    { className: "charts-menu" },
-    make("summary", { "data-text": "chartsMenu" }),
-    make("fieldset", { "data-label": "chartsMenu" }, ...lines),
-  );
-  element.addEventListener("change", () => {
-    app.settings.set({ charts: SERIES.filter((key) => boxes.get(key)?.checked) });
-  });
-  element.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !element.open) return;
-    element.open = false;
-    element.querySelector("summary")?.focus();
-    event.stopPropagation();
-  });
-  const outside = (/** @type {Event} */ event) => {
-    if (!element.contains(/** @type {Node} */ (event.target))) element.open = false;
-  };
-  document.addEventListener("pointerdown", outside);
-  const end = app.settings.followFields(["charts"], ({ charts }) => {
-    for (const [key, box] of boxes) box.checked = charts.includes(key);
-  });
-  return {
-    element,
-    dispose() {
-      document.removeEventListener("pointerdown", outside);
-      end();
-    },
-  };
 }

@@ -10,7 +10,7 @@
  * @property {number | null} cursor tick that is shown
  * @property {number | null} hovered tick under the pointer
  * @property {{from: number, to: number} | null} brush ticks that are being chosen
- * @property {(key: import("../types.js").SeriesKey) => number} figureOf what the pointer is at
+ * @property {(key: import("../types.js").ChartKey) => number} figureOf what the pointer is at
  * @property {Colors} colors
  */
 

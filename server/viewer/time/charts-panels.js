@@ -3,16 +3,18 @@
 
 import { element as make, say } from "../people/elements.js";
 import { numberText } from "../people/numbers.js";
+import { chartName, isWhole } from "./chart-names.js";
 import { digitsOf, Scale } from "./scale.js";
 
 /** @typedef {import("../types.js").App} App */
-/** @typedef {import("../types.js").SeriesKey} SeriesKey */
+/** @typedef {import("../types.js").ChartKey} ChartKey */
 
 /**
  * @typedef {object} Panel
- * @property {SeriesKey} key
+ * @property {ChartKey} key
  * @property {HTMLElement} figure
  * @property {HTMLElement} value
+ * @property {HTMLElement} note why there is no line
  * @property {number} left of the plot, in pixels of the whole
  * @property {number} top
  * @property {number} width
@@ -25,7 +27,6 @@ export const MARGIN = Object.freeze({ left: 46, right: 8, top: 26, bottom: 15 })
 /** Width of a panel by its height that shows a course best. */
 const BEST_SHAPE = 3.2;
 const LEAST_HEIGHT = 56;
-const WHOLE_NUMBERS = new Set(["N", "matches_n"]);
 /** Values are told to this part of what the axis spans. */
 const PRECISION = 1 / 1000;
 
@@ -67,18 +68,21 @@ export class Panels {
     this.list = [];
   }
 
-  /** @param {SeriesKey[]} keys */
+  /** @param {ChartKey[]} keys */
   show(keys) {
     for (const { figure } of this.list) figure.remove();
     this.none.hidden = keys.length > 0;
     say(this.none, this.app.text.t("chartsNone"));
     this.list = keys.map((key) => {
       const value = make("span", { className: "chart-value number" });
-      const name = make("span", { className: "chart-name" }, this.app.text.t(key));
-      const figure = make("figure", { className: "chart" }, make("figcaption", {}, name, value));
+      const words = chartName(this.app.text, key);
+      const name = make("span", { className: "chart-name", title: words }, words);
+      const note = make("p", { className: "chart-note" });
+      const head = make("figcaption", {}, name, value);
+      const figure = make("figure", { className: "chart" }, head, note);
       this.parent.append(figure);
       const y = new Scale(0, 1, 1, 0);
-      return { key, figure, value, left: 0, top: 0, width: 0, height: 0, y };
+      return { key, figure, value, note, left: 0, top: 0, width: 0, height: 0, y };
     });
   }
 
@@ -115,26 +119,33 @@ export class Panels {
     return found ?? null;
   }
 
-  /** @param {(key: SeriesKey) => number} figureOf */
+  /** @param {(key: ChartKey) => number} figureOf */
   write(figureOf) {
     for (const panel of this.list) say(panel.value, this.#figure(panel, figureOf));
   }
 
+  /** @param {(key: ChartKey) => string} noteOf */
+  writeNotes(noteOf) {
+    for (const panel of this.list) say(panel.note, noteOf(panel.key));
+  }
+
   /**
-   * @param {(key: SeriesKey) => number} figureOf
+   * @param {(key: ChartKey) => number} figureOf
    * @returns {string[]} name and value of each
    */
   texts(figureOf) {
     const { text } = this.app;
-    return this.list.map((panel) => `${text.t(panel.key)} ${this.#figure(panel, figureOf)}`);
+    return this.list.map(
+      (panel) => `${chartName(text, panel.key)} ${this.#figure(panel, figureOf)}`,
+    );
   }
 
   /**
    * @param {Panel} panel
-   * @param {(key: SeriesKey) => number} figureOf
+   * @param {(key: ChartKey) => number} figureOf
    */
   #figure({ key, y }, figureOf) {
-    const digits = WHOLE_NUMBERS.has(key) ? 0 : digitsOf(Math.abs(y.to - y.from) * PRECISION);
+    const digits = isWhole(key) ? 0 : digitsOf(Math.abs(y.to - y.from) * PRECISION);
     return numberText(this.app.text.language, figureOf(key), digits);
   }
 }

@@ -9,18 +9,17 @@
  * three times as long for the same seven pictures, and adds a fifth to what the page may weigh.
  */
 
-import { firstAtOrAfter } from "../data/sorted.js";
 import { element as make, say } from "../people/elements.js";
 import { numberText } from "../people/numbers.js";
 import { Redraw } from "../state/redraw.js";
-import { SERIES } from "../state/settings.js";
+import { CHARTS } from "../state/settings.js";
 import { drawCharts } from "./charts-draw.js";
 import { ChartsHead } from "./charts-head.js";
 import { chartsCommand } from "./charts-keys.js";
 import { drawOverlay } from "./charts-overlay.js";
 import { Panels } from "./charts-panels.js";
 import { ChartPointer } from "./charts-pointer.js";
-import { ChartSource } from "./charts-source.js";
+import { Courses } from "./courses.js";
 import { eventText } from "./event-text.js";
 import { eventsBetween, marked, nearestMark } from "./events.js";
 import { followAgain, limitsOf } from "./follow.js";
@@ -34,9 +33,8 @@ import { Tip } from "./tip.js";
 import { frameWith } from "./transport-events.js";
 
 /** @typedef {import("../types.js").App} App */
+/** @typedef {import("../types.js").ChartKey} ChartKey */
 /** @typedef {import("../types.js").Cursor} Cursor */
-/** @typedef {import("../types.js").SeriesKey} SeriesKey */
-/** @typedef {import("../types.js").SeriesSlice} SeriesSlice */
 /** @typedef {import("./events.js").Mark} Mark */
 
 /** Points of a chart: twice as many, those beside the span, are asked for at once, and given. */
@@ -54,11 +52,11 @@ class Charts {
     this.app = app;
     this.base = new Redraw(() => this.#drawBase());
     this.over = new Redraw(() => this.#drawOver());
-    this.source = new ChartSource(app, () => this.base.now());
+    this.courses = new Courses(app, this.base);
     this.head = new ChartsHead(root, app, {
       zoom: (factor) => zoomBy(app, factor, null),
       follow: () => followAgain(app),
-      retry: () => this.source.retry(),
+      retry: () => this.courses.retry(),
     });
     this.grid = make("div", {
       className: "charts-grid",
@@ -76,8 +74,6 @@ class Charts {
     this.tip = new Tip(this.grid);
     this.palette = new Palette(root, () => this.base.now());
     this.scale = new Scale(0, 1, 0, 1);
-    /** @type {SeriesSlice | null} what is drawn */
-    this.slice = null;
     /** @type {Mark[]} */
     this.marks = [];
     /** @type {{t: number | null, x: number, y: number}} where the pointer is */
@@ -114,7 +110,7 @@ class Charts {
     this.resizing.observe(this.grid);
     this.ends = [
       app.settings.followFields(["charts", "language"], ({ charts }) => {
-        this.panels.show(SERIES.filter((key) => charts.includes(key)));
+        this.panels.show(CHARTS.filter((key) => charts.includes(key)));
         this.#resize();
       }),
       app.span.follow((span) => (span.follow ? this.base.soon() : this.base.now())),
@@ -129,7 +125,8 @@ class Charts {
   dispose() {
     for (const end of this.ends ?? []) end();
     this.resizing?.disconnect();
-    for (const part of [this.base, this.over, this.source, this.head, this.palette]) part.dispose();
+    for (const part of [this.base, this.over, this.courses, this.head, this.palette])
+      part.dispose();
   }
 
   // ---- drawing --------------------------------------------------------------------------------
@@ -157,7 +154,8 @@ class Charts {
     const { from, to, end } = this.#rescale();
     const points = Math.min(MOST_POINTS, Math.max(2, Math.round(end)));
     this.base.restMs = restFor((to - from) / end, this.#rate());
-    this.slice = run === null ? null : this.source.want({ run, from, to, points });
+    const keys = this.panels.list.map(({ key }) => key);
+    this.courses.look(run === null ? null : { run, from, to, points }, keys);
     const recording = app.recording.get();
     const events = run === null ? [] : (recording.events.get(run) ?? []);
     const place = (/** @type {number} */ t) => this.scale.at(t);
@@ -165,7 +163,7 @@ class Charts {
     this.#showTip(); // marks come and go under a pointer that stands still
     const holes = runOf(app, run)?.holes ?? [];
     drawCharts(context, this.panels.list, {
-      slice: this.slice,
+      courseOf: (key) => this.courses.courseOf(key),
       x: this.scale,
       holes: holes.filter((hole) => hole.to_t >= from && hole.from_t <= to),
       marks: this.marks,
@@ -174,12 +172,13 @@ class Charts {
       colors: this.palette.colors,
       language: app.text.language,
     });
-    this.head.writeState(this.source, this.slice);
+    this.head.writeState(this.courses.metrics, this.courses.slice);
+    this.panels.writeNotes((key) => this.courses.noteOf(key));
     this.#drawOver();
   }
 
   #drawOver() {
-    const { app } = this;
+    const { app, courses } = this;
     const { t: hovered } = app.hovered.get();
     const cursor = app.cursor.get();
     drawOverlay(this.upper.begin(), this.panels.list, {
@@ -187,10 +186,11 @@ class Charts {
       cursor: this.#cursorTick(),
       hovered,
       brush: this.brush,
-      figureOf: (key) => this.#figure(key, hovered ?? Number.NaN),
+      figureOf: (key) => courses.figure(key, hovered ?? Number.NaN),
       colors: this.palette.colors,
     });
-    this.panels.write((key) => this.#figure(key, hovered ?? cursor.t ?? Number.NaN));
+    const atCursor = (/** @type {ChartKey} */ key) => courses.standing(key, cursor.t ?? Number.NaN);
+    this.panels.write(hovered === null ? atCursor : (key) => courses.figure(key, hovered));
     this.head.writeSpan(app.span.get(), hovered, this.#rate());
   }
 
@@ -204,24 +204,6 @@ class Charts {
   /** @returns {number} ticks a second */
   #rate() {
     return runOf(this.app, this.app.cursor.get().run)?.tickRate ?? 100;
-  }
-
-  /**
-   * Return a series' value at a tick: the exact one if the page holds it, else the last one of
-   * what is drawn there. Where metrics are rare, or not here yet, it is that of up to a stride
-   * before; where nothing is known it is NaN.
-   * @param {SeriesKey} key
-   * @param {number} t
-   */
-  #figure(key, t) {
-    const { slice } = this;
-    if (!slice) return Number.NaN;
-    const reach = runOf(this.app, slice.run)?.stride ?? 1;
-    const exact = this.app.series.at(slice.run, t);
-    if (exact && t - exact.t <= reach) return exact[key];
-    if (!(t >= slice.from && t <= slice.to + reach)) return Number.NaN;
-    const row = firstAtOrAfter(slice.t, t + 1) - 1;
-    return row < 0 ? Number.NaN : slice.series[key].last[row];
   }
 
   // ---- wishes ---------------------------------------------------------------------------------
@@ -260,7 +242,7 @@ class Charts {
   #told(t) {
     const { text } = this.app;
     const tick = text.t("timeTick", { t: numberText(text.language, t) });
-    const figures = this.panels.texts((key) => this.#figure(key, t));
+    const figures = this.panels.texts((key) => this.courses.figure(key, t));
     return [tick, ...figures].join(", ");
   }
 
