@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from marketcam.server.web.answers import NOT_CACHED
 from marketcam.server.web.content_coding import coding_for
+from marketcam.server.web.uncommented import uncommented
 from marketcam.server.web.validators import has_already
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _File:
     """A file of the folder.
 
     Attributes:
-        data: its bytes.
+        data: its bytes, without the comments of a script.
         suffix: the end of its name, which says what it is.
     """
 
@@ -81,13 +82,18 @@ class _File:
         return hashlib.sha256(self.data).hexdigest()[:32]
 
 
+def _read(path: Path) -> _File:
+    data = path.read_bytes()
+    return _File(uncommented(data) if path.suffix == ".js" else data, path.suffix)
+
+
 class ViewerFiles:
     """The endpoint. It knows the files of one folder, read when it is made, and opens no other."""
 
     def __init__(self, folder: Path = PACKAGED) -> None:
         """Serve the files of this folder that a browser takes, and of the folders in it."""
         self._files = {
-            path.relative_to(folder).as_posix(): _File(path.read_bytes(), path.suffix)
+            path.relative_to(folder).as_posix(): _read(path)
             for path in sorted(folder.rglob("*"))
             if path.suffix in TYPES and path.is_file()
         }

@@ -15,6 +15,7 @@ from setuptools.dist import Distribution
 
 from marketcam.server.security.headers import DATA_POLICY, PAGE_POLICY
 from marketcam.server.web import viewer
+from marketcam.server.web.uncommented import uncommented
 from marketcam.server.web.viewer import PACKAGED, TYPES
 from tests.server_helpers import fed_server
 
@@ -224,7 +225,7 @@ def test_a_browser_decoder_of_the_package_is_served_to_any_page(tmp_path: Path) 
     with fed_server(tmp_path) as (server, _), server.http() as http:
         answer = http.get("/viewer/columns.js", headers={"origin": "http://elsewhere"})
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.content == packaged.read_bytes()
+    assert answer.content == uncommented(packaged.read_bytes())
 
 
 def test_every_file_of_the_page_is_packaged(monkeypatch: pytest.MonkeyPatch) -> None:
