@@ -108,7 +108,7 @@ def measures(
         FrameError: the message is not well formed, or has an edge that no camera makes.
         MissingExtraError: igraph is not installed.
 
-    Cost: 13 ms for 74 nodes and 2000 edges, most of it betweenness, clustering and communities.
+    Cost: 16 ms for 74 nodes and 2000 edges, most of it betweenness, clustering and communities.
     """
     columns = frame if isinstance(frame, Frame) else Frame.from_dict(frame)
     return measure_frame(columns, options or MeasureOptions()).row()

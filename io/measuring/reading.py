@@ -101,7 +101,7 @@ def measured_frames(
         FrameError: a line holds no frame, or one that cannot be.
         MissingExtraError: igraph is not installed.
 
-    Cost: 15 ms a frame of 74 nodes and 2000 edges; what is left for this process of a frame that
+    Cost: 16 ms a frame of 74 nodes and 2000 edges; what is left for this process of a frame that
     was measured elsewhere is to read its line and to follow its communities, 0.5 ms.
     """
     for run in runs_asked_for(history, asked.run):
