@@ -105,6 +105,8 @@ SEEN = """async () => {
     return picture.getContext("2d").getImageData(0, 0, picture.width, picture.height).data;
 }"""
 
+REDS = f"async () => [...(await ({SEEN})()).filter((_, k) => k % 4 === 0)]"
+
 # The picture, as a number that changes with it, and how much of it is in a node's colours.
 PICTURE = f"""async () => {{
     const data = await ({SEEN})();
@@ -431,11 +433,13 @@ def test_card_and_processor_draw_the_same(opened, looks):
         viewed.set(**looks)
         viewed.rest()
         assert viewed.is_drawn_by_a_card == (in_worker is CARD)
-        pictures.append(viewed.page.evaluate(f"async () => [...(await ({SEEN})())]"))
+        pictures.append(
+            viewed.page.evaluate(
+                f"async () => [...(await ({SEEN})()).filter((_, k) => k % 4 === 0)]"
+            )
+        )
     [card, processor] = (np.array(picture, float) for picture in pictures)
-    ground = np.bincount(
-        card.astype(int)
-    ).argmax()  # of each of the four bytes it is about the same
+    ground = np.bincount(card.astype(int)).argmax()
     assert np.mean(card != ground) > 0.05
     # Lines and rims fall on one of two pixels beside each other.
     assert np.mean(np.abs(card - processor)) < 0.1 * np.mean(np.abs(card - ground))
