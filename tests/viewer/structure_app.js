@@ -76,6 +76,7 @@ export function createApp(language = "en") {
     filtered: new Observable(null),
     recording: new Observable({ runs: [run], events: new Map(), loaded: true, error: null }),
     hovered: new Observable({ agent: null, t: null }),
+    status: new Observable({ replayError: null }),
     moments: new Moments(),
     text: new Text(settings),
   };

@@ -226,6 +226,8 @@ def test_the_frame_in_words_and_in_both_languages(opened):
     viewed = opened()
     viewed.start(t=None)
     viewed.says(".notice", "No frame yet")
+    viewed.page.evaluate("() => app.status.set({ replayError: 'no run no-such' })")
+    viewed.says(".notice", "cannot be shown: no run no-such")
     viewed.page.evaluate("() => app.recording.set({ runs: [{ run: 'one', edgeCap: 60 }] })")
     viewed.show(300)
     viewed.hides(".notice")

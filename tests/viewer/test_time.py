@@ -33,8 +33,14 @@ JOIN = """async () => {
         run: "a", from, to, points: 100, t: Float64Array.from([from, to]),
         columns: { N: Float64Array.from([from, to]) },
     });
-    const { from, to, t, series, sampled } = joined({ ...part(0, 9), sampled: true }, part(10, 12));
-    return [from, to, t.length, series.N.last[0], series.N.last.at(-1), sampled];
+    const told = [];
+    for (const end of [9, 11]) {
+        const one = { ...part(0, end), sampled: true };
+        const { from, to, t, series, sampled } = joined(one, part(10, 12));
+        const { last } = series.N;
+        told.push([from, to, [...t], last[0], last[10], last.at(-1), last.length, sampled]);
+    }
+    return told;
 }"""
 
 STRETCHES = """async ([t, values]) => {
@@ -125,8 +131,9 @@ def test_buckets_have_the_least_the_greatest_and_the_last(modules, asked):
         assert told["last"][bucket] == held[-1]
 
 
-def test_slices_are_joined(modules):
-    assert modules.evaluate(JOIN) == [0, 12, 13, 0, 12, True]
+def test_slices_are_joined_and_what_both_have_comes_once(modules):
+    whole = [0, 12, [*range(13)], 0, 10, 12, 13, True]
+    assert modules.evaluate(JOIN) == [whole, whole]
 
 
 def test_what_is_missing_is_a_gap_and_what_is_rare_is_none(modules):

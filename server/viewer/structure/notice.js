@@ -28,11 +28,17 @@ export class Notice {
     const { text, settings } = this.app;
     const filtered = this.app.filtered.get();
     if (this.trouble !== null || this.remark !== null) return this.trouble ?? this.remark;
-    if (!filtered) return text.t("noFrameYet");
+    if (!filtered) return this.#wordsWithoutFrame();
     const { shownNodes, linkedNodes } = filtered.counts;
     if (!shownNodes) return text.t("nobodyPasses");
     if (settings.get().layout !== "force") return null;
     if (this.tooMany) return text.t("forceTooMany", { linked: linkedNodes });
     return linkedNodes ? null : text.t("forceNobody");
+  }
+
+  #wordsWithoutFrame() {
+    const { status, text } = this.app;
+    const { replayError: reason } = status.get();
+    return reason === null ? text.t("noFrameYet") : text.t("notShown", { reason });
   }
 }

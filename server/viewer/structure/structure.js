@@ -115,6 +115,7 @@ class Structure {
       app.text.follow(() => this.notice.explain()),
       app.text.follow(() => stage.need("axes")),
       app.filtered.follow(() => this.#takeFiltered()),
+      app.status.followFields(["replayError"], () => this.notice.explain()),
       app.settings.followFields(PLACES, () => stage.need("target")),
       app.settings.followFields(["trails"], () => stage.need("trails", "marks")),
       app.settings.followFields(LOOKS, () => stage.need("looks")),

@@ -59,6 +59,7 @@ export const structure = {
       "Tick {t}: {nodes} agents, {shown} shown; {buy} mostly buying, {sell} mostly selling, {none} mostly without a quote. {edges} edges shown: {matches} of matches, {near} of quote proximity. They link {linked} agents in groups: {groups}; the largest has {largest}.",
     // why there is nothing to see
     noFrameYet: "No frame yet: the first comes when the camera's window is full.",
+    notShown: "The moment that was asked for cannot be shown: {reason}",
     nobodyPasses: "No agent passes the filters.",
     notDrawn: "This browser cannot draw the structure. Counts, table and charts work.",
     graphicsLost:
@@ -152,6 +153,7 @@ export const structure = {
     inWords:
       "第 {t} 个 tick：共 {nodes} 个智能体，显示 {shown} 个；{buy} 个以买为主，{sell} 个以卖为主，{none} 个多数时间未报价。显示 {edges} 条连边：成交 {matches} 条，报价邻近 {near} 条。它们连接 {linked} 个智能体，分为 {groups} 组，最大的一组有 {largest} 个。",
     noFrameYet: "尚无帧：相机的窗口填满后才有第一帧。",
+    notShown: "无法显示所请求的时刻：{reason}",
     nobodyPasses: "没有智能体符合筛选条件。",
     notDrawn: "此浏览器无法绘制图形。计数、表格和图表仍可使用。",
     graphicsLost: "浏览器收回了图形资源，归还后图形会恢复。",

@@ -93,26 +93,30 @@ function reduced(column, rows, count) {
 }
 
 /**
- * Return two slices as one, the one that comes first first.
+ * Return two slices as one, the one that comes first first. Of what both have, the second counts:
+ * what was asked of the camera may reach into what has come live meanwhile.
  * @param {SeriesSlice} one
  * @param {SeriesSlice} other of the same run, of later ticks
  * @returns {SeriesSlice}
  */
 export function joined(one, other) {
   const series = /** @type {SeriesSlice["series"]} */ ({});
+  const kept = other.t.length ? firstAtOrAfter(one.t, other.t[0]) : one.t.length;
+  const both = (/** @type {Float64Array} */ before, /** @type {Float64Array} */ after) =>
+    concatenated(before.subarray(0, kept), after);
   for (const key of /** @type {SeriesKey[]} */ (Object.keys(other.series))) {
     const [before, after] = [one.series[key], other.series[key]];
     series[key] = {
-      min: concatenated(before.min, after.min),
-      max: concatenated(before.max, after.max),
-      last: concatenated(before.last, after.last),
+      min: both(before.min, after.min),
+      max: both(before.max, after.max),
+      last: both(before.last, after.last),
     };
   }
   return {
     run: one.run,
     from: one.from,
     to: other.to,
-    t: concatenated(one.t, other.t),
+    t: both(one.t, other.t),
     series,
     sampled: one.sampled || other.sampled,
   };
