@@ -6,8 +6,8 @@ not acknowledged is sent again, whole and in order. So what it holds may be stor
 JetStream refused of it the first time, or a lost connection still had, after what follows it. Edges
 leave out what comes late, and declare it.
 
-A frame waits as its columns alone: its JSON text, many times as long, is held for
-viewers, not here.
+A frame waits as its columns alone: its JSON text, many times as long, is held for viewers, not
+here.
 """
 
 from __future__ import annotations
