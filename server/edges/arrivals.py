@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -103,7 +102,7 @@ def open_message(whole: Whole, match_share: float, forms: Iterable[Form]) -> Mes
         message = Message.of_text("metric", head.t, data)
     else:
         message = Message.of_columns(data, match_share)
-    if zlib.crc32(message.body().data) != head.check or message.t != head.t:
+    if message.check != head.check or message.t != head.t:
         raise EnvelopeError(f"the {head.kind} of tick {head.t} is not what the camera sent")
     for form in forms:
         message.body(form).prepare()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from marketcam.io.store import Level
     from marketcam.server.security.seats import Seats
     from marketcam.server.settings import Settings
-    from marketcam.server.stream.messages import Entry, Kind
+    from marketcam.server.stream.messages import Entry, Kind, Message
     from marketcam.server.stream.selection import Form
 
 __all__ = ["Rig", "hub_options", "send_viewers_away"]
@@ -163,7 +163,8 @@ class Rig:
         return f"{self.pipeline.ticks} ticks"
 
     def _outputs(self) -> Outputs:
-        record, publish = self.recorder.write, self.handover.put
+        record = self.recorder.write
+        publish = self.handover.put if self.outlet is None else self._put
         share = self.settings.match_share
         if self.webhook is None:
             return Outputs(record, publish, self._wanted, share)
@@ -195,6 +196,11 @@ class Rig:
             sent={"metric": recorded.get("metrics"), "frame": recorded.get("frames")},
             filmed=filmed_with(self.settings),
         )
+
+    def _put(self, message: Message) -> None:
+        """Hand over what goes to NATS as well, with the checksum made, beside the event loop."""
+        _ = message.check
+        self.handover.put(message)
 
     def _publish(self, batch: list[Entry]) -> None:
         assert self.outlet is not None  # noqa: S101 - else the hub is given them directly

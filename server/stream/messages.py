@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
@@ -192,7 +193,7 @@ class Message:
         at: when it reached the hub, on the event loop's clock, in seconds.
     """
 
-    __slots__ = ("_bodies", "_frame", "_match_share", "_text", "at", "kind", "t")
+    __slots__ = ("_bodies", "_check", "_frame", "_match_share", "_text", "at", "kind", "t")
 
     def __init__(
         self,
@@ -220,6 +221,7 @@ class Message:
         self._bodies = {PLAIN_FORM: text}
         self._frame = frame
         self._match_share = match_share
+        self._check: int | None = None
 
     @classmethod
     def of_text(cls, kind: Kind, t: int, text: bytes) -> Message:
@@ -255,6 +257,25 @@ class Message:
     def is_missing(self) -> bool:
         """Whether it only stands for one that is."""
         return self._text is _NO_BODY
+
+    @property
+    def check(self) -> int:
+        """CRC-32 of its JSON text, reckoned on first use. Cost: 0.5 ms a MB."""
+        if self._check is None:
+            self._check = zlib.crc32(self._text.data)
+        return self._check
+
+    def only(self, form: Form) -> Message:
+        """Return it as one form and nothing else, for whoever has it wait long and sends only that.
+
+        It is in that form under every form, holds the bytes of no other, nor the frame, and has
+        the same `check`.
+        """
+        body = self.body(form)
+        alone = Message(self.kind, self.t, Body(body.data, is_text=body.is_text))
+        alone.at = self.at
+        alone._check = self.check
+        return alone
 
     def add(self, form: Form, body: Body) -> None:
         """Have a form of it that is there already."""

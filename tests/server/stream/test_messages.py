@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -159,6 +160,19 @@ def test_each_form_is_made_once_and_by_whoever_wants_it_first() -> None:
     assert read == [1]
     assert message.body(Form(edges=5)).is_ready  # of which the other was made
     assert message.size(compressed) == len(message.body(compressed).data)
+
+
+def test_of_a_message_one_form_can_be_had_alone() -> None:
+    message = Message.of_frame(frame_of_a_market())
+    message.at = 3.0
+    form = Form("columns")
+    alone = message.only(form)
+    columns = message.body(form).data
+    assert (alone.kind, alone.t, alone.at) == ("frame", message.t, 3.0)
+    assert all(alone.body(each).data is columns for each in (form, Form(), Form(edges=5)))
+    assert not alone.body(form).is_text
+    assert alone.size() == len(columns)
+    assert alone.check == message.check == zlib.crc32(message.body().data)
 
 
 @pytest.mark.parametrize("edges", [0, None])
